@@ -1,0 +1,60 @@
+"""What every config has in common: frozen, complete, and refused when a name is unknown.
+
+A config class stands directly above the class that reads it; recipes (YAML) and model folders (JSON) are made of them.
+"""
+
+import json
+from pathlib import Path
+from typing import Self, TypeVar
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from foleygram.errors import ModelError, RecipeError
+
+
+C = TypeVar("C", bound="Config")
+
+
+class Config(BaseModel):
+    """Immutable numbers of one class. Unknown names are an error, so a typing mistake never passes silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    def replace(self, **changes) -> Self:
+        """A validated copy with some numbers changed."""
+        return type(self).model_validate({**self.model_dump(), **changes})
+
+
+def first_complaint(error: ValidationError) -> str:
+    """The first complaint of pydantic as one line: where, what."""
+    complaint = error.errors()[0]
+    where = ".".join(str(part) for part in complaint["loc"]) or "top level"
+    return f"{where}: {complaint['msg']}"
+
+
+def read_json(kind: type[C], path: Path) -> C:
+    """Reads a config from a JSON file. Raises ModelError that names the file and the first wrong field."""
+    try:
+        return kind.model_validate(json.loads(path.read_text()))
+    except OSError as error:
+        raise ModelError(f"{path}: cannot be read ({error.strerror}); a model folder holds a config.json") from error
+    except json.JSONDecodeError as error:
+        raise ModelError(f"{path}: not JSON ({error}); restore the file or export the model again") from error
+    except ValidationError as error:
+        raise ModelError(f"{path}: {first_complaint(error)}; correct the field or export the model again") from error
+
+
+def read_yaml(kind: type[C], path: Path) -> C:
+    """Reads a recipe from a YAML file. Raises RecipeError that names the file and the first wrong field."""
+    import yaml
+
+    try:
+        content = yaml.safe_load(path.read_text())
+    except OSError as error:
+        raise RecipeError(f"{path}: cannot be read ({error.strerror}); recipes lie in recipes/") from error
+    except yaml.YAMLError as error:
+        raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
+    try:
+        return kind.model_validate(content or {})
+    except ValidationError as error:
+        raise RecipeError(f"{path}: {first_complaint(error)}") from error

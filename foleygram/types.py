@@ -1,0 +1,213 @@
+"""The values that travel between the parts. All are frozen and validated; a dict never travels between layers.
+
+Time is in seconds and starts with the first frame of the picture. Amplitudes are linear.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from foleygram.errors import EnvelopeError, MediaError, UsageError
+
+if TYPE_CHECKING:
+    from jaxtyping import Bool, Float
+    from torch import Tensor
+
+ENVELOPE_WINDOW = 512  # samples, W of Eq. 5
+ENVELOPE_HOP = 128  # samples, h of Eq. 5
+SAMPLE_RATE = 44100  # Hz
+ENVELOPE_RATE = SAMPLE_RATE / ENVELOPE_HOP  # 344.53 steps/s
+
+MODALITIES = "AVT"
+"""Letters of ``--use``: audio, video, text (Table II)."""
+
+
+def sample_count(seconds: float, rate: float = SAMPLE_RATE) -> int:
+    """The one rounding rule from seconds to samples: round half up."""
+    return math.floor(seconds * rate + 0.5)
+
+
+@dataclass(frozen=True, eq=False)
+class Audio:
+    """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz."""
+
+    samples: np.ndarray
+    rate: int
+
+    def __post_init__(self):
+        samples = np.ascontiguousarray(self.samples, dtype=np.float32)
+        if samples.ndim != 2:
+            raise MediaError(f"audio is [channel, sample], this array has {samples.ndim} dimensions; add the channel axis")
+        if self.rate <= 0:
+            raise MediaError(f"audio has a positive sample rate, not {self.rate}")
+        if not np.isfinite(samples).all():
+            raise MediaError("audio holds NaN or infinite samples; repair or re-export the sound")
+        object.__setattr__(self, "samples", samples)
+
+    @property
+    def channels(self) -> int:
+        return self.samples.shape[0]
+
+    @property
+    def seconds(self) -> float:
+        return self.samples.shape[1] / self.rate
+
+    def mono(self) -> np.ndarray:
+        """The mean over channels, float32 [sample]."""
+        return self.samples.mean(axis=0)
+
+    def stereo(self) -> Audio:
+        """Two channels: mono is doubled, more than two are mixed to their mean on both sides."""
+        if self.channels == 2:
+            return self
+        return replace(self, samples=np.repeat(self.mono()[None], 2, axis=0))
+
+    def trim(self, seconds: float) -> Audio:
+        """Exactly ``sample_count(seconds, rate)`` samples: cut, or filled up with silence."""
+        count = sample_count(seconds, self.rate)
+        samples = self.samples[:, :count]
+        return replace(self, samples=np.pad(samples, ((0, 0), (0, count - samples.shape[1]))))
+
+
+@dataclass(frozen=True, eq=False)
+class Video:
+    """Picture. ``frames``: uint8 RGB [frame, 3, height, width]; ``times``: presentation times in s, rising;
+    ``seconds``: length of the whole picture, also where only some of its frames are held here."""
+
+    frames: np.ndarray
+    times: np.ndarray
+    seconds: float
+
+    def __post_init__(self):
+        times = np.asarray(self.times, dtype=np.float64)
+        if self.frames.ndim != 4 or self.frames.shape[1] != 3 or self.frames.dtype != np.uint8:
+            raise MediaError("video frames are uint8 [frame, 3, height, width]")
+        if len(times) != len(self.frames) or len(times) == 0:
+            raise MediaError("a video has at least one frame and one presentation time for each")
+        if (np.diff(times) < 0).any():
+            raise MediaError("presentation times must not fall")
+        object.__setattr__(self, "times", times)
+
+
+@dataclass(frozen=True, eq=False)
+class Envelope:
+    """The temporal control (Eq. 5). ``values``: float32 [step], linear RMS amplitude >= 0; ``rate``: steps/s.
+    Step k belongs to the time k / rate (window centred there)."""
+
+    values: np.ndarray
+    rate: float = ENVELOPE_RATE
+
+    def __post_init__(self):
+        values = np.ascontiguousarray(self.values, dtype=np.float32)
+        if values.ndim != 1 or len(values) == 0:
+            raise EnvelopeError("an envelope is one row of at least one amplitude")
+        if not np.isfinite(values).all():
+            raise EnvelopeError("an envelope holds NaN or infinite amplitudes; remove them")
+        if (values < 0).any():
+            raise EnvelopeError("an envelope holds negative amplitudes; linear RMS amplitude is at least 0")
+        if not (math.isfinite(self.rate) and self.rate > 0):
+            raise EnvelopeError("an envelope has a positive rate in steps per second")
+        object.__setattr__(self, "values", values)
+
+    @property
+    def seconds(self) -> float:
+        return (len(self.values) - 1) / self.rate
+
+    @property
+    def times(self) -> np.ndarray:
+        """Seconds of each step, float64 [step]."""
+        return np.arange(len(self.values)) / self.rate
+
+    def at(self, times: np.ndarray) -> np.ndarray:
+        """Linear interpolation at ``times`` (s), float32; beyond the ends it is silent."""
+        return np.interp(times, self.times, self.values, left=0.0, right=0.0).astype(np.float32)
+
+    def as_audio(self, seconds: float | None = None, rate: int = SAMPLE_RATE) -> Audio:
+        """The control signal of section IV-C: interpolated to the sample rate, the same on both channels.
+
+        ``seconds``: length of the signal, by default that of the envelope."""
+        count = sample_count(self.seconds if seconds is None else seconds, rate)
+        curve = self.at(np.arange(count) / rate)
+        return Audio(np.stack([curve, curve]), rate)
+
+
+@dataclass(frozen=True, eq=False)
+class Clip:
+    """What is to be sonified or embedded; any modality may be absent. ``seconds``: length of the sound to make."""
+
+    video: Video | None = None
+    audio: Audio | None = None
+    text: str | None = None
+    seconds: float = 10.0
+
+    def __post_init__(self):
+        if not (math.isfinite(self.seconds) and self.seconds > 0):
+            raise UsageError(f"a clip lasts longer than 0 s, not {self.seconds}")
+
+    @property
+    def modalities(self) -> str:
+        """Which of A, V, T the clip has, in this order."""
+        present = {"A": self.audio, "V": self.video, "T": self.text}
+        return "".join(letter for letter in MODALITIES if present[letter] is not None)
+
+
+def modality_set(use: str) -> str:
+    """Checks and orders a ``--use`` value: a non-empty subset of A, V and T."""
+    letters = use.upper()
+    if not letters or len(set(letters)) != len(letters) or not set(letters) <= set(MODALITIES):
+        raise UsageError(f"--use takes some of the letters A, V and T once each (AVT, AV, AT, VT, A, V, T), not '{use}'")
+    return "".join(letter for letter in MODALITIES if letter in letters)
+
+
+@dataclass(frozen=True, eq=False)
+class Embeddings:
+    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent."""
+
+    video: Float[Tensor, "batch dim"] | None = None
+    text: Float[Tensor, "batch dim"] | None = None
+    audio: Float[Tensor, "batch dim"] | None = None
+
+    @property
+    def modalities(self) -> str:
+        present = {"A": self.audio, "V": self.video, "T": self.text}
+        return "".join(letter for letter in MODALITIES if present[letter] is not None)
+
+    def only(self, use: str) -> Embeddings:
+        """The ablation of Table II: keeps the named modalities. Raises UsageError where one of them is absent."""
+        use = modality_set(use)
+        missing = [letter for letter in use if letter not in self.modalities]
+        if missing:
+            names = {"A": "a sound (--audio)", "V": "a picture (--video-ref)", "T": "a text (--text)"}
+            raise UsageError(f"--use {use} needs {' and '.join(names[letter] for letter in missing)}")
+        return Embeddings(
+            video=self.video if "V" in use else None,
+            text=self.text if "T" in use else None,
+            audio=self.audio if "A" in use else None,
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Condition:
+    """What steers the transformer besides the envelope (III-B1): ``tokens`` [batch, token, dim] for cross-attention
+    and ``global_vector`` [batch, dim] (timing)."""
+
+    tokens: Float[Tensor, "batch token dim"]
+    global_vector: Float[Tensor, "batch global_dim"]
+
+    def null(self) -> Condition:
+        """The unconditional branch of guidance: the whole cross-attention sequence is zero, the timing stays."""
+        return Condition(self.tokens.new_zeros(self.tokens.shape), self.global_vector)
+
+    def drop(self, rows: Bool[Tensor, "batch"]) -> Condition:
+        """Training dropout: the cross-attention sequence of the marked rows is zero."""
+        return Condition(self.tokens * (~rows)[:, None, None], self.global_vector)
+
+    def repeat(self, count: int) -> Condition:
+        """Each row ``count`` times in a row: one condition for several takes."""
+        return Condition(
+            self.tokens.repeat_interleave(count, dim=0), self.global_vector.repeat_interleave(count, dim=0)
+        )
