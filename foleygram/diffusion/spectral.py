@@ -1,0 +1,169 @@
+"""The mini's autoencoder: compressed magnitudes to a latent and back, phase by Griffin-Lim (docs/decisions.md).
+
+Stands where the paper has Stable Audio's Oobleck (section III-B2) and has the same interface. Two cores cannot train
+a waveform codec, but a linear code of |X|^0.3 is a good one, and a small network on top of its linear inverse adds
+what a linear map cannot know: sharper magnitudes, and how noise-like each place of the spectrum is.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from foleygram.config import Config
+
+
+class SpectralAutoencoderConfig(Config):
+    rate: int = 44100  # Hz
+    channels: int = 2
+    window: int = 1024  # samples, Hann
+    step: int = 256  # samples between frames
+    group: int = 4  # frames in one latent position
+    latent_dim: int = 128
+    compression: float = 0.3  # exponent on magnitudes: near to loudness, and silence stays at zero
+    hidden: int = 256  # width of the refining network
+    blocks: int = 4
+    expansion: int = 3
+    phase_iterations: int = 24
+    speckle: float = 1.0  # share of the predicted spread that decoding draws
+
+    @property
+    def hop(self) -> int:
+        """Samples of one latent position."""
+        return self.step * self.group
+
+    @property
+    def frame_dim(self) -> int:
+        """Magnitudes of one latent position: channels x bins x frames."""
+        return self.channels * (self.window // 2 + 1) * self.group
+
+
+class ConvBlock(nn.Module):
+    """Depth-wise convolution over time, then a gated-by-nothing two-layer network on each position; residual."""
+
+    def __init__(self, width: int, expansion: int):
+        super().__init__()
+        self.conv = nn.Conv1d(width, width, 7, padding=3, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.up = nn.Linear(width, expansion * width)
+        self.down = nn.Linear(expansion * width, width)
+
+    def forward(self, x: Float[Tensor, "batch width length"]) -> Float[Tensor, "batch width length"]:
+        y = self.norm(self.conv(x).transpose(1, 2))
+        return x + self.down(nn.functional.gelu(self.up(y))).transpose(1, 2)
+
+
+class SpectralAutoencoder(nn.Module):
+    """``encode``: sound [batch, 2, sample] -> latent [batch, latent_dim, length]; ``decode``: and back.
+
+    ``length`` is ``ceil(sample / hop)``; sound is filled up with silence to whole positions. The code is linear in
+    compressed magnitudes, so an envelope, which lives in the lowest bins, passes through it too (training/autoencoder
+    reserves directions for it)."""
+
+    def __init__(self, config: SpectralAutoencoderConfig):
+        super().__init__()
+        self.config = config
+        dim, hidden = config.frame_dim, config.hidden
+        self.to_latent = nn.Linear(dim, config.latent_dim)
+        self.to_magnitude = nn.Linear(config.latent_dim, dim)
+        self.conv_in = nn.Conv1d(config.latent_dim, hidden, 3, padding=1)
+        self.blocks = nn.ModuleList([ConvBlock(hidden, config.expansion) for _ in range(config.blocks)])
+        self.norm = nn.LayerNorm(hidden)
+        self.to_correction = nn.Linear(hidden, dim)
+        self.to_spread = nn.Linear(hidden, dim)
+        self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
+        # mean and spread of Rayleigh magnitudes with unit power after compression: noise has this speckle
+        power = config.compression / 2
+        self.speckle_mean = math.gamma(1 + power)
+        self.speckle_spread = math.sqrt(math.gamma(1 + 2 * power) - self.speckle_mean**2)
+
+    @property
+    def hop(self) -> int:
+        return self.config.hop
+
+    @property
+    def latent_dim(self) -> int:
+        return self.config.latent_dim
+
+    def length(self, samples: int) -> int:
+        """Latent positions for so many samples."""
+        return -(-samples // self.hop)
+
+    def spectrum(self, sound: Float[Tensor, "batch channel sample"]) -> Tensor:
+        """Complex [batch, channel, bin, frame], amplitude-scaled; frame k is centred at sample k * step."""
+        config = self.config
+        batch, channel, _ = sound.shape
+        spectrum = torch.stft(
+            sound.flatten(0, 1).float(), config.window, config.step, window=self.hann, center=True,
+            pad_mode="constant", return_complex=True,
+        )  # fmt: skip
+        spectrum = spectrum[..., : sound.shape[-1] // config.step] * (2 / config.window)
+        return spectrum.unflatten(0, (batch, channel))
+
+    def waveform(self, spectrum: Tensor, samples: int) -> Float[Tensor, "batch channel sample"]:
+        """Inverse of ``spectrum``."""
+        config = self.config
+        batch, channel = spectrum.shape[:2]
+        frames = torch.nn.functional.pad(spectrum.flatten(0, 1) * (config.window / 2), (0, 1))
+        sound = torch.istft(frames, config.window, config.step, window=self.hann, center=True, length=samples)
+        return sound.unflatten(0, (batch, channel))
+
+    def magnitudes(self, sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch length frame_dim"]:
+        """Compressed magnitudes of whole positions."""
+        short = -sound.shape[-1] % self.hop
+        magnitude = self.spectrum(torch.nn.functional.pad(sound, (0, short))).abs() ** self.config.compression
+        magnitude = magnitude.unflatten(-1, (-1, self.config.group))  # batch channel bin length group
+        return magnitude.permute(0, 3, 1, 2, 4).flatten(2)
+
+    def encode(self, sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch latent_dim length"]:
+        """The latent; no randomness."""
+        return self.to_latent(self.magnitudes(sound).to(self.to_latent.weight.dtype)).transpose(1, 2)
+
+    def predict(
+        self, latent: Float[Tensor, "batch latent_dim length"]
+    ) -> tuple[Float[Tensor, "batch length frame_dim"], Float[Tensor, "batch length frame_dim"]]:
+        """Mean and spread (standard deviation) of the compressed magnitudes, in fp32."""
+        x = self.conv_in(latent)
+        for block in self.blocks:
+            x = block(x)
+        x = self.norm(x.transpose(1, 2))
+        mean = self.to_magnitude(latent.transpose(1, 2)).float() + self.to_correction(x).float()
+        spread = nn.functional.softplus(self.to_spread(x).float() - 3.0) + 1e-3
+        return mean, spread
+
+    @torch.no_grad()
+    def decode(
+        self, latent: Float[Tensor, "batch latent_dim length"], seed: int = 0
+    ) -> Float[Tensor, "batch channel sample"]:
+        """Sound of ``length * hop`` samples in fp32. ``seed`` draws the speckle and the first phase."""
+        config = self.config
+        mean, spread = self.predict(latent.to(self.conv_in.weight.dtype))
+        batch, length = mean.shape[:2]
+        shape = (config.channels, config.window // 2 + 1, config.group)
+        mean, spread = (
+            part.unflatten(-1, shape).permute(0, 2, 3, 1, 4).flatten(3) for part in (mean, spread)
+        )  # batch channel bin frame
+        samples = length * config.hop
+        generator = torch.Generator().manual_seed(seed)
+        white = torch.randn(1, 1, samples, generator=generator).to(mean.device)
+        noise = self.spectrum(white)
+        noise = noise / noise.abs().square().mean().sqrt()
+        # the same noise on both channels keeps a panned source in its place
+        speckle = (noise.abs() ** config.compression - self.speckle_mean) / self.speckle_spread
+        magnitude = (mean + config.speckle * spread * speckle).clamp(min=0) ** (1 / config.compression)
+        return self.find_phase(magnitude, noise / noise.abs().clamp(min=1e-12), samples)
+
+    def find_phase(self, magnitude: Tensor, phase: Tensor, samples: int) -> Float[Tensor, "batch channel sample"]:
+        """Fast Griffin-Lim (Perraudin et al. 2013) from a given first phase (unit complex numbers)."""
+        momentum = 0.99
+        previous = None
+        estimate = magnitude * phase
+        for _ in range(self.config.phase_iterations):
+            consistent = self.spectrum(self.waveform(estimate, samples))
+            ahead = consistent if previous is None else consistent + momentum * (consistent - previous)
+            previous = consistent
+            estimate = magnitude * ahead / ahead.abs().clamp(min=1e-12)
+        return self.waveform(estimate, samples)
