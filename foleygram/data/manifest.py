@@ -1,0 +1,137 @@
+"""``clips.jsonl``: the clips of a data set, one JSON object a line, read and checked in one place.
+
+The same file describes MiniHits and any other set of clips, so every stage of training and evaluation reads this."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from foleygram.errors import DataError, OutputError
+
+SPLITS = ("train", "validation", "test")
+
+
+@dataclass(frozen=True)
+class ClipRecord:
+    """One clip. ``video`` and ``audio``: absolute paths (in the file they are relative to it), ``video`` may be absent;
+    ``seconds``: length; ``onsets``: (seconds of the attack, strength 0..1), rising; ``family``: recordings or sessions the
+    sound was made of; ``captions``: further captions for training, without ``text``. What a data set does not know is empty.
+    """
+
+    id: str
+    split: str
+    video: Path | None
+    audio: Path
+    text: str
+    material: str
+    action: str
+    seconds: float
+    onsets: tuple[tuple[float, float], ...]
+    tool: str = ""
+    family: tuple[str, ...] = ()
+    texture: str = ""
+    captions: tuple[str, ...] = ()
+
+
+def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...]:
+    """The clips of a manifest in its order, or those of one split.
+
+    Raises DataError that names the file, the line and the field where the manifest is absent or wrong, and where the
+    split is unknown or empty."""
+    if split is not None and split not in SPLITS:
+        raise DataError(f"there is no split '{split}'; take one of {', '.join(SPLITS)}")
+    path = Path(path)
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"{path}: cannot be read ({reason}); make one with: foleygram prepare minihits") from error
+    root = path.absolute().parent
+    records = []
+    seen: set[str] = set()
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            record = parse(json.loads(line), root)
+        except (ValueError, TypeError, KeyError) as error:
+            reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
+            raise DataError(f"{path}:{number}: {reason}; correct the line or prepare the data again") from error
+        if record.id in seen:
+            raise DataError(f"{path}:{number}: the id '{record.id}' stands there twice; ids are unique")
+        seen.add(record.id)
+        if split in (None, record.split):
+            records.append(record)
+    if not records:
+        raise DataError(f"{path}: holds no clip{f' of the {split} split' if split else ''}; prepare the data again")
+    return tuple(records)
+
+
+def parse(row: Any, root: Path) -> ClipRecord:
+    """One line of a manifest whose paths lie under ``root``. Raises ValueError, TypeError or KeyError that says what is wrong."""
+    if not isinstance(row, dict):
+        raise ValueError("the line is not a JSON object")
+    unknown = sorted(set(row) - set(ClipRecord.__dataclass_fields__))
+    if unknown:
+        raise ValueError(f"unknown field {unknown[0]!r}")
+    for name in ("id", "split", "audio", "text", "material", "action"):
+        if not isinstance(row[name], str):
+            raise ValueError(f"{name} is text, not {row[name]!r}")
+    if row["split"] not in SPLITS:
+        raise ValueError(f"split is one of {', '.join(SPLITS)}, not {row['split']!r}")
+    seconds = float(row["seconds"])
+    if not (math.isfinite(seconds) and seconds > 0):
+        raise ValueError(f"seconds is longer than 0, not {seconds}")
+    onsets = tuple((float(time), float(strength)) for time, strength in row["onsets"])
+    times = [time for time, _ in onsets]
+    if times != sorted(times) or not all(0 <= time <= seconds for time in times):
+        raise ValueError(f"onsets rise within 0..{seconds} s")
+    if not all(0 <= strength <= 1 for _, strength in onsets):
+        raise ValueError("strengths of onsets lie within 0..1")
+    return ClipRecord(
+        id=row["id"],
+        split=row["split"],
+        video=root / row["video"] if row.get("video") else None,
+        audio=root / row["audio"],
+        text=row["text"],
+        material=row["material"],
+        action=row["action"],
+        seconds=seconds,
+        onsets=onsets,
+        tool=str(row.get("tool", "")),
+        family=tuple(map(str, row.get("family", ()))),
+        texture=str(row.get("texture", "")),
+        captions=tuple(map(str, row.get("captions", ()))),
+    )
+
+
+def write_manifest(path: Path, records: Iterable[ClipRecord]) -> Path:
+    """Writes a manifest with paths relative to it, all or nothing. Raises OutputError where it cannot be written."""
+    path = Path(path)
+    root = path.absolute().parent
+    rows = []
+    for record in records:
+        row = {name: getattr(record, name) for name in ClipRecord.__dataclass_fields__}
+        row["video"] = Path(os.path.relpath(record.video, root)).as_posix() if record.video else None
+        row["audio"] = Path(os.path.relpath(record.audio, root)).as_posix()
+        rows.append(json.dumps(row, ensure_ascii=False))
+    write_lines(path, rows)
+    return path
+
+
+def write_lines(path: Path, lines: Iterable[str]) -> None:
+    """Writes lines under a temporary name and renames. Raises OutputError where it cannot be written."""
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder or make room") from error
