@@ -1,0 +1,169 @@
+"""A MiniHits scene becomes a picture: hand-held camera, surface, acting tool, its shadow and the surface's answer.
+
+Any frame is a closed function of the scene and its time; frames are drawn alone or in a row with the same bytes.
+"""
+
+from __future__ import annotations
+
+import math
+import zlib
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+import numpy as np
+
+from foleygram.data.actor import Actor, composite
+from foleygram.data.camera import Camera, Sway
+from foleygram.data.motion import TipPath, contacts_of
+from foleygram.data.opencv import cv2
+from foleygram.data.reactions import Reactions
+from foleygram.data.scenes import Scene
+from foleygram.data.stage import Stage
+from foleygram.errors import DataError
+
+_STREAMS = ("camera", "sway", "motion", "path", "stage", "actor", "reactions", "noise", "light", "shutter")
+_MOST_MOMENTS = 9  # sub-frames of one exposure
+_STEP = 2.2  # pixels that the tool may move between two sub-frames
+
+
+class Picture:
+    """Everything of a scene that does not depend on the time, and ``frame(t)``. Raises DataError for a scene that
+    cannot be drawn."""
+
+    def __init__(self, scene: Scene, textures: Path | None):
+        if scene.width < 32 or scene.height < 32:
+            raise DataError(f"scene {scene.id} is {scene.width} x {scene.height}; a picture is at least 32 x 32 pixels")
+        if not (scene.fps > 0 and scene.seconds > 0):
+            raise DataError(f"scene {scene.id} needs a positive length and frame rate")
+        if scene.tool not in ("stick", "hand", "foot"):
+            raise DataError(f"scene {scene.id} names the tool '{scene.tool}'; known are stick, hand and foot")
+        self._scene = scene
+        rng = self._stream("camera")
+        self._camera = Camera(scene.width, scene.height, rng.uniform(0.6, 1.25), rng.uniform(1.25, 1.9))
+        away = self._away(scene, rng)
+        lamp = np.array([rng.normal(0, 0.5), rng.normal(0.2, 0.5), 1.0])
+        self._lamp = lamp / np.linalg.norm(lamp)
+        self._dark = rng.uniform(0.3, 0.62)
+        contacts = contacts_of(scene.events, scene.tool, self._camera.ground, self._stream("motion"))
+        seed = [scene.seed, _STREAMS.index("path")]
+        self.path = TipPath(contacts, scene.seconds, away, scene.tool != "foot", seed)
+        self._sway = Sway(scene.shake, scene.width, scene.height, self._stream("sway"))
+        self._actor = Actor(scene.tool, self._camera, away, self._lamp, self._stream("actor"))
+        self._stage = Stage(scene, self._camera, textures, self._stream("stage"))
+        broad = {"stick": 0.0, "hand": 0.05, "foot": 0.10}[scene.tool]
+        self._reactions = Reactions(
+            scene.material, contacts, self._camera, self._palette(contacts), broad, self._stream("reactions")
+        )
+        self._stills = {0: self._stage.image}
+        shutter = self._stream("shutter")
+        self._exposure = min(shutter.uniform(0.25, 0.5) / scene.fps, 1 / 40)
+        self._soft = shutter.random() < 0.35
+        light = self._stream("light")
+        self._light = (light.uniform(0.05, 0.5, 3), light.uniform(0, 2 * math.pi, 3))
+        self._noise = self._grain(self._stream("noise"))
+
+    def _stream(self, name: str) -> np.random.Generator:
+        """A generator of its own for each part, so that a change in one leaves the others alone."""
+        return np.random.default_rng([self._scene.seed, _STREAMS.index(name)])
+
+    @staticmethod
+    def _away(scene: Scene, rng: np.random.Generator) -> np.ndarray:
+        """Towards the body: from below, the left or the right, seldom from above."""
+        if scene.tool == "foot":
+            angle = -math.pi / 2 + rng.normal(0, 0.2)
+        else:
+            side = 1.0 if rng.random() < 0.6 else -1.0
+            angle = -math.pi / 2 + side * rng.uniform(0.5, 1.75)
+        return np.array([math.cos(angle), math.sin(angle)])
+
+    def _palette(self, contacts) -> np.ndarray:
+        """Colours of the surface where it is struck, [n, 3], before the picture's grade."""
+        image, (left, top) = self._stage.image, self._stage.offset
+        places = [contact.place for contact in contacts] or [np.zeros(2)]
+        pixels, _ = self._camera.project([[*place, 0.0] for place in places])
+        rows = []
+        for x, y in pixels:
+            column, row = int(np.clip(x + left, 8, image.shape[1] - 9)), int(np.clip(y + top, 8, image.shape[0] - 9))
+            rows.append(image[row - 8 : row + 8 : 3, column - 8 : column + 8 : 3].reshape(-1, 3))
+        return np.concatenate(rows).astype(np.float64) / self._stage.grade
+
+    def _grain(self, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+        """Sensor noise to add and to subtract, larger than the frame."""
+        shape = (self._scene.height + 37, self._scene.width + 53)
+        noise = rng.standard_normal((*shape, 1), dtype=np.float32) * 0.8
+        noise = noise + rng.standard_normal((*shape, 3), dtype=np.float32) * 0.6
+        noise *= rng.uniform(0.8, 4.0)
+        rounded = np.round(noise)
+        return np.clip(rounded, 0, 40).astype(np.uint8), np.clip(-rounded, 0, 40).astype(np.uint8)
+
+    def _still(self, t: float) -> np.ndarray:
+        """The stage with the marks that earlier contacts have left."""
+        count = self._reactions.marks(t)
+        if count not in self._stills:
+            nearest = max(number for number in self._stills if number < count)
+            image = self._stills[nearest].copy()
+            for number in range(nearest, count):
+                self._reactions.mark(image, number, self._stage.offset)
+            self._stills[count] = image
+        return self._stills[count]
+
+    def _moments(self, t: float, sway: np.ndarray) -> list:
+        """The solids at the sub-frames of one exposure, as many as the movement needs."""
+        half = self._exposure / 2
+        first, last = (self._actor.placed(self.path, t + shift, sway) for shift in (-half, half))
+        moved = max(float(np.abs(a[k] - b[k]).max()) for a, b in zip(first, last, strict=True) for k in (1, 2))
+        count = int(min(max(math.ceil(moved / (_STEP * self._camera.width / 256)), 1), _MOST_MOMENTS))
+        if count == 1:
+            return [self._actor.placed(self.path, t, sway)]
+        shifts = (np.arange(count) + 0.5) / count * self._exposure - half
+        return [self._actor.placed(self.path, t + shift, sway) for shift in shifts]
+
+    def frame(self, seconds: float) -> np.ndarray:
+        """uint8 RGB [height, width, 3] at the time."""
+        # On the microsecond grid, so that k / fps computed in another way gives the same bytes.
+        ticks = round(seconds * 1e6)
+        t = ticks / 1e6
+        scene = self._scene
+        sway = self._sway.at(t, self._reactions.jolt(t))
+        left, top = self._stage.offset
+        to_frame = sway @ np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
+        frame = cv2.warpAffine(self._still(t), to_frame[:2], (scene.width, scene.height), borderMode=cv2.BORDER_REFLECT_101)
+        self._reactions.deform(frame, t, sway)
+        shadow, height = self._actor.shadow(self.path, t, sway)
+        strength = self._dark * (0.55 + 0.45 * math.exp(-height / 0.15))
+        shade = cv2.convertScaleAbs(shadow, alpha=-strength, beta=255)
+        shade = cv2.resize(shade, (scene.width, scene.height), interpolation=cv2.INTER_LINEAR)
+        frame = cv2.multiply(frame, cv2.cvtColor(shade, cv2.COLOR_GRAY2RGB), scale=1 / 255)
+        composite(frame, self._moments(t, sway), self._stage.grade)
+        self._reactions.draw(frame, t, sway, self._stage.grade)
+        if self._soft:
+            frame = cv2.GaussianBlur(frame, (3, 3), 0.6)
+        rate, phase = self._light
+        wave = float(np.sin(2 * math.pi * rate * t + phase).sum()) / 3
+        frame = cv2.convertScaleAbs(frame, alpha=1 + 0.35 * scene.light * wave)
+        key = zlib.crc32(ticks.to_bytes(8, "little", signed=True), scene.seed & 0xFFFFFFFF)
+        row, column = key % 37, (key >> 8) % 53
+        area = (slice(row, row + scene.height), slice(column, column + scene.width))
+        return cv2.subtract(cv2.add(frame, self._noise[0][area]), self._noise[1][area])
+
+
+def render_frames(scene: Scene, textures: Path | None) -> Iterator[np.ndarray]:
+    """The frames of a scene in order, uint8 RGB [height, width, 3]; frame k is shown at k / fps.
+
+    ``textures``: folder of the photographs, None for procedural scenes. Raises DataError for an unusable scene."""
+    picture = Picture(scene, textures)
+    for number in range(frame_count(scene)):
+        yield picture.frame(number / scene.fps)
+
+
+def render_at(scene: Scene, times: Sequence[float] | np.ndarray, textures: Path | None) -> np.ndarray:
+    """Only the frames at ``times`` (s), uint8 [frame, 3, height, width]; the same bytes as the streamed frames."""
+    picture = Picture(scene, textures)
+    if len(times) == 0:
+        return np.zeros((0, 3, scene.height, scene.width), np.uint8)
+    return np.stack([picture.frame(float(t)).transpose(2, 0, 1) for t in times])
+
+
+def frame_count(scene: Scene) -> int:
+    """Frames that begin before the scene ends."""
+    return max(math.ceil(scene.seconds * scene.fps - 1e-6), 1)

@@ -1,0 +1,122 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from foleygram.data.render import Picture, frame_count, render_at, render_frames
+from foleygram.data.scenes import Event, Scene
+from foleygram.errors import DataError
+
+pytest.importorskip("cv2")
+
+
+def hit(seconds: float, strength: float = 0.7, action: str = "hit", duration: float = 0.0) -> Event:
+    return Event(seconds, strength, action, duration, 0.5, 0.55, 0.62, 0.6, "modal:wood:1", 1.0, 1.0)
+
+
+def scene(**changes) -> Scene:
+    start = Scene(
+        id="s1",
+        split="train",
+        seed=5,
+        seconds=2.0,
+        fps=15.0,
+        width=128,
+        height=72,
+        material="wood",
+        action="hit",
+        tool="stick",
+        caption="",
+        texture="procedural:wood:3",
+        shake=1.0,
+        light=0.3,
+        room=0,
+        pan_width=0.0,
+        events=(hit(0.5), hit(0.73, 0.3), hit(1.4, 1.0)),
+    )
+    return dataclasses.replace(start, **changes)
+
+
+STEPS = tuple(hit(seconds, action="step") for seconds in (0.5, 1.1, 1.6))
+SCRATCH = (hit(0.6, action="scratch", duration=0.8), hit(1.7))
+
+
+@pytest.mark.parametrize(
+    ("tool", "material", "events"),
+    [("stick", "water", scene().events), ("hand", "leaf", SCRATCH), ("foot", "sand", STEPS), ("stick", "dirt", SCRATCH)],
+)
+def test_the_same_scene_gives_the_same_bytes_streamed_or_at_times(tool, material, events):
+    one = scene(tool=tool, material=material, texture=f"procedural:{material}:1", events=events)
+    streamed = np.stack(list(render_frames(one, None)))
+    order = np.array([25, 3, 11, 29, 0])
+    picked = render_at(one, order / one.fps, None)
+    assert picked.shape == (5, 3, 72, 128) and picked.dtype == np.uint8
+    np.testing.assert_array_equal(picked.transpose(0, 2, 3, 1), streamed[order])
+
+
+def test_another_seed_gives_another_picture():
+    first, other = (render_at(scene(seed=seed), [0.5], None) for seed in (5, 6))
+    assert np.abs(first.astype(int) - other).mean() > 5
+
+
+@pytest.mark.parametrize("fps", [15.0, 24.0, 30.0])
+@pytest.mark.parametrize(("width", "height"), [(256, 144), (97, 61), (64, 112)])
+def test_shapes(fps, width, height):
+    one = scene(fps=fps, width=width, height=height, seconds=0.3, events=(hit(0.1),))
+    frames = list(render_frames(one, None))
+    assert len(frames) == frame_count(one) == round(0.3 * fps + 0.49)
+    assert all(frame.shape == (height, width, 3) and frame.dtype == np.uint8 for frame in frames)
+
+
+@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize(
+    ("tool", "events"),
+    [("stick", scene().events), ("hand", scene().events), ("stick", SCRATCH), ("foot", STEPS), ("stick", (hit(1.2),))],
+)
+def test_the_tip_touches_at_the_events_and_never_else(seed, tool, events):
+    one = scene(seed=seed, tool=tool, events=events, seconds=6.0, width=64, height=36)
+    path = Picture(one, None).path
+    assert [contact.start for contact in path.contacts] == [event.seconds for event in events]
+    for event in events:
+        assert path.height(event.seconds) == 0.0
+        assert path.height(event.seconds - 1 / 60) > 0.0
+    for t in np.arange(0, 6, 1 / 240):
+        assert (path.height(t) == 0.0) == path.touching(t)
+    if tool == "stick":
+        lengths = [contact.end - contact.start for contact in path.contacts]
+        assert lengths == pytest.approx([event.duration for event in events])
+
+
+def test_a_stronger_hit_falls_from_higher():
+    def raised(strength: float) -> float:
+        path = Picture(scene(events=(hit(1.0, strength),), seconds=1.2), None).path
+        return max(path.height(t) for t in np.arange(0.6, 1.0, 0.01))
+
+    assert raised(1.0) > raised(0.5) > raised(0.1)
+
+
+def test_the_picture_moves_most_around_the_hits():
+    one = scene(shake=0.0, light=0.0, fps=30.0, seconds=4.0, events=(hit(1.0, 0.9), hit(3.0, 0.9)))
+    frames = np.stack(list(render_frames(one, None))).astype(np.int16)
+    change = np.abs(np.diff(frames, axis=0)).mean(axis=(1, 2, 3))
+    times = (np.arange(len(change)) + 1) / 30
+    near = np.min(np.abs(times[:, None] - [1.0, 3.0]), axis=1) < 0.15
+    assert change[near].mean() > 1.5 * change[~near].mean()
+
+
+def test_a_scene_without_events_is_still_a_picture():
+    assert len(list(render_frames(scene(events=(), seconds=0.4), None))) == 6
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [({"width": 8}, "32 x 32"), ({"fps": 0.0}, "frame rate"), ({"tool": "laser"}, "laser"), ({"texture": "a.jpg"}, "folder")],
+)
+def test_unusable_scenes_are_refused(changes, message):
+    with pytest.raises(DataError, match=message):
+        next(render_frames(scene(**changes), None))
+
+
+def test_events_at_the_same_time_and_at_the_very_start_do_not_break():
+    one = scene(events=(hit(0.0), hit(0.5), hit(0.5), hit(0.51), hit(1.99)))
+    assert len(list(render_frames(one, None))) == 30
