@@ -1,0 +1,86 @@
+"""The sound track of an output file, encoded step by step beside its picture."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from foleygram.errors import MediaError, OutputError
+from foleygram.types import SAMPLE_RATE, Audio
+
+if TYPE_CHECKING:
+    from av.container import OutputContainer
+
+CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", ".webm": "webm"}
+"""Container by the suffix of an output's name."""
+
+CODECS = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus"}
+"""Sound codec by container: AAC plays everywhere, FLAC is lossless, WebM allows only Opus and Vorbis."""
+
+RATES = {"aac": SAMPLE_RATE, "flac": SAMPLE_RATE, "libopus": 48000}  # Hz
+BIT_RATES = {"aac": 256_000, "libopus": 192_000}  # bit/s
+
+
+def container_of(path: Path) -> str:
+    """FFmpeg's name of the container that a video's file name asks for. Raises OutputError for other names."""
+    container = CONTAINERS.get(Path(path).suffix.lower())
+    if container is None:
+        raise OutputError(f"{path}: a video is written as {', '.join(CONTAINERS)}; end the name with one of them")
+    return container
+
+
+class Soundtrack:
+    """Encodes a whole Audio into ``container``: stereo, AAC 256 kbit/s, FLAC 24 bit or Opus by the container's kind.
+
+    The track begins at time 0 and holds exactly the samples given (at 48 kHz for Opus); the delay of the encoder is
+    declared in the container, so that players skip it. Raises MediaError for a sound without samples.
+    """
+
+    def __init__(self, container: OutputContainer, audio: Audio):
+        import soxr
+
+        if audio.samples.shape[1] == 0 or audio.channels == 0:
+            raise MediaError("there is no sound to lay under the picture, it has no samples")
+        self.codec = CODECS[container.format.name]
+        self.rate = RATES[self.codec]
+        samples = audio.stereo().samples
+        if audio.rate != self.rate:
+            samples = np.ascontiguousarray(soxr.resample(samples.T, audio.rate, self.rate, quality="VHQ").T)
+        self.samples = samples
+        self.position = 0  # samples encoded so far
+        self.container = container
+        self.stream = container.add_stream(self.codec, rate=self.rate)
+        self.stream.layout = "stereo"
+        self.stream.format = {"aac": "fltp", "flac": "s32", "libopus": "flt"}[self.codec]
+        if self.codec in BIT_RATES:
+            self.stream.bit_rate = BIT_RATES[self.codec]
+
+    def encode(self, count: int) -> None:
+        """The next ``count`` samples."""
+        from av import AudioFrame
+
+        part = self.samples[:, self.position : self.position + count]
+        if self.codec == "aac":
+            frame = AudioFrame.from_ndarray(np.ascontiguousarray(part), format="fltp", layout="stereo")
+        elif self.codec == "libopus":
+            frame = AudioFrame.from_ndarray(part.T.reshape(1, -1), format="flt", layout="stereo")
+        else:
+            steps = np.clip(np.round(part.T.astype(np.float64) * (1 << 23)), -(1 << 23), (1 << 23) - 1).astype(np.int32)
+            frame = AudioFrame.from_ndarray((steps << 8).reshape(1, -1), format="s32", layout="stereo")
+        frame.sample_rate = self.rate
+        frame.pts = self.position
+        self.position += part.shape[1]
+        self.container.mux(self.stream.encode(frame))
+
+    def reach(self, seconds: float) -> None:
+        """Encodes up to ``seconds``, so that sound and picture lie close together in the file."""
+        size = self.stream.codec_context.frame_size or 1024
+        while self.position < min(seconds * self.rate, self.samples.shape[1]):
+            self.encode(size)
+
+    def finish(self) -> None:
+        """Encodes the rest and what the encoder still holds back."""
+        self.reach(float("inf"))
+        self.container.mux(self.stream.encode(None))

@@ -1,0 +1,69 @@
+"""Onsets: when something begins to sound."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from foleygram.errors import UsageError
+from foleygram.signal.resample import resample
+from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope
+
+ONSET_HOP = 256  # samples between analysis frames of ``detect_onsets``, 5.8 ms
+
+
+def detect_onsets(audio: Audio, backtrack: bool = False, delta: float = 0.07) -> np.ndarray:
+    """Onset times (s), rising, float64 [onset]: librosa.onset.onset_detect on the mean of the channels at 44.1 kHz with
+    hop 256, the detector of the benchmark's onset scores.
+
+    ``backtrack``: move each onset to the preceding minimum of the onset strength; ``delta``: threshold above the local
+    mean, relative to the strongest onset of the sound. Raises UsageError where librosa is not installed.
+    """
+    try:
+        import librosa
+    except ImportError:
+        raise UsageError("this onset detector needs librosa; install it with: pip install 'foleygram[eval]'") from None
+
+    mono = resample(Audio(audio.mono()[None], audio.rate), SAMPLE_RATE).samples[0]
+    if not mono.any():
+        return np.zeros(0)
+    return librosa.onset.onset_detect(
+        y=mono, sr=SAMPLE_RATE, hop_length=ONSET_HOP, backtrack=backtrack, delta=delta, units="time"
+    )
+
+
+def envelope_onsets(
+    envelope: Envelope, rise: float = 6.0, floor: float = 40.0, apart: float = 0.03
+) -> list[tuple[float, float]]:
+    """Onsets (seconds, strength) of an envelope, rising in time; strength: its largest amplitude within the next 30 ms.
+
+    An onset is a rise of the level by at least ``rise`` dB within one window of Eq. 5 (11.6 ms), and by three times the
+    usual rise around it; the level ends no more than ``floor`` dB under the loudest; onsets lie ``apart`` s or more.
+    A window notices an onset half its length ahead, which is made good here: the error on a single impulse is at most
+    1.5 ms, half a step.
+    """
+    values = envelope.values.astype(np.float64)
+    peak = values.max()
+    if peak <= 0:
+        return []
+    window = max(1, round(ENVELOPE_WINDOW / SAMPLE_RATE * envelope.rate))  # all lengths below are in steps
+    around = max(1, round(0.1 * envelope.rate))
+    gap = max(1, round(apart * envelope.rate))
+    # 20 dB below the quietest onset all is silence. So it is before time 0: a sound that is there already is an onset.
+    level = 20 * np.log10(np.maximum(values / peak, 10 ** (-(floor + 20) / 20)))
+    level = np.concatenate([np.full(window, level.min()), level])
+    risen = level[window:] - level[:-window]
+    padded = np.pad(np.abs(risen), around, mode="edge")
+    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * around + 1), axis=1)
+    strong = np.flatnonzero((risen >= np.maximum(rise, 3 * usual)) & (level[window:] >= -floor))
+    step = np.diff(level)[window - 1 :]  # rise from the step before
+    found: list[int] = []
+    for k in strong[np.argsort(-risen[strong], kind="stable")]:
+        begin = max(0, k - window + 1)
+        first = begin + int(np.argmax(step[begin : k + 1]))
+        if all(abs(first - other) >= gap for other in found):
+            found.append(first)
+    # Step k is the first whose window reaches the onset, so that lies in the last h samples of the window.
+    lead = (ENVELOPE_WINDOW - ENVELOPE_HOP) / 2 / SAMPLE_RATE
+    return [
+        (k / envelope.rate + (lead if k else lead / 1.5), float(values[k : k + around // 3 + 1].max())) for k in sorted(found)
+    ]
