@@ -1,0 +1,96 @@
+"""Intervals from resampled clips. Clips are independent, the windows of one clip are not, so clips are drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from foleygram.errors import DataError
+from foleygram.evaluation.frechet import GaussianStatistics, frechet_of_gaussians, validate
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Two ends that hold ``level`` of the resampled values."""
+
+    low: float
+    high: float
+    level: float = LEVEL
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float], count: int, *, repeats: int = 1000, seed: int = 0, level: float = LEVEL
+) -> Interval:
+    """Percentile interval of ``statistic(indices)``, where ``indices`` draws ``count`` of ``count`` clips with
+    replacement. Draws on which the statistic is not finite are left out. Source: Efron and Tibshirani 1993."""
+    if count < 2:
+        raise DataError(f"an interval needs at least two clips, here are {count}")
+    generator = np.random.default_rng(seed)
+    values = np.array([statistic(generator.integers(count, size=count)) for _ in range(repeats)])
+    return _percentiles(values[np.isfinite(values)], level)
+
+
+def mean_interval(values: np.ndarray, *, repeats: int = 2000, seed: int = 0) -> Interval:
+    """The interval of the mean of one number for each clip; NaN marks clips without one."""
+    values = np.asarray(values, dtype=np.float64)
+    values = values[np.isfinite(values)]
+    return bootstrap(lambda draw: float(values[draw].mean()), len(values), repeats=repeats, seed=seed)
+
+
+def frechet_interval(
+    results: Sequence[np.ndarray],
+    truths: Sequence[np.ndarray],
+    *,
+    paired: bool = True,
+    repeats: int = 100,
+    seed: int = 0,
+) -> Interval:
+    """The spread of a Frechet distance over draws of clips, laid around the distance of all clips.
+
+    ``results``, ``truths``: one [window, dim] for each clip. ``paired``: clip i of both sides is drawn together.
+    A draw with repetitions holds fewer different clips and so scores higher; only its spread is taken, its shift is
+    the bias that the split-half floor tells."""
+    if paired and len(results) != len(truths):
+        raise DataError(f"paired clips come in equal numbers, here are {len(results)} and {len(truths)}")
+    if min(len(results), len(truths)) < 2:
+        raise DataError("an interval needs at least two clips on each side")
+    first, second = _Weighted(results), _Weighted(truths)
+    generator = np.random.default_rng(seed)
+    distances = []
+    for _ in range(repeats):
+        draw = generator.integers(len(results), size=len(results))
+        other = draw if paired else generator.integers(len(truths), size=len(truths))
+        one, two = first.draw(draw), second.draw(other)
+        distances.append(frechet_of_gaussians(one.mean, one.covariance, two.mean, two.covariance))
+    every = np.arange(len(results)), np.arange(len(truths))
+    one, two = first.draw(every[0]), second.draw(every[1])
+    centre = frechet_of_gaussians(one.mean, one.covariance, two.mean, two.covariance)
+    spread = _percentiles(np.asarray(distances) - np.mean(distances), LEVEL)
+    return Interval(max(0.0, centre + spread.low), centre + spread.high)
+
+
+class _Weighted:
+    """Windows of all clips with a weight for each clip, so that a draw costs one product instead of a copy."""
+
+    def __init__(self, clips: Sequence[np.ndarray]):
+        self.windows = validate(np.concatenate(list(clips)))
+        self.owner = np.repeat(np.arange(len(clips)), [len(clip) for clip in clips])
+        self.clips = len(clips)
+
+    def draw(self, indices: np.ndarray) -> GaussianStatistics:
+        weights = np.bincount(indices, minlength=self.clips)[self.owner].astype(np.float64)
+        count = int(weights.sum())
+        mean = weights @ self.windows / count
+        centred = (self.windows - mean) * np.sqrt(weights)[:, None]
+        return GaussianStatistics(count, mean, centred.T @ centred)
+
+
+def _percentiles(values: np.ndarray, level: float) -> Interval:
+    if len(values) == 0:
+        return Interval(float("nan"), float("nan"), level)
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return Interval(float(low), float(high), level)

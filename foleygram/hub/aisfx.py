@@ -1,0 +1,62 @@
+"""The weights of AISFX, the outside judge, out of its own wheel: ``pip install --no-deps aisfx==0.1.2``.
+
+AISFX (Ma and Lerch, ISMIR 2022, weights CC BY 4.0) is a network trained to index sound-effects libraries. Its package
+pins old libraries, so it is installed without them and never imported: only its checkpoint is read.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from foleygram.errors import ModelError
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+INSTALL = "pip install --no-deps aisfx==0.1.2"
+
+
+@dataclass(frozen=True, eq=False)
+class AisfxCheckpoint:
+    """``tensors``: name -> weight of network and nine class heads; ``heads``: (data set, number of its head, classes);
+    ``sha256``: of the checkpoint file."""
+
+    tensors: dict[str, Tensor]
+    heads: tuple[tuple[str, int, int], ...]
+    sha256: str
+
+
+def find_aisfx_checkpoint() -> Path | None:
+    """Where the installed wheel keeps its checkpoint, or None. Does not import the package."""
+    found = importlib.util.find_spec("aisfx")
+    for folder in (found.submodule_search_locations or ()) if found else ():
+        path = Path(folder) / "models" / "checkpoint.pth"
+        if path.is_file():
+            return path
+    return None
+
+
+def load_aisfx_checkpoint() -> AisfxCheckpoint:
+    """Reads the checkpoint with torch's restricted loader. Raises ModelError where the wheel is absent or broken."""
+    import pickle
+
+    import numpy as np
+    import torch
+
+    path = find_aisfx_checkpoint()
+    if path is None:
+        raise ModelError(f"the judge AISFX is not installed; {INSTALL} brings its weights (CC BY 4.0)")
+    # The file names its classes by numpy 1 paths; plain integers are all that is behind them.
+    core = getattr(np, "_core", None) or np.core
+    allowed = [(core.multiarray.scalar, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Int64DType]
+    try:
+        with torch.serialization.safe_globals(allowed):
+            tensors, sets = torch.load(path, map_location="cpu", weights_only=True)
+    except (pickle.UnpicklingError, OSError, RuntimeError, ValueError) as error:
+        raise ModelError(f"{path}: not the checkpoint of aisfx 0.1.2; install it again with {INSTALL}") from error
+    heads = tuple((name, int(number), int(classes)) for name, (number, classes) in sets.items())
+    return AisfxCheckpoint(dict(tensors), heads, hashlib.sha256(path.read_bytes()).hexdigest())
