@@ -88,6 +88,7 @@ class _Encoder(nn.Module):
         table = nn.Embedding(config.buckets, config.heads)
         nn.init.xavier_normal_(table.weight)
         self.layers = nn.ModuleList(_Layer(config, table) for _ in range(config.layers))
+        self.register_state_dict_post_hook(_part_repeated_keys)
 
     def forward(self, x: Float[Tensor, "batch token width"]) -> Float[Tensor, "batch token width"]:
         x = self.layer_norm(x + self.pos_conv[0](x))
@@ -100,6 +101,13 @@ class _Encoder(nn.Module):
                     continue
             x = layer(x, bias)
         return x
+
+
+def _part_repeated_keys(encoder: nn.Module, state: dict[str, Tensor], prefix: str, _) -> None:
+    """The repeated table is a copy in a state: safetensors writes no tensors that share memory."""
+    for index in range(1, len(encoder.layers)):
+        key = f"{prefix}layers.{index}.self_attn.relative_attention_bias.weight"
+        state[key] = state[key].clone()
 
 
 class _PositionConv(nn.Module):

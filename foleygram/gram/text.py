@@ -171,6 +171,11 @@ class Tokenizer:
         self._tokenizer.enable_truncation(config.max_length)
         self._tokenizer.enable_padding(length=config.max_length, pad_id=padding, pad_token="[PAD]")
 
+    @property
+    def content(self) -> str:
+        """The ``tokenizer.json`` of this tokenizer."""
+        return self._tokenizer.to_str()
+
     def __call__(self, texts: list[str]) -> Tokens:
         """``ids`` and ``mask`` [text, max_length]; a text that is too long loses its end."""
         encoded = self._tokenizer.encode_batch(texts)
