@@ -1,0 +1,71 @@
+"""A model is a folder: ``config.json`` and one ``<component>.safetensors`` for each component with weights.
+
+This file knows tensors, files and names, but no model class.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+from torch import Tensor
+
+from foleygram.errors import ModelError, OutputError
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Writes to a temporary name beside ``path`` and renames: nobody ever meets half a file."""
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
+    finally:
+        Path(temporary).unlink(missing_ok=True)
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> None:
+    """Writes a safetensors file with text notes in its header."""
+    from safetensors.torch import save
+
+    whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    write_atomically(path, save(whole, metadata=dict(notes or {})))
+
+
+def read_tensors(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file. Raises ModelError where it is absent or damaged."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if not path.is_file():
+        raise ModelError(f"{path}: this weights file is absent; train or import the model again")
+    try:
+        return load_file(path)
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a whole safetensors file ({error}); fetch or export it again") from error
+
+
+def read_notes(path: Path) -> dict[str, str]:
+    """The text notes in the header of a safetensors file."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise ModelError(f"{path}: not a whole safetensors file ({error}); fetch or export it again") from error
+
+
+def write_json(path: Path, content: object) -> None:
+    """Readable JSON, atomically."""
+    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())

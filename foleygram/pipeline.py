@@ -1,0 +1,279 @@
+"""FoleyGRAM: the sentence of the paper as code. Clip -> Embeddings -> Condition; Envelope -> control latent;
+noise -> latent under both; latent -> Audio.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import math
+from collections.abc import Callable, Iterable
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Literal
+
+import torch
+from torch import nn
+
+from foleygram.config import Config, read_json
+from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
+from foleygram.diffusion.control import ControlNet, ControlNetConfig
+from foleygram.diffusion.sampler import SamplerConfig, guided, sample, takes_noise
+from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
+from foleygram.diffusion.transformer import Transformer, TransformerConfig
+from foleygram.errors import EnvelopeError, ModelError, UsageError
+from foleygram.gram.encoder import GramConfig, GramEncoder
+from foleygram.gram.text import Tokenizer
+from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
+from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
+
+MODELS = Path(__file__).parent / "models"
+"""The registry of shipped models is this folder."""
+
+GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": ("contra_", "pool.")}
+"""Which parameters of the GRAM encoder lie in which file."""
+
+TAKES_LIMIT = 64
+LARGEST_SEED = 2**63 - 1
+
+
+class FoleyGRAMConfig(Config):
+    """Numbers of a whole model; the defaults are the paper's scale where a part has one."""
+
+    name: str = "foleygram"
+    seconds: float = 10.0  # the training window
+    gram: GramConfig
+    autoencoder: SpectralAutoencoderConfig
+    transformer: TransformerConfig
+    control_net: ControlNetConfig
+    conditioner: ConditionerConfig
+    sampler: SamplerConfig = SamplerConfig()
+
+
+def take_seed(seed: int, take: int) -> int:
+    """The seed of take k: a hash, so that neighbouring seeds share no take."""
+    return int.from_bytes(hashlib.sha256(f"{seed}/{take}".encode()).digest()[:7], "big")
+
+
+class FoleyGRAM(nn.Module):
+    """A whole model. ``load``, ``save``, ``embed``, ``generate``."""
+
+    def __init__(self, config: FoleyGRAMConfig, tokenizer: Tokenizer | None = None):
+        super().__init__()
+        self.config = config
+        self.gram = GramEncoder(config.gram, tokenizer)
+        self.conditioner = Conditioner(config.conditioner)
+        self.autoencoder = SpectralAutoencoder(config.autoencoder)
+        self.transformer = Transformer(config.transformer)
+        self.control_net = ControlNet(config.transformer, config.control_net)
+
+    def components(self) -> dict[str, nn.Module]:
+        """Parts by the name of their weights file, besides the GRAM encoder."""
+        return {
+            "conditioner": self.conditioner,
+            "autoencoder": self.autoencoder,
+            "transformer": self.transformer,
+            "control_net": self.control_net,
+        }
+
+    @classmethod
+    def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto") -> FoleyGRAM:
+        """A shipped model by name (``mini``), a model folder, or ``user/repository`` on the hub.
+
+        ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16. Built on the meta device, loaded
+        strictly, moved. Raises ModelError."""
+        folder = find_folder(source)
+        config = read_json(FoleyGRAMConfig, folder / "config.json")
+        with torch.device("meta"):
+            model = cls(config)
+        tokenizer = folder / "tokenizer.json"
+        if tokenizer.exists():
+            model.gram.tokenizer = Tokenizer(tokenizer.read_text(), config.gram.text)
+        for name, part in model.components().items():
+            assign(part, folder / f"{name}.safetensors")
+        assign(model.gram, *(folder / f"{name}.safetensors" for name in GRAM_FILES))
+        return model.eval().requires_grad_(False).place(device, dtype)
+
+    from_pretrained = load
+
+    def save(self, folder: str | Path, dtype: Literal["fp32", "fp16", "bf16"] = "fp32") -> Path:
+        """Writes a model folder that ``load`` reads."""
+        folder = Path(folder)
+        kind = DTYPES[dtype]
+        for name, part in self.components().items():
+            write_tensors(folder / f"{name}.safetensors", {key: value.to(kind) for key, value in part.state_dict().items()})
+        state = self.gram.state_dict()
+        for name, prefixes in GRAM_FILES.items():
+            tensors = {key: value for key, value in state.items() if key.startswith(prefixes)}
+            write_tensors(
+                folder / f"{name}.safetensors",
+                {key: value.to(kind) if value.is_floating_point() else value for key, value in tensors.items()},
+            )
+        if self.gram.tokenizer is not None:
+            write_atomically(folder / "tokenizer.json", self.gram.tokenizer.content.encode())
+        write_json(folder / "config.json", self.config.model_dump(mode="json"))
+        return folder
+
+    def place(self, device: str = "auto", dtype: str = "auto") -> FoleyGRAM:
+        """Moves to a device and chooses the arithmetic of the transformers; encoder and autoencoder stay in fp32."""
+        where, kind = pick_device(device), DTYPES.get(dtype)
+        if dtype == "auto":
+            kind = torch.bfloat16 if where.type == "cuda" or (where.type == "cpu" and has_fast_bf16()) else torch.float32
+        elif kind is None:
+            raise UsageError(f"--dtype takes auto, fp32, bf16 or fp16, not '{dtype}'")
+        self.to(where).float()
+        self.transformer.to(kind)
+        self.control_net.to(kind)
+        return self
+
+    @property
+    def device(self) -> torch.device:
+        return self.transformer.proj_in.weight.device
+
+    def embed(self, clip: Clip) -> Embeddings:
+        """Points of the clip in the GRAM space (section III-A), batch 1."""
+        return self.gram.embed(clip)
+
+    def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
+        """Embeddings and duration to the condition of the transformers, in their arithmetic."""
+        device = self.device
+        condition = self.conditioner(embeddings, torch.zeros(1, device=device), torch.full((1,), seconds, device=device))
+        kind = self.transformer.proj_in.weight.dtype
+        return Condition(condition.tokens.to(kind), condition.global_vector.to(kind))
+
+    def encode_envelope(self, envelope: Envelope, seconds: float) -> torch.Tensor:
+        """The control latent [1, latent_dim, length] (section III-B2)."""
+        signal = envelope.as_audio(seconds, self.config.autoencoder.rate)
+        return self.autoencoder.encode(torch.from_numpy(signal.samples)[None].to(self.device)).to(self.transformer.proj_in.weight.dtype)
+
+    @torch.no_grad()
+    def generate(
+        self,
+        clip: Clip,
+        envelope: Envelope,
+        use: str | None = None,
+        seed: int = 0,
+        steps: int | None = None,
+        guidance: float | None = None,
+        takes: int | Iterable[int] = 1,
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> tuple[Audio, ...]:
+        """One sound for each take, 44.1 kHz stereo, exactly ``sample_count(clip.seconds)`` samples.
+
+        ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
+        ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
+        and number only: take k is the same alone and among others. Raises UsageError, EnvelopeError."""
+        numbers = self.take_numbers(takes)
+        check_range("--seed", seed, 0, LARGEST_SEED)
+        sampler = self.config.sampler.replace(
+            **({} if steps is None else {"steps": check_range("--steps", steps, 1, 1000)}),
+            **({} if guidance is None else {"guidance": check_range("--guidance", guidance, 0.0, 20.0)}),
+        )
+        if not isinstance(envelope, Envelope):
+            raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
+        embeddings = self.embed(clip)
+        embeddings = embeddings.only(use if use is not None else embeddings.modalities)
+        return self.synthesise(embeddings, envelope, clip.seconds, sampler, [take_seed(seed, number) for number in numbers], on_step)
+
+    def synthesise(
+        self,
+        embeddings: Embeddings,
+        envelope: Envelope,
+        seconds: float,
+        sampler: SamplerConfig,
+        seeds: list[int],
+        on_step: Callable[[int, int], None] | None = None,
+    ) -> tuple[Audio, ...]:
+        """From points and envelope to sound. Takes run one after another, which keeps their bytes independent."""
+        condition = self.condition(embeddings, seconds)
+        control = self.encode_envelope(envelope, seconds)
+        denoise = guided(self.transformer, self.control_net, condition, control, sampler)
+        results = []
+        for index, seed in enumerate(seeds):
+            report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
+            latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
+            sound = self.autoencoder.decode(latent, seed=seed)
+            results.append(Audio(sound[0].cpu().numpy(), self.config.autoencoder.rate).trim(seconds))
+        return tuple(results)
+
+    @staticmethod
+    def take_numbers(takes: int | Iterable[int]) -> list[int]:
+        if isinstance(takes, int):
+            return list(range(check_range("--takes", takes, 1, TAKES_LIMIT)))
+        return [check_range("take", number, 0, TAKES_LIMIT - 1) for number in takes]
+
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def check_range(name: str, value, low, high):
+    """``value`` where it lies in low..high, else UsageError."""
+    if isinstance(value, float) and not math.isfinite(value) or not low <= value <= high:
+        raise UsageError(f"{name} takes a number from {low} to {high}, not {value}")
+    return value
+
+
+def has_fast_bf16() -> bool:
+    """Whether this CPU multiplies bf16 matrices in hardware; else fp32 is faster."""
+    return torch.cpu._is_avx512_bf16_supported()
+
+
+def pick_device(device: str) -> torch.device:
+    """``auto`` takes cuda, then mps, then cpu. Raises UsageError for an unknown or absent one."""
+    cuda, mps = torch.cuda.is_available(), torch.backends.mps.is_available()
+    if device == "auto":
+        return torch.device("cuda" if cuda else "mps" if mps else "cpu")
+    kind = device.split(":")[0]
+    if kind not in ("cpu", "cuda", "mps"):
+        raise UsageError(f"--device takes auto, cpu, cuda, cuda:N or mps, not '{device}'")
+    if (kind == "cuda" and not cuda) or (kind == "mps" and not mps):
+        raise UsageError(f"--device {device}: this machine has no such device; use --device auto")
+    try:
+        return torch.device(device)
+    except RuntimeError as error:
+        raise UsageError(f"--device takes auto, cpu, cuda, cuda:N or mps, not '{device}'") from error
+
+
+def find_folder(source: str | Path) -> Path:
+    """The folder of a model: shipped by name, or a path. Raises ModelError that lists the choices."""
+    if (MODELS / str(source) / "config.json").is_file():
+        return MODELS / str(source)
+    folder = Path(source)
+    if folder.is_dir():
+        return folder
+    shipped = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json"))) or "none"
+    raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder")
+
+
+def float_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+    """The tensors in fp32; whole numbers stay."""
+    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+
+
+def assign(module: nn.Module, *paths: Path) -> None:
+    """Loads weights files into a module built on the meta device: every key must be there, none may be left over."""
+    state: dict[str, torch.Tensor] = {}
+    for path in paths:
+        state.update(read_tensors(path))
+    state = float_state(state)
+    names = " + ".join(path.name for path in paths)
+    expected = module.state_dict()
+    missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
+    if missing or unexpected:
+        what = ", ".join([f"missing {key}" for key in missing[:3]] + [f"unexpected {key}" for key in unexpected[:3]])
+        raise ModelError(f"{names} in {paths[0].parent}: not the weights of this config ({what}); import or train them again")
+    for key, value in state.items():
+        if value.shape != expected[key].shape:
+            raise ModelError(
+                f"{names} in {paths[0].parent}: {key} is {tuple(value.shape)}, the config says {tuple(expected[key].shape)}"
+            )
+    module.load_state_dict(state, strict=True, assign=True)
+    restore_buffers(module)
+
+
+def restore_buffers(module: nn.Module) -> None:
+    """Non-persistent buffers are computed, not stored; after the meta device they are made anew."""
+    for part in module.modules():
+        make = getattr(part, "make_buffers", None)
+        if make is not None:
+            make()
+

@@ -1,0 +1,129 @@
+"""Stage 4: ControlNet and projections on the frozen base (end of section III-B, section IV-C).
+
+The clip's GRAM embeddings take the place of the caption's states, the encoded envelope enters through the ControlNet.
+A tenth of the rows lose the whole cross-attention sequence, in both networks alike; the envelope is never dropped.
+Modality dropout is ours (docs/decisions.md): some rows see only a subset, so that subsets work at inference; the paper
+trains with all three (``modality_dropout: 0``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from foleygram.config import Config
+from foleygram.diffusion.conditioner import Conditioner
+from foleygram.diffusion.control import ControlNet
+from foleygram.diffusion.schedule import TimeDistribution, add_noise, draw_times, v_loss, v_target
+from foleygram.diffusion.transformer import Transformer
+from foleygram.hub.folder import write_tensors
+from foleygram.training.latents import Captions, Crops
+from foleygram.training.loop import LoopConfig, Stage
+from foleygram.types import Embeddings
+
+SUBSETS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
+"""The conditionings of Table II."""
+
+
+class ControlTraining(Config):
+    loop: LoopConfig = LoopConfig(steps=2500, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
+    seconds: float = 5.0  # length of a training crop
+    condition_dropout: float = 0.1
+    modality_dropout: float = 0.6  # share of rows that see a random proper subset
+    embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
+    times: TimeDistribution = "logit_normal"
+
+
+@dataclass(frozen=True, eq=False)
+class ClipEmbeddings:
+    """Points of the GRAM space: audio, video [clip, dim] of each clip, text [caption, dim] of each caption."""
+
+    audio: np.ndarray
+    video: np.ndarray
+    text: np.ndarray
+
+
+class ControlStage(Stage):
+    losses = ("v_mse",)
+    validation = ("valid_v_mse",)
+
+    def __init__(
+        self, transformer: Transformer, control_net: ControlNet, conditioner: Conditioner, config: ControlTraining, seed: int,
+        folder: Path, train: Crops, train_captions: Captions, train_embeddings: ClipEmbeddings,
+        valid: Crops, valid_captions: Captions, valid_embeddings: ClipEmbeddings,
+    ):  # fmt: skip
+        """``train``, ``valid``: crops of (sound latents, envelope latents)."""
+        super().__init__()
+        self.transformer = transformer.requires_grad_(False)
+        self.control_net, self.conditioner, self.config = control_net, conditioner, config
+        self.seed, self.folder = seed, folder
+        self.train_set = (train, train_captions, train_embeddings)
+        self.valid_set = (valid, valid_captions, valid_embeddings)
+        for name, parameter in conditioner.named_parameters():
+            parameter.requires_grad_(name.startswith("gram_"))
+        # the embedders of the copy beyond the reference's cut are used, so all of the ControlNet learns
+        self.control_net.requires_grad_(True)
+
+    def compiled_blocks(self) -> Sequence[nn.Module]:
+        return [*self.transformer.transformer_blocks, *self.control_net.transformer_blocks]
+
+    def noised(self, point: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        point = point.astype(np.float32)
+        if self.config.embedding_noise:
+            step = draw.standard_normal(point.shape, dtype=np.float32)
+            point = point + self.config.embedding_noise * step / np.linalg.norm(step)
+            point = point / np.linalg.norm(point)
+        return point
+
+    def draw(self, data: tuple[Crops, Captions, ClipEmbeddings], step: int, row: int) -> tuple[Tensor, ...]:
+        """(latent, envelope latent, audio, video, text points, start s, total s, noise, dropped) of one row."""
+        crops, captions, embeddings = data
+        draw = np.random.default_rng([self.seed, step, row])
+        clip, start = int(draw.integers(len(crops))), crops.draw_start(draw)
+        caption = captions.draw(clip, draw)
+        latent, envelope = crops.at(clip, start)
+        noise = torch.from_numpy(draw.standard_normal(latent.shape, dtype=np.float32))
+        use = "AVT"
+        if draw.random() < self.config.modality_dropout:
+            use = SUBSETS[1 + draw.integers(len(SUBSETS) - 1)]
+        points = []
+        for letter, point in (("A", embeddings.audio[clip]), ("V", embeddings.video[clip]), ("T", embeddings.text[caption])):
+            # a row of zeros is an absent modality to the conditioner
+            points.append(torch.from_numpy(self.noised(point, draw) if letter in use else np.zeros(point.shape, np.float32)))
+        total = crops.seconds_of(crops.arrays[0].shape[-1])
+        return (
+            latent, envelope, *points, torch.tensor(crops.seconds_of(start)), torch.tensor(total), noise,
+            torch.tensor(draw.random() < self.config.condition_dropout),
+        )  # fmt: skip
+
+    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+        times = draw_times(size, self.config.times, torch.Generator().manual_seed(self.seed * 1_000_003 + step))
+        drawn = zip(*(self.draw(self.train_set, step, row) for row in rows), strict=True)
+        return (*(torch.stack(column) for column in drawn), times[rows.start : rows.stop])
+
+    def forward(self, latent, envelope, audio, video, text, start, total, noise, dropped, t) -> Tensor:
+        embeddings = Embeddings(video=video, text=text, audio=audio)
+        condition = self.conditioner(embeddings, start.float(), total.float()).drop(dropped)
+        noised = add_noise(latent, noise, t)
+        residuals = self.control_net(noised, t, condition, envelope)
+        prediction = self.transformer(noised, t, condition, residuals)
+        return v_loss(prediction, v_target(latent, noise, t))[None]
+
+    def validate(self) -> Sequence[float]:
+        losses = []
+        for part in range(4):
+            columns = zip(*(self.draw(self.valid_set, 0, 16 * part + row) for row in range(16)), strict=True)
+            *rest, dropped = (torch.stack(column) for column in columns)
+            t = (torch.arange(16) + 0.5) / 16
+            with torch.autocast("cpu", torch.bfloat16):
+                losses.append(self.forward(*rest, torch.zeros_like(dropped), t))
+        return torch.stack(losses).mean(0).tolist()
+
+    def export(self) -> None:
+        for name, module in (("control_net", self.control_net), ("conditioner", self.conditioner)):
+            write_tensors(self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()})

@@ -1,0 +1,87 @@
+"""Stage 2: the base model, text to Foley (stands in for the pretrained Stable Audio Open of section III-B).
+
+Caption states of the frozen text tower and the timing numbers condition the transformer; v-prediction; a tenth of the
+rows lose their condition for guidance. The control stage freezes what this stage learns.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from foleygram.config import Config
+from foleygram.diffusion.conditioner import Conditioner
+from foleygram.diffusion.schedule import TimeDistribution, add_noise, draw_times, v_loss, v_target
+from foleygram.diffusion.transformer import Transformer
+from foleygram.hub.folder import write_tensors
+from foleygram.training.latents import Captions, Crops, TextStatesTable
+from foleygram.training.loop import LoopConfig, Stage
+
+
+class DiffusionTraining(Config):
+    loop: LoopConfig = LoopConfig(steps=3000, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
+    seconds: float = 5.0  # length of a training crop
+    condition_dropout: float = 0.1
+    times: TimeDistribution = "uniform"
+
+
+class DiffusionStage(Stage):
+    losses = ("v_mse",)
+    validation = ("valid_v_mse",)
+
+    def __init__(
+        self, transformer: Transformer, conditioner: Conditioner, config: DiffusionTraining, seed: int, folder: Path,
+        train: Crops, train_captions: Captions, valid: Crops, valid_captions: Captions, texts: TextStatesTable, valid_texts: TextStatesTable,
+    ):  # fmt: skip
+        super().__init__()
+        self.transformer, self.conditioner, self.config = transformer, conditioner, config
+        self.seed, self.folder = seed, folder
+        self.train_set = (train, train_captions, texts)
+        self.valid_set = (valid, valid_captions, valid_texts)
+        for name, parameter in conditioner.named_parameters():
+            parameter.requires_grad_(not name.startswith("gram_"))
+
+    def compiled_blocks(self) -> Sequence[nn.Module]:
+        return list(self.transformer.transformer_blocks)
+
+    def draw(self, data: tuple[Crops, Captions, TextStatesTable], step: int, row: int) -> tuple[Tensor, ...]:
+        """(latent, text states, mask, start s, total s, noise, dropped) of one row."""
+        crops, captions, texts = data
+        draw = np.random.default_rng([self.seed, step, row])
+        clip, start = int(draw.integers(len(crops))), crops.draw_start(draw)
+        caption = captions.draw(clip, draw)
+        (latent,) = crops.at(clip, start)
+        noise = torch.from_numpy(draw.standard_normal(latent.shape, dtype=np.float32))
+        total = crops.seconds_of(crops.arrays[0].shape[-1])
+        return (
+            latent, torch.from_numpy(texts.states[caption].astype(np.float32)), torch.from_numpy(texts.mask[caption]),
+            torch.tensor(crops.seconds_of(start)), torch.tensor(total), noise, torch.tensor(draw.random() < self.config.condition_dropout),
+        )  # fmt: skip
+
+    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+        times = draw_times(size, self.config.times, torch.Generator().manual_seed(self.seed * 1_000_003 + step))
+        drawn = zip(*(self.draw(self.train_set, step, row) for row in rows), strict=True)
+        return (*(torch.stack(column) for column in drawn), times[rows.start : rows.stop])
+
+    def forward(self, latent, states, mask, start, total, noise, dropped, t) -> Tensor:
+        condition = self.conditioner.from_text(states, mask, start.float(), total.float()).drop(dropped)
+        prediction = self.transformer(add_noise(latent, noise, t), t, condition)
+        return v_loss(prediction, v_target(latent, noise, t))[None]
+
+    def validate(self) -> Sequence[float]:
+        losses = []
+        for part in range(4):
+            columns = zip(*(self.draw(self.valid_set, 0, 16 * part + row) for row in range(16)), strict=True)
+            latent, states, mask, start, total, noise, _ = (torch.stack(column) for column in columns)
+            t = (torch.arange(16) + 0.5) / 16
+            with torch.autocast("cpu", torch.bfloat16):
+                losses.append(self.forward(latent, states, mask, start, total, noise, torch.zeros(16, dtype=torch.bool), t))
+        return torch.stack(losses).mean(0).tolist()
+
+    def export(self) -> None:
+        for name, module in (("transformer", self.transformer), ("conditioner", self.conditioner)):
+            write_tensors(self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()})

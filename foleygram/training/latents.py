@@ -1,0 +1,125 @@
+"""Training clips as the diffusion stages see them: latents of sound and envelope, captions, crops.
+
+Everything frozen is computed once and cached (``training.cache``); a draw is a pure function of (seed, step, row).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from foleygram.data.manifest import ClipRecord
+from foleygram.diffusion.spectral import SpectralAutoencoder
+from foleygram.gram.encoder import GramEncoder
+from foleygram.media.audio import read_audio
+from foleygram.signal.envelope import extract_envelope
+from foleygram.training.cache import cached_array, key_of
+from foleygram.types import SAMPLE_RATE
+
+
+def clip_sounds(records: Sequence[ClipRecord], folder: Path, seconds: float) -> np.ndarray:
+    """The clips' sounds as int16 [clip, 2, sample], memory-mapped."""
+
+    def row(index: int) -> np.ndarray:
+        sound = read_audio(records[index].audio, SAMPLE_RATE).stereo().trim(seconds)
+        return np.clip(np.round(sound.samples * 32768), -32768, 32767).astype(np.int16)
+
+    key = key_of([(record.id, record.audio.stat().st_size) for record in records], seconds)
+    return cached_array(folder, "sounds", key, len(records), row, "reading sounds")
+
+
+@torch.no_grad()
+def sound_latents(model: SpectralAutoencoder, sounds: np.ndarray, folder: Path, envelope: bool) -> np.ndarray:
+    """fp16 [clip, latent_dim, length]: latents of the sounds, or of their envelopes (section III-B2)."""
+    from foleygram.types import Audio
+
+    def row(index: int) -> np.ndarray:
+        sound = Audio(sounds[index].astype(np.float32) / 32768, model.config.rate)
+        if envelope:
+            sound = extract_envelope(sound).as_audio(sound.seconds)
+        return model.encode(torch.from_numpy(sound.samples)[None])[0].half().numpy()
+
+    name = "envelope-latents" if envelope else "latents"
+    key = key_of(model.to_latent.weight, model.to_latent.bias, np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds))
+    return cached_array(folder, name, key, len(sounds), row, f"encoding {'envelopes' if envelope else 'sounds'}")
+
+
+@dataclass(frozen=True)
+class Captions:
+    """Distinct captions, and which of them each clip may bear."""
+
+    texts: tuple[str, ...]
+    of_clip: tuple[tuple[int, ...], ...]
+
+    @classmethod
+    def of(cls, records: Sequence[ClipRecord]) -> Captions:
+        places: dict[str, int] = {}
+        of_clip = tuple(
+            tuple(places.setdefault(text, len(places)) for text in (record.text, *record.captions)) for record in records
+        )
+        return cls(tuple(places), of_clip)
+
+    def draw(self, clip: int, draw: np.random.Generator) -> int:
+        """The template half of the time, else a paraphrase."""
+        choices = self.of_clip[clip]
+        if len(choices) == 1 or draw.random() < 0.5:
+            return choices[0]
+        return choices[1 + draw.integers(len(choices) - 1)]
+
+
+@dataclass(frozen=True, eq=False)
+class TextStatesTable:
+    """States of every caption: [caption, token, width] fp16, mask [caption, token], pooled [caption, width]."""
+
+    states: np.ndarray
+    mask: np.ndarray
+    pooled: np.ndarray
+
+
+@torch.no_grad()
+def text_states(encoder: GramEncoder, captions: Captions, folder: Path) -> TextStatesTable:
+    """Runs the frozen text tower over the captions."""
+    encoder.eval()
+    width, length = encoder.config.text.width, encoder.config.text.max_length
+
+    def row(index: int) -> np.ndarray:
+        result = encoder.text(encoder.tokens([captions.texts[index]]))
+        states = np.zeros((length + 2, width), np.float16)
+        count = int(result.mask.sum())
+        states[:count] = result.states[0, :count].half().numpy()
+        states[length] = result.pooled[0].half().numpy()
+        states[length + 1, 0] = count
+        return states
+
+    key = key_of(captions.texts, *list(encoder.text.parameters())[-2:], length)
+    table = cached_array(folder, "captions", key, len(captions.texts), row, "encoding captions")
+    counts = table[:, length + 1, 0].astype(int)
+    return TextStatesTable(table[:, :length], np.arange(length)[None] < counts[:, None], table[:, length])
+
+
+class Crops:
+    """Crops of latents: the same place of several arrays [clip, channel, length]."""
+
+    def __init__(self, arrays: Sequence[np.ndarray], seconds: float, hop: int):
+        self.arrays, self.hop = arrays, hop
+        self.positions = min(round(seconds * SAMPLE_RATE / hop), arrays[0].shape[-1])
+
+    def __len__(self) -> int:
+        return len(self.arrays[0])
+
+    def at(self, clip: int, start: int) -> tuple[Float[Tensor, "channel length"], ...]:
+        return tuple(
+            torch.from_numpy(np.asarray(array[clip, :, start : start + self.positions], dtype=np.float32)) for array in self.arrays
+        )
+
+    def draw_start(self, draw: np.random.Generator) -> int:
+        return int(draw.integers(self.arrays[0].shape[-1] - self.positions + 1))
+
+    def seconds_of(self, start: int) -> float:
+        return start * self.hop / SAMPLE_RATE

@@ -1,0 +1,30 @@
+"""A recipe: every number of every stage in one YAML file, with the model it trains."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from foleygram.config import Config, read_yaml
+from foleygram.pipeline import FoleyGRAMConfig
+from foleygram.training.autoencoder import AutoencoderTraining
+from foleygram.training.control import ControlTraining
+from foleygram.training.diffusion import DiffusionTraining
+
+
+class Recipe(Config):
+    """``data``: manifest of the clips; ``out``: the run's folder, which is a model folder when all stages are done;
+    ``towers``: model whose frozen vision and text towers are taken."""
+
+    data: str = "data/minihits/clips.jsonl"
+    out: str = "runs/mini"
+    towers: str = "mini"
+    seed: int = 0
+    model: FoleyGRAMConfig
+    autoencoder: AutoencoderTraining = AutoencoderTraining()
+    diffusion: DiffusionTraining = DiffusionTraining()
+    control: ControlTraining = ControlTraining()
+
+
+def read_recipe(path: Path) -> Recipe:
+    """Raises RecipeError that names the file and the first wrong field."""
+    return read_yaml(Recipe, path)

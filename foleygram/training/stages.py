@@ -1,0 +1,83 @@
+"""The stages in the paper's order, one function each: recipe in, model folder out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from foleygram.data.manifest import ClipRecord, read_manifest
+from foleygram.diffusion.conditioner import Conditioner
+from foleygram.diffusion.spectral import SpectralAutoencoder
+from foleygram.diffusion.transformer import Transformer
+from foleygram.errors import ModelError
+from foleygram.gram.encoder import GramEncoder
+from foleygram.hub.folder import write_json
+from foleygram.pipeline import assign
+from foleygram.training.autoencoder import AutoencoderStage
+from foleygram.training.diffusion import DiffusionStage
+from foleygram.training.latents import Captions, Crops, clip_sounds, sound_latents, text_states
+from foleygram.training.loop import LoopResult, run
+from foleygram.training.recipe import Recipe
+
+
+
+class Workshop:
+    """A run's folder and data, and the frozen parts that earlier stages left there."""
+
+    def __init__(self, recipe: Recipe, data: Path, out: Path):
+        self.recipe, self.out = recipe, out
+        self.cache = out / "cache"
+        self.train = read_manifest(data, "train")
+        self.valid = read_manifest(data, "validation")
+        write_json(out / "config.json", recipe.model.model_dump(mode="json"))
+
+    def sounds(self, records: Sequence[ClipRecord]):
+        return clip_sounds(records, self.cache, self.recipe.model.seconds)
+
+    def trained(self, module, stage: str, *names: str):
+        """A module with the weights that ``stage`` exported."""
+        paths = [self.out / f"{name}.safetensors" for name in names]
+        for path in paths:
+            if not path.exists():
+                raise ModelError(f"{path}: absent; run first: foleygram train {stage} with this recipe and --out")
+        assign(module, *paths)
+        return module.eval().requires_grad_(False)
+
+    def autoencoder(self) -> SpectralAutoencoder:
+        return self.trained(SpectralAutoencoder(self.recipe.model.autoencoder), "autoencoder", "autoencoder")
+
+    def latents(self, records: Sequence[ClipRecord], envelope: bool = False):
+        return sound_latents(self.autoencoder(), self.sounds(records), self.cache, envelope)
+
+
+def train_autoencoder(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
+    """Stage 1 (training/autoencoder.py)."""
+    torch.manual_seed(recipe.seed)
+    shop = Workshop(recipe, data, out)
+    model = SpectralAutoencoder(recipe.model.autoencoder)
+    stage = AutoencoderStage(model, recipe.autoencoder, shop.sounds(shop.train), shop.sounds(shop.valid), recipe.seed, out)
+    return run(stage, recipe.autoencoder.loop, out / "training" / "autoencoder", stop_after)
+
+
+def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
+    """Stage 2 (training/diffusion.py)."""
+    torch.manual_seed(recipe.seed)
+    shop = Workshop(recipe, data, out)
+    from foleygram.training.towers import frozen_towers
+
+    encoder: GramEncoder = frozen_towers(recipe, out)
+    hop, seconds = recipe.model.autoencoder.hop, recipe.diffusion.seconds
+    sets = []
+    for records in (shop.train, shop.valid):
+        captions = Captions.of(records)
+        sets.append((Crops([shop.latents(records)], seconds, hop), captions, text_states(encoder, captions, shop.cache)))
+    (train, train_captions, texts), (valid, valid_captions, valid_texts) = sets
+    transformer, conditioner = Transformer(recipe.model.transformer), Conditioner(recipe.model.conditioner)
+    transformer.initialise()
+    stage = DiffusionStage(
+        transformer, conditioner, recipe.diffusion, recipe.seed, out,
+        train, train_captions, valid, valid_captions, texts, valid_texts,
+    )  # fmt: skip
+    return run(stage, recipe.diffusion.loop, out / "training" / "diffusion", stop_after)

@@ -1,0 +1,33 @@
+"""The frozen towers: taken from a finished model, never trained here."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from foleygram.gram.encoder import GramEncoder
+from foleygram.gram.text import Tokenizer
+from foleygram.hub.folder import read_tensors, write_atomically, write_tensors
+from foleygram.pipeline import find_folder, float_state
+from foleygram.training.recipe import Recipe
+
+FROZEN = ("vision", "text")
+
+
+def frozen_towers(recipe: Recipe, out: Path) -> GramEncoder:
+    """The GRAM encoder of the recipe with vision and text towers of ``recipe.towers``; the rest is fresh.
+
+    Copies the towers' files and the tokenizer into ``out``, so that the run becomes a whole model folder."""
+    source = find_folder(recipe.towers)
+    encoder = GramEncoder(recipe.model.gram)
+    for name in FROZEN:
+        path = source / f"{name}.safetensors"
+        tower = getattr(encoder, name)
+        tensors = {key.removeprefix(f"{name}."): value for key, value in read_tensors(path).items()}
+        tower.load_state_dict(float_state(tensors))
+        tower.requires_grad_(False)
+        if source.resolve() != out.resolve():
+            write_tensors(out / path.name, read_tensors(path))
+    definition = (source / "tokenizer.json").read_text()
+    write_atomically(out / "tokenizer.json", definition.encode())
+    encoder.tokenizer = Tokenizer(definition, recipe.model.gram.text)
+    return encoder.eval()
