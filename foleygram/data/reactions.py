@@ -15,7 +15,9 @@ from foleygram.data.motion import Contact
 from foleygram.data.opencv import cv2
 from foleygram.data.surfaces import canonical
 
-_GRAVITY = 4.5  # world units / s^2: about 9.8 m/s^2 where a frame is two metres wide, slowed to be seen
+_GRAVITY = 4.5  # world units / s^2: about 9.8 m/s^2 where a frame is two metres wide
+_RING_SPEED = 0.42  # world units / s
+_SLANT = 0.6  # height over width of a circle on the surface as it is usually seen
 
 
 @dataclass(frozen=True)
@@ -88,16 +90,11 @@ class Reactions:
         """Particles of one contact: birth [n], place [n, 2], velocity [n, 3], size [n], colour [n, 3], life [n]."""
         power = contact.strength
         count = round(self._answer.grains * (0.3 + 0.9 * power))
-        if contact.end - contact.start > 0.1:
+        if contact.scrapes:
             count = round(count * min(1 + 2 * (contact.end - contact.start), 4))
-        if not np.allclose(contact.place, contact.place_end):
-            birth = contact.start + rng.random(count) * (contact.end - contact.start)
-            share = _along(contact, birth)[:, None]
-        else:
-            birth, share = np.full(count, contact.start), np.zeros((count, 1))
-        place = (
-            contact.place + (contact.place_end - contact.place) * share + rng.normal(0, 0.4 * self._broad + 0.01, (count, 2))
-        )
+        birth = contact.start + rng.random(count) * (min(contact.end - contact.start, 3.0) if contact.scrapes else 0.0)
+        place = np.array([contact.at(t) for t in birth]).reshape(count, 2)
+        place = place + rng.normal(0, 0.4 * self._broad + 0.01, (count, 2))
         angle, out = rng.uniform(0, 2 * math.pi, count), rng.uniform(0.1, 0.7, count)
         speed = self._answer.speed * (0.4 + 0.8 * power) * rng.uniform(0.3, 1.2, count)
         velocity = np.stack([np.cos(angle) * out * speed, np.sin(angle) * out * speed, speed], axis=1)
@@ -118,55 +115,53 @@ class Reactions:
                 x, y = x + 0.3 * swing, y + swing
         return x, y
 
-    def deform(self, frame: np.ndarray, t: float, sway: np.ndarray) -> np.ndarray:
-        """The frame with the dents and rings of contacts that are under way or just over; bends ``frame`` in place."""
+    def deform(self, frame: np.ndarray, t: float, sway: np.ndarray) -> None:
+        """Bends ``frame`` in place by the dents and rings of contacts that are under way or just over."""
         answer = self._answer
         if answer.dent == 0.0:
-            return frame
+            return
         for contact in self._contacts:
-            span = contact.end - contact.start
             age = t - contact.start
-            if age < 0 or age > span + 5 * answer.recover:
+            # A foot or a palm that stays presses, then the surface comes back round it.
+            held = contact.end - contact.start if contact.scrapes else min(contact.end - contact.start, 0.12)
+            if age < 0 or age > held + 3.5 * answer.recover:
                 continue
-            place = contact.place + (contact.place_end - contact.place) * _along(contact, np.array([t]))[0]
-            since = max(age - span, 0.0)
-            power = (0.35 + 0.65 * contact.strength) * math.exp(-since / answer.recover)
-            self._bend(frame, place, age if answer.rings else 0.0, power, sway)
-        return frame
+            power = (0.35 + 0.65 * contact.strength) * math.exp(-max(age - held, 0.0) / answer.recover)
+            self._bend(frame, contact.at(t), age, power, sway)
 
     def _bend(self, frame: np.ndarray, place: np.ndarray, age: float, power: float, sway: np.ndarray) -> None:
+        answer = self._answer
         pixels, scale = self._camera.project([place[0], place[1], 0.0])
         x, y = sway[:2, :2] @ pixels + sway[:2, 2]
         high, wide = frame.shape[:2]
-        reach = (0.07 + 0.8 * self._broad) * scale
-        radius = reach + (0.45 * age * scale if self._answer.rings else 0.0) + 2
-        squash = 0.6  # the surface is seen at a slant
+        front = _RING_SPEED * min(age, 1.2) if answer.rings else 0.0  # units from the middle
+        radius = np.float32((0.07 + 0.8 * self._broad + 1.3 * front) * scale + 2)
         left, right = int(max(x - radius, 0)), int(min(x + radius + 1, wide))
-        top, bottom = int(max(y - radius * squash, 0)), int(min(y + radius * squash + 1, high))
-        if right - left < 4 or bottom - top < 4:
+        top, bottom = int(max(y - radius * _SLANT, 0)), int(min(y + radius * _SLANT + 1, high))
+        if right - left < 8 or bottom - top < 8:
             return
-        gx = np.arange(left, right, dtype=np.float32)[None] - np.float32(x)
-        gy = (np.arange(top, bottom, dtype=np.float32)[:, None] - np.float32(y)) / np.float32(squash)
-        distance = np.sqrt(gx**2 + gy**2) + np.float32(1e-3)
-        depth = self._answer.dent * scale * power
-        window = np.clip(1 - distance / radius, 0, 1)
-        if self._answer.rings:
-            wave = np.sin((distance / scale - 0.45 * age) * np.float32(2 * math.pi / 0.05))
-            front = np.exp(-(((distance / scale - 0.4 * age) / 0.07) ** 2))
-            push = depth * wave * front
+        # Computed on every second pixel and enlarged: the bends are smooth, and this is the slowest part of a frame.
+        size = (right - left, bottom - top)
+        rows, columns = (size[1] + 1) // 2, (size[0] + 1) // 2
+        gx = np.linspace(left - x, right - 1 - x, columns, dtype=np.float32)[None]
+        gy = np.linspace((top - y) / _SLANT, (bottom - 1 - y) / _SLANT, rows, dtype=np.float32)[:, None]
+        distance = np.sqrt(gx * gx + gy * gy) + np.float32(1e-3)
+        depth = np.float32(answer.dent * scale * power)
+        if answer.rings:
+            far = distance * np.float32(1 / scale)
+            crest = np.exp(-(((far - np.float32(front)) / np.float32(0.07)) ** 2))
+            wave = crest * np.sin((far - np.float32(front)) * np.float32(2 * math.pi / 0.05))
+            push, tone = depth * wave, 1 + np.float32(9 * answer.dent * power) * wave
         else:
+            window = np.clip(1 - distance / radius, 0, 1)
             push = depth * window * window * np.minimum(distance / 3, 1)
-        map_x = gx + np.float32(x - left) + push * gx / distance
-        map_y = (gy * np.float32(squash)) + np.float32(y - top) + push * squash * gy / distance
+            tone = 1 - np.float32(5 * answer.dent * power) * window * (gy / radius + np.float32(0.4))
+        push /= distance
+        map_x, map_y = (gx + np.float32(x - left)) + push * gx, np.float32(_SLANT) * (gy + push * gy) + np.float32(y - top)
+        map_x, map_y, tone = (cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (map_x, map_y, tone))
         region = frame[top:bottom, left:right]
-        bent = cv2.remap(
-            region, map_x.astype(np.float32), map_y.astype(np.float32), cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101
-        )
-        if self._answer.rings:
-            tone = 1 + 6 * self._answer.dent * power * wave * front
-        else:
-            tone = 1 - 5 * self._answer.dent * power * window * (gy / radius + 0.4)
-        region[:] = np.clip(bent * tone[..., None], 0, 255)
+        bent = cv2.remap(region, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        region[:] = cv2.multiply(bent, cv2.merge([tone] * 3), dtype=cv2.CV_8U)
 
     def draw(self, frame: np.ndarray, t: float, sway: np.ndarray, gain: np.ndarray) -> None:
         """Flying particles and dust over ``frame``."""
@@ -210,7 +205,7 @@ class Reactions:
             if not 0 <= age < 0.7 or not len(burst[0]):
                 continue
             opacity = self._answer.dust * contact.strength * math.exp(-age / 0.25)
-            place = contact.place + (contact.place_end - contact.place) * _along(contact, np.array([t]))[0]
+            place = contact.at(t)
             pixels, scale = self._camera.project([place[0], place[1], 0.015 + 0.06 * age])
             x, y = sway[:2, :2] @ pixels + sway[:2, 2]
             radius = (0.02 + self._broad + 0.10 * (1 - math.exp(-age / 0.12))) * scale
@@ -244,13 +239,3 @@ class Reactions:
         edge = np.clip(mask - np.roll(mask, int(max(radius * 0.6, 1)), axis=0), -1, 1)
         tone = 1 - self._answer.mark * mask + 0.6 * self._answer.mark * np.clip(-edge, 0, 1)
         image[:] = np.clip(image * tone[..., None], 0, 255)
-
-
-def _along(contact: Contact, times: np.ndarray) -> np.ndarray:
-    """Where a scratch is between its ends (0..1) at the times, as the tip's path has it."""
-    span = max(contact.end - contact.start, 1e-6)
-    phase = np.clip((times - contact.start) / span, 0, 1) * contact.passes
-    number = np.minimum(np.floor(phase), contact.passes - 1)
-    share = phase - number
-    share = share * share * (3 - 2 * share)
-    return np.where(number % 2 == 0, share, 1 - share)

@@ -17,12 +17,15 @@ from foleygram.data.camera import Camera, Sway
 from foleygram.data.motion import TipPath, contacts_of
 from foleygram.data.opencv import cv2
 from foleygram.data.reactions import Reactions
-from foleygram.data.scenes import Scene
+from foleygram.data.scenes import Event, Scene
 from foleygram.data.stage import Stage
+from foleygram.data.surfaces import canonical
 from foleygram.errors import DataError
 
-_STREAMS = ("camera", "sway", "motion", "path", "stage", "actor", "reactions", "noise", "light", "shutter")
+_STREAMS = ("camera", "sway", "motion", "path", "stage", "actor", "reactions", "noise", "light", "shutter", "mirror")
+_SHINE = {"glass": 0.35, "water": 0.25, "ice": 0.25, "tile": 0.22, "metal": 0.25, "ceramic": 0.22, "plastic": 0.12}
 _MOST_MOMENTS = 9  # sub-frames of one exposure
+_STRIDE = 0.1  # fractions of the frame that two feet are apart
 _STEP = 2.2  # pixels that the tool may move between two sub-frames
 
 
@@ -44,16 +47,21 @@ class Picture:
         lamp = np.array([rng.normal(0, 0.5), rng.normal(0.2, 0.5), 1.0])
         self._lamp = lamp / np.linalg.norm(lamp)
         self._dark = rng.uniform(0.3, 0.62)
-        contacts = contacts_of(scene.events, scene.tool, self._camera.ground, self._stream("motion"))
-        seed = [scene.seed, _STREAMS.index("path")]
-        self.path = TipPath(contacts, scene.seconds, away, scene.tool != "foot", seed)
-        self._sway = Sway(scene.shake, scene.width, scene.height, self._stream("sway"))
-        self._actor = Actor(scene.tool, self._camera, away, self._lamp, self._stream("actor"))
         self._stage = Stage(scene, self._camera, textures, self._stream("stage"))
+        self._sway = Sway(scene.shake, scene.width, scene.height, self._stream("sway"))
+        self._limbs = []
+        for number, events in enumerate(_limbs(scene)):
+            contacts = contacts_of(events, scene.tool, self._camera.ground, self._stream("motion", number))
+            path = TipPath(contacts, scene.seconds, away, scene.tool == "foot", self._stream("path", number))
+            actor = Actor(scene.tool, self._camera, away, self._lamp, self._stream("actor"), right=number == 0)
+            self._limbs.append((actor, path))
+        # The farther foot first, so that the nearer one hides it.
+        self._limbs.sort(key=lambda limb: -limb[1].at(scene.seconds)[1])
+        contacts = tuple(sorted((c for _, path in self._limbs for c in path.contacts), key=lambda c: c.start))
         broad = {"stick": 0.0, "hand": 0.05, "foot": 0.10}[scene.tool]
-        self._reactions = Reactions(
-            scene.material, contacts, self._camera, self._palette(contacts), broad, self._stream("reactions")
-        )
+        colours = self._palette(contacts)
+        self._reactions = Reactions(scene.material, contacts, self._camera, colours, broad, self._stream("reactions"))
+        self._mirror = self._shine(scene, self._stream("mirror"))
         self._stills = {0: self._stage.image}
         shutter = self._stream("shutter")
         self._exposure = min(shutter.uniform(0.25, 0.5) / scene.fps, 1 / 40)
@@ -62,9 +70,19 @@ class Picture:
         self._light = (light.uniform(0.05, 0.5, 3), light.uniform(0, 2 * math.pi, 3))
         self._noise = self._grain(self._stream("noise"))
 
-    def _stream(self, name: str) -> np.random.Generator:
+    @property
+    def paths(self) -> list[TipPath]:
+        """The path of each tip: one, or two for a pair of feet."""
+        return [path for _, path in self._limbs]
+
+    def _stream(self, name: str, number: int = 0) -> np.random.Generator:
         """A generator of its own for each part, so that a change in one leaves the others alone."""
-        return np.random.default_rng([self._scene.seed, _STREAMS.index(name)])
+        return np.random.default_rng([self._scene.seed, _STREAMS.index(name), number])
+
+    def _shine(self, scene: Scene, rng: np.random.Generator) -> float:
+        """Opacity of the tool's reflection: only in smooth surfaces that fill the frame."""
+        share = _SHINE.get(canonical(scene.material), 0.0) * rng.uniform(0.3, 1.0)
+        return share if self._stage.fills and rng.random() < 0.7 else 0.0
 
     @staticmethod
     def _away(scene: Scene, rng: np.random.Generator) -> np.ndarray:
@@ -107,35 +125,49 @@ class Picture:
             self._stills[count] = image
         return self._stills[count]
 
-    def _moments(self, t: float, sway: np.ndarray) -> list:
+    def _moments(self, actor: Actor, path: TipPath, t: float, sway: np.ndarray) -> list:
         """The solids at the sub-frames of one exposure, as many as the movement needs."""
         half = self._exposure / 2
-        first, last = (self._actor.placed(self.path, t + shift, sway) for shift in (-half, half))
+        first, last = (actor.placed(path, t + shift, sway) for shift in (-half, half))
         moved = max(float(np.abs(a[k] - b[k]).max()) for a, b in zip(first, last, strict=True) for k in (1, 2))
         count = int(min(max(math.ceil(moved / (_STEP * self._camera.width / 256)), 1), _MOST_MOMENTS))
         if count == 1:
-            return [self._actor.placed(self.path, t, sway)]
+            return [actor.placed(path, t, sway)]
         shifts = (np.arange(count) + 0.5) / count * self._exposure - half
-        return [self._actor.placed(self.path, t + shift, sway) for shift in shifts]
+        return [actor.placed(path, t + shift, sway) for shift in shifts]
+
+    def _shaded(self, frame: np.ndarray, t: float, sway: np.ndarray) -> np.ndarray:
+        """The frame under the shadows: sharp and dark where the tool is near, soft and faint where it is high."""
+        wide, high = self._scene.width, self._scene.height
+        darkness = None
+        for actor, path in self._limbs:
+            cover = np.zeros(((high + 1) // 2, (wide + 1) // 2), np.uint8)
+            actor.shade(cover, path, t, sway)
+            above = path.height(t)
+            cover = cv2.GaussianBlur(cover, (0, 0), 0.5 + (1.0 + 22.0 * above) * wide / 512)
+            cover = cv2.convertScaleAbs(cover, alpha=self._dark * (0.55 + 0.45 * math.exp(-above / 0.15)))
+            darkness = cover if darkness is None else cv2.max(darkness, cover)
+        light = cv2.resize(255 - darkness, (wide, high), interpolation=cv2.INTER_LINEAR)
+        return cv2.multiply(frame, cv2.merge([light] * 3), scale=1 / 255)
 
     def frame(self, seconds: float) -> np.ndarray:
         """uint8 RGB [height, width, 3] at the time."""
         # On the microsecond grid, so that k / fps computed in another way gives the same bytes.
         ticks = round(seconds * 1e6)
         t = ticks / 1e6
-        scene = self._scene
+        scene, grade = self._scene, self._stage.grade
         sway = self._sway.at(t, self._reactions.jolt(t))
         left, top = self._stage.offset
         to_frame = sway @ np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]])
         frame = cv2.warpAffine(self._still(t), to_frame[:2], (scene.width, scene.height), borderMode=cv2.BORDER_REFLECT_101)
+        if self._mirror:
+            for actor, path in self._limbs:
+                composite(frame, [actor.placed(path, t, sway, mirrored=True)], grade, self._mirror)
         self._reactions.deform(frame, t, sway)
-        shadow, height = self._actor.shadow(self.path, t, sway)
-        strength = self._dark * (0.55 + 0.45 * math.exp(-height / 0.15))
-        shade = cv2.convertScaleAbs(shadow, alpha=-strength, beta=255)
-        shade = cv2.resize(shade, (scene.width, scene.height), interpolation=cv2.INTER_LINEAR)
-        frame = cv2.multiply(frame, cv2.cvtColor(shade, cv2.COLOR_GRAY2RGB), scale=1 / 255)
-        composite(frame, self._moments(t, sway), self._stage.grade)
-        self._reactions.draw(frame, t, sway, self._stage.grade)
+        frame = self._shaded(frame, t, sway)
+        for actor, path in self._limbs:
+            composite(frame, self._moments(actor, path, t, sway), grade)
+        self._reactions.draw(frame, t, sway, grade)
         if self._soft:
             frame = cv2.GaussianBlur(frame, (3, 3), 0.6)
         rate, phase = self._light
@@ -145,6 +177,19 @@ class Picture:
         row, column = key % 37, (key >> 8) % 53
         area = (slice(row, row + scene.height), slice(column, column + scene.width))
         return cv2.subtract(cv2.add(frame, self._noise[0][area]), self._noise[1][area])
+
+
+def _limbs(scene: Scene) -> list[list[Event]]:
+    """The events of each limb: those of a walk belong to two feet, all others to one tool."""
+    events = list(scene.events)
+    if scene.tool != "foot" or len(events) < 2:
+        return [events]
+    middle = float(np.mean([event.x for event in events]))
+    sides = [[event for event in events if (event.x > middle) == right] for right in (True, False)]
+    if not all(sides):
+        return [events]
+    apart = min(event.x for event in sides[0]) - max(event.x for event in sides[1])
+    return sides if apart > _STRIDE else [events]
 
 
 def render_frames(scene: Scene, textures: Path | None) -> Iterator[np.ndarray]:

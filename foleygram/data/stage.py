@@ -20,7 +20,7 @@ _ROUND = {"drumskin": 0.8, "ceramic": 0.5, "glass": 0.25, "metal": 0.25, "plasti
 
 class Stage:
     """``image``: uint8 RGB, larger than the frame by MARGIN; ``offset``: pixels of its origin left of and above the
-    frame's; ``grade``: colour gains [3] of the whole picture."""
+    frame's; ``grade``: colour gains [3] of the whole picture; ``fills``: whether nothing but the surface is seen."""
 
     def __init__(self, scene: Scene, camera: Camera, textures: Path | None, rng: np.random.Generator):
         self.camera = camera
@@ -57,7 +57,8 @@ class Stage:
         face = self._warp(texture, 0.0, span, angle, rng.uniform(-0.5, 0.5, 2)).astype(np.float32)
         chance = rng.random()
         image = face
-        if chance > 0.4 and material not in _GROUNDS:
+        self.fills = chance <= 0.4 or material in _GROUNDS
+        if not self.fills:
             outline = self._outline(scene, material, chance > 0.68, rng)
             image = self._object(face, outline, rng)
         image = image * self.light(rng) * self.grade
@@ -117,7 +118,7 @@ class Stage:
         spot = rng.uniform(-0.6, 0.6, 2)
         field += rng.uniform(0, 0.18) * np.exp(-((x - spot[0]) ** 2 + (y - spot[1]) ** 2) / 0.5)
         for _ in range(int(rng.integers(0, 3))):
-            middle, size, turn = rng.uniform(-0.1, 1.1, 2), rng.uniform(0.15, 0.7, 2), rng.uniform(0, 180)
+            middle, size, turn = rng.uniform(-0.1, 1.1, 2), rng.uniform(0.3, 0.9, 2), rng.uniform(0, 180)
             cast = np.zeros((high, wide), np.float32)
             box = cv2.boxPoints(((middle[0] * wide, middle[1] * high), (size[0] * wide, size[1] * high), turn))
             cv2.fillConvexPoly(cast, box.astype(np.int32), 1.0)

@@ -6,7 +6,7 @@ world units. Its picture is painted once; a frame only warps it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,6 +14,7 @@ import numpy as np
 from foleygram.data.opencv import cv2
 
 Colour = tuple[float, float, float]
+_UNDER = -1e3  # height where there is nothing
 
 
 @dataclass(frozen=True)
@@ -32,28 +33,26 @@ class Capsule:
 
 @dataclass(frozen=True, eq=False)
 class Sprite:
-    """``image``: premultiplied RGBA uint8 [h, w, 4]; ``to_axis``: 3x3 from its pixels to (u / length, v)."""
+    """``image``: premultiplied RGBA uint8 [h, w, 4]; ``cover``: its alpha [h, w]; ``corners``: its pixels' corners
+    float32 [4, 2]; ``axis``: the same corners as (u / length, v)."""
 
     image: np.ndarray
-    to_axis: np.ndarray
-    bounds: tuple[float, float, float, float]  # of (u / length, v)
+    cover: np.ndarray
+    corners: np.ndarray
+    axis: np.ndarray
 
-    def homography(self, start: np.ndarray, end: np.ndarray, scale0: float, scale1: float) -> np.ndarray:
-        """3x3 from sprite pixels to image pixels that lays the axis from ``start`` to ``end`` (pixels [2]), as wide as
-        ``scale0`` and ``scale1`` pixels per unit there."""
+    def lay(self, start: np.ndarray, end: np.ndarray, scale0: float, scale1: float) -> tuple[np.ndarray, np.ndarray]:
+        """Lays the axis from ``start`` to ``end`` (pixels [2]), as wide as ``scale0`` and ``scale1`` pixels per unit there
+        (negative: flipped across the axis):
+        (homography [3, 3] from the sprite's pixels, its corners [4, 2] in the image)."""
         axis = end - start
-        length = max(float(np.hypot(*axis)), 1e-3)
+        length = max(float(np.hypot(axis[0], axis[1])), 1e-3)
         normal = np.array([-axis[1], axis[0]]) / length
-        u0, u1, v0, v1 = self.bounds
-        corners = []
-        source = []
-        inverse = np.linalg.inv(self.to_axis)
-        for u in (u0, u1):
-            scale = max(scale0 + (scale1 - scale0) * u, 1.0)
-            for v in (v0, v1):
-                corners.append(start + axis * u + normal * v * scale)
-                source.append((inverse @ [u, v, 1])[:2])
-        return cv2.getPerspectiveTransform(np.float32(source), np.float32(corners)).astype(np.float64)
+        u, v = self.axis[:, :1], self.axis[:, 1:]
+        sign = 1.0 if scale0 > 0 else -1.0
+        scale = sign * np.maximum(sign * (scale0 + (scale1 - scale0) * u), 1.0)
+        corners = start + axis * u + normal * v * scale
+        return cv2.getPerspectiveTransform(self.corners, corners.astype(np.float32)), corners
 
 
 def paint(capsules: Sequence[Capsule], length: float, density: float, light: np.ndarray, rng: np.random.Generator) -> Sprite:
@@ -65,9 +64,9 @@ def paint(capsules: Sequence[Capsule], length: float, density: float, light: np.
     v_low = min(min(c.v0 - c.r0, c.v1 - c.r1) for c in capsules) - margin
     v_high = max(max(c.v0 + c.r0, c.v1 + c.r1) for c in capsules) + margin
     wide, high = int((u_high - u_low) * density) + 2, int((v_high - v_low) * density) + 2
-    u = u_low + np.arange(wide, dtype=np.float32)[None] / density
-    v = v_low + np.arange(high, dtype=np.float32)[:, None] / density
-    top = np.full((high, wide), -1e3, np.float32)
+    u = u_low + np.arange(wide, dtype=np.float32)[None] / np.float32(density)
+    v = v_low + np.arange(high, dtype=np.float32)[:, None] / np.float32(density)
+    top = np.full((high, wide), _UNDER, np.float32)
     cover = np.zeros((high, wide), np.float32)
     colour = np.zeros((high, wide, 3), np.float32)
     for c in capsules:
@@ -76,142 +75,133 @@ def paint(capsules: Sequence[Capsule], length: float, density: float, light: np.
         radius = c.r0 + (c.r1 - c.r0) * share
         distance = np.sqrt((u - c.u0 - share * du) ** 2 + (v - c.v0 - share * dv) ** 2)
         inside = np.clip((radius - distance) * density + 0.5, 0, 1)
-        dome = np.sqrt(np.clip(radius**2 - distance**2, 0, None)) + c.lift
-        wins = (inside > 0) & (dome > top)
-        top = np.where(wins, dome, top)
-        colour[wins] = c.colour
+        dome = np.where(inside > 0, np.sqrt(np.clip(radius**2 - distance**2, 0, None)) + c.lift, _UNDER)
+        colour[dome > top] = c.colour
+        # A smooth maximum: neighbours grow into each other instead of meeting in an edge.
+        blend = 0.35 * min(c.r0, c.r1)
+        near = np.clip(1 - np.abs(top - dome) / blend, 0, 1)
+        top = np.maximum(top, dome) + near * near * (blend / 4)
         cover = np.maximum(cover, inside)
-    height = np.where(top < -1e2, 0, top) * density
-    height = cv2.GaussianBlur(height, (0, 0), 1.0)
+    height = np.where(top < _UNDER / 2, 0, top) * density
+    height = cv2.GaussianBlur(height, (0, 0), max(density / 300, 0.7))
     du, dv = np.gradient(height, axis=1), np.gradient(height, axis=0)
     normal = np.stack([-du, -dv, np.ones_like(du)], axis=-1)
     normal /= np.linalg.norm(normal, axis=-1, keepdims=True)
     lamp = np.asarray(light, dtype=np.float32) / np.linalg.norm(light)
     lambert = np.clip(normal @ lamp, 0, None)[..., None]
     grain = cv2.resize(rng.normal(1, 0.05, (max(high // 2, 2), max(wide // 8, 2))).astype(np.float32), (wide, high))
-    shaded = colour * (0.42 + 0.62 * lambert) * grain[..., None] + 26 * np.clip(lambert, 0, 1) ** 12
+    shaded = cv2.GaussianBlur(colour, (3, 3), 0.7) * (0.42 + 0.62 * lambert) * grain[..., None] + 26 * lambert**12
     alpha = cover[..., None]
-    rgba = np.concatenate([np.clip(shaded, 0, 255) * alpha, 255 * alpha], axis=-1)
-    to_axis = np.array([[1 / density / length, 0, u_low / length], [0, 1 / density, v_low], [0, 0, 1]])
-    bounds = (u_low / length, (u_low + (wide - 1) / density) / length, v_low, v_low + (high - 1) / density)
-    return Sprite(np.round(rgba).astype(np.uint8), to_axis, bounds)
+    rgba = np.round(np.concatenate([np.clip(shaded, 0, 255) * alpha, 255 * alpha], axis=-1)).astype(np.uint8)
+    ends = [((wide - 1) * a, (high - 1) * b) for a, b in ((0, 0), (1, 0), (1, 1), (0, 1))]
+    axis = [((u_low + x / density) / length, v_low + y / density) for x, y in ends]
+    return Sprite(rgba, np.ascontiguousarray(rgba[..., 3]), np.float32(ends), np.array(axis))
+
+
+def _sized(size: float, rows: Iterable[tuple]) -> list[Capsule]:
+    """Capsules from rows (u0, v0, r0, u1, v1, r1, colour, lift) in parts of ``size``."""
+    return [Capsule(*(size * value for value in row[:6]), row[6], size * row[7]) for row in rows]
+
+
+def _shade(colour: Colour, factor: float) -> Colour:
+    return tuple(min(factor * value, 255.0) for value in colour)
 
 
 def stick(length: float, colour: Colour, thick: float, ball: bool) -> list[Capsule]:
-    """A drumstick from the tip at u = 0; the fist holds it near u = length, the butt sticks out behind."""
-    tip = (
-        [Capsule(0.012, 0, thick * 0.62, 0.030, 0, thick * 0.55, colour)]
-        if ball
-        else [Capsule(thick, 0, thick, length * 0.2, 0, thick, colour)]
-    )
-    neck = Capsule(0.035, 0, thick * 0.38, length * 0.28, 0, thick, colour)
+    """A drumstick from the tip at u = 0 to its butt behind the fist, which holds it near u = length. ``thick``: its
+    radius; ``ball``: with a bead at the tip."""
     shaft = Capsule(length * 0.28, 0, thick, length * 1.12, 0, thick, colour)
-    return [*tip, neck, shaft]
+    if not ball:
+        return [Capsule(0.7 * thick, 0, 0.7 * thick, length * 0.28, 0, thick, colour), shaft]
+    tip = Capsule(0.6 * thick, 0, thick * 0.6, 2.2 * thick, 0, thick * 0.55, _shade(colour, 0.9))
+    neck = Capsule(2 * thick, 0, thick * 0.4, length * 0.28, 0, thick, colour)
+    return [tip, neck, shaft]
 
 
 def fist(length: float, skin: Colour, size: float, side: float) -> list[Capsule]:
     """Fingers closed round the axis near u = length. ``size``: width of the palm; ``side``: +1 or -1, the thumb's side."""
-    dark = tuple(0.88 * value for value in skin)
-    parts = [
-        Capsule(
-            length + 0.1 * size, 0.25 * size * -side, 0.42 * size, length + 0.75 * size, -0.1 * side * size, 0.36 * size, skin
-        )
-    ]
+    dark = _shade(skin, 0.9)
+    rows = [(0.1, -0.22 * side, 0.42, 0.75, -0.1 * side, 0.36, skin, 0)]
     for k in range(4):
-        u = length - 0.32 * size + 0.27 * size * k
-        parts.append(
-            Capsule(u, -0.42 * size * side, 0.14 * size, u + 0.05 * size, 0.24 * size * side, 0.125 * size, dark, 0.2 * size)
-        )
-    parts.append(
-        Capsule(
-            length + 0.45 * size,
-            0.30 * size * side,
-            0.15 * size,
-            length - 0.42 * size,
-            0.13 * size * side,
-            0.11 * size,
-            skin,
-            0.24 * size,
-        )
-    )
-    return parts
+        u = 0.27 * k - 0.32
+        rows.append((u, -0.42 * side, 0.14, u + 0.05, 0.24 * side, 0.125, dark, 0.2))
+    rows.append((0.45, 0.30 * side, 0.15, -0.42, 0.13 * side, 0.11, skin, 0.24))
+    moved = [(length / size + row[0], *row[1:3], length / size + row[3], *row[4:]) for row in rows]
+    return _sized(size, moved)
 
 
 def open_hand(length: float, skin: Colour, side: float, spread: float) -> list[Capsule]:
     """A flat hand, fingertips at u = 0 and wrist at u = length. ``side``: the thumb's side; ``spread``: of the fingers."""
-    size = length
-    dark = tuple(0.93 * value for value in skin)
-    parts = [
-        Capsule(0.55 * size, 0.11 * size, 0.14 * size, 0.92 * size, 0.07 * size, 0.12 * size, skin, -0.04 * size),
-        Capsule(0.55 * size, -0.11 * size, 0.14 * size, 0.92 * size, -0.07 * size, 0.12 * size, skin, -0.04 * size),
-        Capsule(0.60 * size, 0.0, 0.16 * size, 1.0 * size, 0.0, 0.13 * size, skin, -0.05 * size),
+    finger, nail = _shade(skin, 0.96), _shade(skin, 1.22)
+    rows = [
+        (0.50, 0.12, 0.12, 0.90, 0.07, 0.12, skin, -0.03),
+        (0.50, -0.12, 0.12, 0.90, -0.07, 0.12, skin, -0.03),
+        (0.52, 0.0, 0.14, 1.0, 0.0, 0.13, skin, -0.04),
+        (0.78, 0.13 * side, 0.10, 0.86, 0.06 * side, 0.12, skin, -0.03),
     ]
-    reach = (0.10, 0.0, 0.04, 0.17)
+    for k, tip in enumerate((0.10, 0.0, 0.04, 0.17)):
+        across = (1.5 - k) * 0.112 * side
+        fan = across * (1 + spread)
+        rows.append((tip + 0.05, fan, 0.046, 0.50, across, 0.060, finger, 0.012))
+        rows.append((tip + 0.025, fan, 0.022, tip + 0.055, fan, 0.026, nail, 0.045))
+    rows.append((0.48, (0.30 + 0.1 * spread) * side, 0.050, 0.66, 0.24 * side, 0.062, finger, 0.0))
+    rows.append((0.66, 0.24 * side, 0.062, 0.86, 0.09 * side, 0.10, skin, -0.01))
+    return _sized(length, rows)
+
+
+def pointing_hand(length: float, skin: Colour, side: float, fingers: int) -> list[Capsule]:
+    """A half closed hand whose ``fingers`` (1 or 2) stretched fingers tap; fingertips at u = 0, wrist at u = length."""
+    finger, nail = _shade(skin, 0.93), _shade(skin, 1.22)
+    rows = [
+        (0.58, 0.06, 0.16, 0.95, 0.02, 0.13, skin, -0.03),
+        (0.58, -0.06, 0.16, 0.95, -0.02, 0.13, skin, -0.03),
+    ]
     for k in range(4):
-        across = (1.5 - k) * 0.118 * size * side
-        fan = across * spread
-        parts.append(
-            Capsule((reach[k] + 0.055) * size, across + fan, 0.05 * size, 0.52 * size, across, 0.062 * size, dark, 0.015 * size)
-        )
-    parts.append(
-        Capsule(0.42 * size, 0.36 * size * side, 0.058 * size, 0.80 * size, 0.15 * size * side, 0.085 * size, dark, 0.0)
-    )
-    return parts
-
-
-def pointing_hand(length: float, skin: Colour, side: float) -> list[Capsule]:
-    """A hand with one or two stretched fingers that tap; fingertip at u = 0, wrist at u = length."""
-    size = length
-    dark = tuple(0.9 * value for value in skin)
-    parts = [Capsule(0.62 * size, 0.0, 0.19 * size, 0.95 * size, 0.0, 0.14 * size, skin, -0.03 * size)]
-    parts.append(
-        Capsule(0.05 * size, 0.11 * size * side, 0.045 * size, 0.55 * size, 0.11 * size * side, 0.062 * size, skin, 0.03 * size)
-    )
-    for k in range(3):
-        across = (0.0 - 0.105 * k) * size * side
-        parts.append(
-            Capsule((0.36 + 0.03 * k) * size, across, 0.066 * size, 0.6 * size, across, 0.066 * size, dark, 0.05 * size)
-        )
-    parts.append(
-        Capsule(0.38 * size, 0.24 * size * side, 0.055 * size, 0.75 * size, 0.16 * size * side, 0.08 * size, dark, 0.02 * size)
-    )
-    return parts
+        across = (1.5 - k) * 0.105 * side
+        if k < fingers:
+            tip = 0.03 * k
+            rows.append((tip + 0.048, across, 0.044, 0.52, across, 0.060, skin, 0.03))
+            rows.append((tip + 0.025, across, 0.021, tip + 0.055, across, 0.025, nail, 0.06))
+        else:
+            rows.append((0.38 + 0.015 * k, across, 0.060, 0.58, across, 0.062, finger, 0.05))
+    rows.append((0.46, 0.22 * side, 0.050, 0.62, 0.21 * side, 0.060, finger, 0.03))
+    rows.append((0.62, 0.21 * side, 0.060, 0.84, 0.08 * side, 0.10, skin, 0.0))
+    return _sized(length, rows)
 
 
 def forearm(length: float, skin: Colour, sleeve: Colour, bare: float, size: float) -> list[Capsule]:
     """From the wrist at u = 0 to the elbow at u = length; the sleeve begins at the fraction ``bare``."""
+    cuff = length * bare
     return [
-        Capsule(-0.05, 0, 0.26 * size, length * max(bare, 0.1), 0, 0.36 * size, skin),
-        Capsule(length * bare, 0, 0.42 * size, length, 0, 0.58 * size, sleeve, 0.1 * size),
+        Capsule(-0.05, 0, 0.26 * size, max(cuff, 0.02) + 0.05, 0, 0.34 * size, skin),
+        Capsule(cuff, 0, 0.40 * size, length, 0, 0.56 * size, sleeve, 0.1 * size),
+        Capsule(cuff, -0.2 * size, 0.22 * size, cuff + 0.03, 0.2 * size, 0.22 * size, _shade(sleeve, 0.9), 0.22 * size),
     ]
 
 
-def shoe_from_above(length: float, upper: Colour, sole: Colour, laces: Colour, trouser: Colour) -> list[Capsule]:
-    """Toe at u = 0, heel at u = length, the trouser leg over the ankle."""
-    size = length
-    parts = [
-        Capsule(0.17 * size, 0.0, 0.18 * size, 0.45 * size, 0.0, 0.17 * size, sole, -0.10 * size),
-        Capsule(0.45 * size, 0.0, 0.16 * size, 0.87 * size, 0.0, 0.155 * size, sole, -0.10 * size),
-        Capsule(0.19 * size, 0.0, 0.15 * size, 0.45 * size, 0.0, 0.145 * size, upper, 0.0),
-        Capsule(0.45 * size, 0.0, 0.135 * size, 0.85 * size, 0.0, 0.13 * size, upper, 0.02 * size),
+def shoe_from_above(size: float, upper: Colour, sole: Colour, laces: Colour, trouser: Colour, side: float) -> list[Capsule]:
+    """Toe at u = 0, heel at u = size. ``side``: +1 or -1 for the right or the left shoe."""
+    bend = 0.04 * side
+    rows = [
+        (0.16, 0.5 * bend, 0.165, 0.45, bend, 0.17, sole, -0.10),
+        (0.45, bend, 0.155, 0.87, 0.0, 0.145, sole, -0.10),
+        (0.17, 0.5 * bend, 0.135, 0.45, bend, 0.14, upper, 0.0),
+        (0.45, bend, 0.135, 0.86, 0.0, 0.12, upper, 0.03),
+        (0.08, 0.4 * bend, 0.05, 0.15, 0.4 * bend, 0.09, _shade(sole, 0.95), 0.06),
     ]
-    for k in range(4):
-        u = (0.36 + 0.075 * k) * size
-        parts.append(Capsule(u, -0.06 * size, 0.014 * size, u + 0.02 * size, 0.06 * size, 0.014 * size, laces, 0.16 * size))
-    parts.append(Capsule(0.72 * size, 0.0, 0.16 * size, 0.86 * size, 0.0, 0.17 * size, trouser, 0.12 * size))
-    return parts
+    rows += [(0.36 + 0.07 * k, bend - 0.065, 0.013, 0.375 + 0.07 * k, bend + 0.065, 0.013, laces, 0.17) for k in range(4)]
+    rows.append((0.78, 0.0, 0.125, 0.88, 0.0, 0.13, trouser, 0.12))
+    return _sized(size, rows)
 
 
 def shoe_from_the_side(size: float, upper: Colour, sole: Colour, trouser: Colour, side: float) -> list[Capsule]:
     """The sole's middle at u = 0, the leg along u; the toe points to +v or -v (``side``). ``size``: length of the shoe."""
-    parts = [
-        Capsule(0.10 * size, 0.34 * size * side, 0.085 * size, 0.12 * size, -0.1 * size * side, 0.10 * size, upper),
-        Capsule(0.15 * size, -0.02 * size * side, 0.13 * size, 0.17 * size, -0.30 * size * side, 0.13 * size, upper, 0.01),
-        Capsule(0.2 * size, 0.06 * size * side, 0.10 * size, 0.36 * size, -0.2 * size * side, 0.13 * size, upper, 0.01),
-        Capsule(
-            0.025 * size, 0.38 * size * side, 0.035 * size, 0.03 * size, -0.40 * size * side, 0.04 * size, sole, 0.14 * size
-        ),
-        Capsule(0.40 * size, -0.22 * size * side, 0.17 * size, 1.1 * size, -0.20 * size * side, 0.20 * size, trouser, 0.02),
-        Capsule(1.1 * size, -0.20 * size * side, 0.20 * size, 4.0 * size, -0.1 * size * side, 0.27 * size, trouser, 0.02),
+    rows = [
+        (0.10, 0.34 * side, 0.085, 0.12, -0.1 * side, 0.10, upper, 0.0),
+        (0.15, -0.02 * side, 0.13, 0.17, -0.30 * side, 0.13, upper, 0.02),
+        (0.20, 0.06 * side, 0.10, 0.36, -0.2 * side, 0.13, upper, 0.02),
+        (0.025, 0.38 * side, 0.035, 0.03, -0.40 * side, 0.04, sole, 0.14),
+        (0.40, -0.22 * side, 0.17, 1.1, -0.20 * side, 0.20, trouser, 0.05),
+        (1.1, -0.20 * side, 0.20, 4.0, -0.1 * side, 0.27, trouser, 0.05),
     ]
-    return parts
+    return _sized(size, rows)

@@ -75,7 +75,7 @@ def test_shapes(fps, width, height):
 )
 def test_the_tip_touches_at_the_events_and_never_else(seed, tool, events):
     one = scene(seed=seed, tool=tool, events=events, seconds=6.0, width=64, height=36)
-    path = Picture(one, None).path
+    path = Picture(one, None).paths[0]
     assert [contact.start for contact in path.contacts] == [event.seconds for event in events]
     for event in events:
         assert path.height(event.seconds) == 0.0
@@ -89,7 +89,7 @@ def test_the_tip_touches_at_the_events_and_never_else(seed, tool, events):
 
 def test_a_stronger_hit_falls_from_higher():
     def raised(strength: float) -> float:
-        path = Picture(scene(events=(hit(1.0, strength),), seconds=1.2), None).path
+        path = Picture(scene(events=(hit(1.0, strength),), seconds=1.2), None).paths[0]
         return max(path.height(t) for t in np.arange(0.6, 1.0, 0.01))
 
     assert raised(1.0) > raised(0.5) > raised(0.1)
