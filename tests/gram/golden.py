@@ -31,9 +31,9 @@ def randomise(module: nn.Module, seed: int, gain: float = 1.0) -> nn.Module:
     stream = np.random.RandomState(seed)
     with torch.no_grad():
         for name, tensor in module.named_parameters():
-            scale = 0.1 if tensor.ndim == 1 else gain * tensor[0].numel() ** -0.5
+            scale = 0.1 if tensor.ndim < 2 else gain * tensor[0].numel() ** -0.5
             centre = 1.0 if tensor.ndim == 1 and name.endswith("weight") else 0.0
-            tensor.copy_(torch.from_numpy(centre + scale * stream.standard_normal(tuple(tensor.shape))))
+            tensor.copy_(torch.as_tensor(centre + scale * stream.standard_normal(tuple(tensor.shape))))
     return module.eval()
 
 
