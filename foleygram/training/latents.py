@@ -5,7 +5,7 @@ Everything frozen is computed once and cached (``training.cache``); a draw is a 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,13 +14,17 @@ import torch
 from jaxtyping import Float
 from torch import Tensor
 
+from foleygram.data.features import clip_frames
 from foleygram.data.manifest import ClipRecord
+from foleygram.data.scenes import Scene
 from foleygram.diffusion.spectral import SpectralAutoencoder
+from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
+from foleygram.gram.vision import preprocess_frames
 from foleygram.media.audio import read_audio
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.cache import cached_array, key_of
-from foleygram.types import SAMPLE_RATE
+from foleygram.types import SAMPLE_RATE, Audio
 
 
 def clip_sounds(records: Sequence[ClipRecord], folder: Path, seconds: float) -> np.ndarray:
@@ -37,8 +41,6 @@ def clip_sounds(records: Sequence[ClipRecord], folder: Path, seconds: float) -> 
 @torch.no_grad()
 def sound_latents(model: SpectralAutoencoder, sounds: np.ndarray, folder: Path, envelope: bool) -> np.ndarray:
     """fp16 [clip, latent_dim, length]: latents of the sounds, or of their envelopes (section III-B2)."""
-    from foleygram.types import Audio
-
     def row(index: int) -> np.ndarray:
         sound = Audio(sounds[index].astype(np.float32) / 32768, model.config.rate)
         if envelope:
@@ -101,6 +103,33 @@ def text_states(encoder: GramEncoder, captions: Captions, folder: Path) -> TextS
     table = cached_array(folder, "captions", key, len(captions.texts), row, "encoding captions")
     counts = table[:, length + 1, 0].astype(int)
     return TextStatesTable(table[:, :length], np.arange(length)[None] < counts[:, None], table[:, length])
+
+
+@torch.no_grad()
+def frame_features(
+    encoder: GramEncoder, records: Sequence[ClipRecord], count: int, scenes: Mapping[str, Scene], textures: Path | None, folder: Path
+) -> np.ndarray:
+    """fp16 [clip, count, features] of the frozen vision tower."""
+    encoder.eval()
+
+    def row(index: int) -> np.ndarray:
+        frames = preprocess_frames(clip_frames(records[index], count, scenes, textures), encoder.config.vision)
+        return encoder.vision(frames).half().numpy()
+
+    parameters = list(encoder.vision.parameters())
+    key = key_of([(record.id, record.texture) for record in records], count, encoder.config.vision, parameters[0], parameters[-1])
+    return cached_array(folder, "frames", key, len(records), row, "looking at frames")
+
+
+def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.ndarray:
+    """fp16 [clip, time, mel]: what the audio tower reads of each sound."""
+
+    def row(index: int) -> np.ndarray:
+        sound = Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE)
+        return preprocess_audio(sound, encoder.config.audio)[0].half().numpy()
+
+    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), encoder.config.audio)
+    return cached_array(folder, "banks", key, len(sounds), row, "filter banks")
 
 
 class Crops:

@@ -9,6 +9,7 @@ from foleygram.pipeline import FoleyGRAMConfig
 from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
+from foleygram.training.gram import GramTraining
 
 
 class Recipe(Config):
@@ -22,6 +23,7 @@ class Recipe(Config):
     model: FoleyGRAMConfig
     autoencoder: AutoencoderTraining = AutoencoderTraining()
     diffusion: DiffusionTraining = DiffusionTraining()
+    gram: GramTraining = GramTraining()
     control: ControlTraining = ControlTraining()
 
 

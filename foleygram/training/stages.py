@@ -7,17 +7,29 @@ from pathlib import Path
 
 import torch
 
+from foleygram.data.features import read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.diffusion.conditioner import Conditioner
+from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError
 from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import write_json
-from foleygram.pipeline import assign
+from foleygram.pipeline import GRAM_FILES, assign
 from foleygram.training.autoencoder import AutoencoderStage
 from foleygram.training.diffusion import DiffusionStage
-from foleygram.training.latents import Captions, Crops, clip_sounds, sound_latents, text_states
+from foleygram.training.control import ClipEmbeddings, ControlStage
+from foleygram.training.gram import ClipFeatures, GramStage
+from foleygram.training.latents import (
+    Captions,
+    Crops,
+    clip_sounds,
+    frame_features,
+    sound_banks,
+    sound_latents,
+    text_states,
+)
 from foleygram.training.loop import LoopResult, run
 from foleygram.training.recipe import Recipe
 
@@ -31,6 +43,7 @@ class Workshop:
         self.cache = out / "cache"
         self.train = read_manifest(data, "train")
         self.valid = read_manifest(data, "validation")
+        self.scenes = read_scenes(data.parent / "scenes.jsonl")
         write_json(out / "config.json", recipe.model.model_dump(mode="json"))
 
     def sounds(self, records: Sequence[ClipRecord]):
@@ -52,6 +65,21 @@ class Workshop:
         return sound_latents(self.autoencoder(), self.sounds(records), self.cache, envelope)
 
 
+    def encoder(self) -> GramEncoder:
+        """With the frozen towers; audio tower and heads are fresh."""
+        from foleygram.training.towers import frozen_towers
+
+        return frozen_towers(self.recipe, self.out)
+
+    def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
+        """What the GRAM stage learns from; the frozen towers run once."""
+        captions = Captions.of(records)
+        return ClipFeatures(
+            frame_features(encoder, records, self.recipe.gram.stored_frames, self.scenes, textures, self.cache),
+            sound_banks(encoder, self.sounds(records), self.cache), text_states(encoder, captions, self.cache).pooled, captions,
+        )  # fmt: skip
+
+
 def train_autoencoder(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """Stage 1 (training/autoencoder.py)."""
     torch.manual_seed(recipe.seed)
@@ -65,9 +93,7 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
     """Stage 2 (training/diffusion.py)."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
-    from foleygram.training.towers import frozen_towers
-
-    encoder: GramEncoder = frozen_towers(recipe, out)
+    encoder = shop.encoder()
     hop, seconds = recipe.model.autoencoder.hop, recipe.diffusion.seconds
     sets = []
     for records in (shop.train, shop.valid):
@@ -81,3 +107,41 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
         train, train_captions, valid, valid_captions, texts, valid_texts,
     )  # fmt: skip
     return run(stage, recipe.diffusion.loop, out / "training" / "diffusion", stop_after)
+
+
+def label_of(record: ClipRecord) -> str:
+    return f"{record.material} {record.action}"
+
+
+def train_gram(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
+    """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
+    torch.manual_seed(recipe.seed)
+    shop = Workshop(recipe, data, out)
+    encoder = shop.encoder()
+    train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
+    stage = GramStage(encoder, recipe.gram, recipe.seed, out, train, valid, [label_of(record) for record in shop.valid])
+    return run(stage, recipe.gram.loop, out / "training" / "gram", stop_after)
+
+
+def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
+    """Stage 4 (training/control.py)."""
+    torch.manual_seed(recipe.seed)
+    shop = Workshop(recipe, data, out)
+    encoder = shop.encoder()
+    shop.trained(encoder, "gram", *GRAM_FILES)
+    embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
+    hop, seconds = recipe.model.autoencoder.hop, recipe.control.seconds
+    sets = []
+    for records in (shop.train, shop.valid):
+        features = shop.features(encoder, records, textures)
+        points = embedder.embed(features)
+        embeddings = ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
+        crops = Crops([shop.latents(records), shop.latents(records, envelope=True)], seconds, hop)
+        sets.append((crops, features.captions, embeddings))
+    transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
+    conditioner = shop.trained(Conditioner(recipe.model.conditioner), "diffusion", "conditioner")
+    control_net = ControlNet(recipe.model.transformer, recipe.model.control_net)
+    control_net.initialise(transformer)
+    train, valid = sets
+    stage = ControlStage(transformer, control_net, conditioner, recipe.control, recipe.seed, out, *train, *valid)
+    return run(stage, recipe.control.loop, out / "training" / "control", stop_after)

@@ -1,0 +1,154 @@
+"""Stage 3: the GRAM space (section III-A; order of section IV-C).
+
+First the conventional pairwise contrastive loss, then the GRAM loss (Eqs. 3 and 4), then fine-tuning with it on the
+template captions alone. Vision and text towers stay as published, so their features are computed once; the audio tower,
+the pooling and the heads learn. Sounds are shifted, scaled and masked, frames are drawn from more than are used.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from foleygram.config import Config
+from foleygram.gram.encoder import GramEncoder
+from foleygram.gram.loss import CosineLossConfig, GramLossConfig, cosine_loss, gram_loss
+from foleygram.hub.folder import write_tensors
+from foleygram.pipeline import GRAM_FILES
+from foleygram.training.latents import Captions
+from foleygram.training.loop import LoopConfig, Stage
+from foleygram.types import Embeddings
+
+
+class GramTraining(Config):
+    loop: LoopConfig = LoopConfig(steps=1500, batch=64, learning_rate=5e-4, warmup=100, decay="cosine", weight_decay=0.02)
+    contrastive_share: float = 0.35  # of the steps, with the pairwise loss
+    finetune_share: float = 0.2  # of the steps at the end, on template captions
+    alignment: Literal["gram", "cosine", "none"] = "gram"  # cosine and none: control experiments
+    frames: int = 8  # of each clip at a step
+    stored_frames: int = 12  # frames behind the cached features
+    gram: GramLossConfig = GramLossConfig(label_smoothing=0.1)
+    cosine: CosineLossConfig = CosineLossConfig(pairs="all", label_smoothing=0.1)
+    gain_db: float = 10.0  # random gain of a sound, +-
+    feature_noise: float = 0.0  # relative length of a random vector added to frame and text features
+
+
+@dataclass(frozen=True, eq=False)
+class ClipFeatures:
+    """``frames`` [clip, stored, features] fp16, ``banks`` [clip, time, mel] fp16 (normalised), ``texts`` [caption, width]."""
+
+    frames: np.ndarray
+    banks: np.ndarray
+    texts: np.ndarray
+    captions: Captions
+
+
+class GramStage(Stage):
+    losses = ("loss", "agreement")
+    validation = ("valid_volume_gap", "valid_text_to_audio", "valid_video_to_audio", "valid_text_to_video")
+
+    def __init__(
+        self, encoder: GramEncoder, config: GramTraining, seed: int, folder: Path, train: ClipFeatures, valid: ClipFeatures,
+        valid_labels: Sequence[str],
+    ):  # fmt: skip
+        super().__init__()
+        self.encoder, self.config, self.seed, self.folder = encoder, config, seed, folder
+        self.train_set, self.valid_set, self.valid_labels = train, valid, np.asarray(valid_labels)
+        encoder.vision.requires_grad_(False)
+        encoder.text.requires_grad_(False)
+
+    def train(self, mode: bool = True) -> GramStage:
+        super().train(mode)
+        self.encoder.vision.eval()
+        self.encoder.text.eval()
+        return self
+
+    def phase(self, step: int) -> str:
+        steps = self.config.loop.steps
+        if self.config.alignment == "cosine" or step < self.config.contrastive_share * steps:
+            return "contrastive"
+        return "finetune" if step >= (1 - self.config.finetune_share) * steps else "gram"
+
+    def augmented(self, bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """A log-mel slice shifted in time and level, with a masked band; values are in units of 2 std (BEATs)."""
+        bank = np.roll(bank.astype(np.float32), draw.integers(len(bank)), axis=0)
+        gain = draw.uniform(-self.config.gain_db, self.config.gain_db) * np.log(10) / 10
+        bank = bank + np.float32(gain / (2 * 6.55582))
+        low = draw.integers(bank.shape[1])
+        bank[:, low : low + draw.integers(12)] = 0.0
+        return bank
+
+    def draw(self, step: int, row: int) -> tuple[Tensor, ...]:
+        data, config = self.train_set, self.config
+        draw = np.random.default_rng([self.seed, step, row])
+        clip = int(draw.integers(len(data.frames)))
+        caption = data.captions.of_clip[clip][0] if self.phase(step) == "finetune" else data.captions.draw(clip, draw)
+        chosen = np.sort(draw.permutation(config.stored_frames)[: config.frames])
+        frames, text = data.frames[clip, chosen].astype(np.float32), data.texts[caption].astype(np.float32)
+        if config.feature_noise:
+            for feature in (frames, text):
+                noise = draw.standard_normal(feature.shape, dtype=np.float32)
+                feature += config.feature_noise * noise * np.linalg.norm(feature) / np.linalg.norm(noise)
+        return torch.from_numpy(frames), torch.from_numpy(self.augmented(data.banks[clip], draw)), torch.from_numpy(text)
+
+    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+        drawn = zip(*(self.draw(step, row) for row in rows), strict=True)
+        return (*(torch.stack(column) for column in drawn), torch.tensor(self.phase(step) == "contrastive"))
+
+    def forward(self, frames: Tensor, banks: Tensor, texts: Tensor, contrastive: Tensor) -> Tensor:
+        points = self.points(frames, banks, texts)
+        temperature = self.encoder.contra_temp
+        if bool(contrastive):
+            loss = cosine_loss(points.text, points.video, points.audio, temperature, self.config.cosine)
+        else:
+            loss = gram_loss(points.text, points.video, points.audio, temperature, self.config.gram)
+        agreement = (points.text * points.audio).sum(-1).mean()
+        return torch.stack([loss, agreement])
+
+    def points(self, frames: Tensor, banks: Tensor, texts: Tensor) -> Embeddings:
+        encoder = self.encoder
+        return encoder.embed_features(video=frames, audio=encoder.audio_features(banks[:, None]), text=texts)
+
+    @torch.no_grad()
+    def embed(self, data: ClipFeatures) -> Embeddings:
+        """Points of all clips (text: of all captions), without augmentation; numpy rows as tensors in fp32."""
+        self.eval()
+        audio, video = [], []
+        for start in range(0, len(data.frames), 32):
+            part = slice(start, start + 32)
+            banks = torch.from_numpy(data.banks[part].astype(np.float32))
+            audio.append(self.encoder.embed_features(audio=self.encoder.audio_features(banks[:, None])).audio)
+            video.append(self.encoder.embed_features(video=torch.from_numpy(data.frames[part].astype(np.float32))).video)
+        text = self.encoder.embed_features(text=torch.from_numpy(data.texts.astype(np.float32))).text
+        return Embeddings(video=torch.cat(video), text=text, audio=torch.cat(audio))
+
+    def validate(self) -> Sequence[float]:
+        """Volume of mismatched minus matched triples; share of clips whose nearest neighbour across modalities has
+        the same label (material and action)."""
+        from foleygram.gram.volume import volume
+
+        points = self.embed(self.valid_set)
+        text = points.text[[captions[0] for captions in self.valid_set.captions.of_clip]]
+        matched = volume(text, points.video, points.audio).mean()
+        mismatched = volume(text, points.video.roll(1, 0), points.audio.roll(2, 0)).mean()
+
+        def nearest(queries: Tensor, keys: Tensor) -> float:
+            found = (queries @ keys.T).argmax(-1).numpy()
+            return float((self.valid_labels[found] == self.valid_labels).mean())
+
+        return (
+            float(mismatched - matched), nearest(text, points.audio), nearest(points.video, points.audio),
+            nearest(text, points.video),
+        )  # fmt: skip
+
+    def export(self) -> None:
+        state = self.encoder.state_dict()
+        for name in ("audio", "heads"):
+            tensors = {key: value.half() for key, value in state.items() if key.startswith(GRAM_FILES[name])}
+            write_tensors(self.folder / f"{name}.safetensors", tensors)
