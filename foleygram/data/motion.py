@@ -74,7 +74,7 @@ def contacts_of(
         strength = min(max(event.strength, 0.0), 1.0)
         drawn = rng.random(4)  # always the same number, so that one event does not shift the others' chances
         dwell, passes = 0.0, 1
-        height = (0.10 + 0.26 * strength) * (0.85 + 0.3 * drawn[0])
+        height = (0.11 + 0.31 * strength) * (0.85 + 0.3 * drawn[0])
         fall = (0.13 - 0.05 * strength) * (0.9 + 0.2 * drawn[1])
         if event.action == "scratch":
             dwell, place_end = event.duration, ground(event.x_end, event.y_end)
@@ -123,7 +123,7 @@ class TipPath:
         self._away, self._rng = np.asarray(away, dtype=np.float64), rng
         self._phase = rng.uniform(0, 2 * math.pi, 3)
         self._rate = 2 * math.pi * rng.uniform(0.25, 0.9, 3)
-        self._hover = rng.uniform(0.05, 0.13)
+        self._hover = rng.uniform(0.05, 0.17)
         self._height, self._place = _Track(), _Track()
         self._stands_until = -math.inf
         place = (contacts[0].place if contacts else np.array([0.0, -0.05])) + rng.normal(0, 0.04, 2)

@@ -24,7 +24,7 @@ _SLANT = 0.6  # height over width of a circle on the surface as it is usually se
 class Answer:
     """``grains``: particles at full strength, of ``size`` units; ``speed``: units/s; ``dent``: depth of the passing
     dent in units; ``rings``: whether it runs outwards; ``recover``: s; ``mark``: darkness of what stays; ``jolt``: pixels
-    of a 256-wide frame by which the picture jumps; ``dust``: opacity of a cloud."""
+    of a 256-wide frame by which the picture jumps; ``dust``: opacity of a cloud; ``pale``: light round grains and drops."""
 
     grains: int = 0
     size: float = 0.005
@@ -151,7 +151,7 @@ class Reactions:
             far = distance * np.float32(1 / scale)
             crest = np.exp(-(((far - np.float32(front)) / np.float32(0.07)) ** 2))
             wave = crest * np.sin((far - np.float32(front)) * np.float32(2 * math.pi / 0.05))
-            push, tone = depth * wave, 1 + np.float32(9 * answer.dent * power) * wave
+            push, tone = depth * wave, 1 + np.float32(14 * answer.dent * power) * wave
         else:
             window = np.clip(1 - distance / radius, 0, 1)
             push = depth * window * window * np.minimum(distance / 3, 1)
@@ -161,6 +161,8 @@ class Reactions:
         map_x, map_y, tone = (cv2.resize(field, size, interpolation=cv2.INTER_LINEAR) for field in (map_x, map_y, tone))
         region = frame[top:bottom, left:right]
         bent = cv2.remap(region, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REFLECT_101)
+        if answer.rings:  # crests catch the light even where the surface is dark
+            bent = cv2.add(bent, cv2.merge([np.maximum(45 * (tone - 1), 0)] * 3), dtype=cv2.CV_8U)
         region[:] = cv2.multiply(bent, cv2.merge([tone] * 3), dtype=cv2.CV_8U)
 
     def draw(self, frame: np.ndarray, t: float, sway: np.ndarray, gain: np.ndarray) -> None:
@@ -192,7 +194,7 @@ class Reactions:
             if not (-20 < x < frame.shape[1] + 20 and -20 < y < frame.shape[0] + 20):
                 continue
             middle = (int(round(x * 16)), int(round(y * 16)))
-            if radius < 1.3:
+            if radius < 1.3 or self._answer.pale:
                 cv2.circle(frame, middle, int(max(radius, 0.45) * 16), tuple(colour), -1, cv2.LINE_AA, 4)
             else:
                 flat = 0.35 + 0.6 * abs(math.sin(turn))

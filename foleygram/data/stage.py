@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.data.camera import Camera
+from foleygram.data.noise import gloss
 from foleygram.data.opencv import cv2
 from foleygram.data.scenes import Scene
 from foleygram.data.surfaces import canonical, surface
@@ -15,6 +16,10 @@ from foleygram.data.textures import load_texture
 MARGIN = 0.10  # of the frame on each side, room for the camera's sway
 _GROUNDS = {"grass", "gravel", "dirt", "sand", "snow", "leaf", "water", "carpet", "ice", "concrete"}
 _FLOORS = ("wood", "concrete", "carpet", "tile", "cloth", "dirt", "leather", "drywall")
+_THIN = {"paper", "cloth", "plastic-bag", "cardboard", "leather", "soft", "leaf"}
+_LIMP = {"plastic-bag", "cloth", "soft", "leather"}  # without straight edges
+_SHINY = {"metal": 60, "glass": 80, "tile": 40, "ceramic": 50, "plastic": 45, "ice": 50, "water": 45, "plastic-bag": 30}
+_MARGINS = {"stick": 0.07, "hand": 0.13, "foot": 0.2}  # world units between a contact and the object's edge
 _ROUND = {"drumskin": 0.8, "ceramic": 0.5, "glass": 0.25, "metal": 0.25, "plastic": 0.2}
 
 
@@ -53,14 +58,18 @@ class Stage:
 
     def _compose(self, scene: Scene, texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         material = canonical(scene.material)
-        span, angle = rng.uniform(0.75, 1.6), rng.uniform(0, 2 * np.pi)
+        span, angle = rng.uniform(0.7, 1.4), rng.uniform(0, 2 * np.pi)
         face = self._warp(texture, 0.0, span, angle, rng.uniform(-0.5, 0.5, 2)).astype(np.float32)
+        if material in _SHINY:
+            streaks = gloss(rng, 128, rng.uniform(0.1, 1.0) * _SHINY[material])
+            face += cv2.resize(streaks, self._size, interpolation=cv2.INTER_LINEAR)[..., None]
         chance = rng.random()
         image = face
         self.fills = chance <= 0.4 or material in _GROUNDS
         if not self.fills:
             outline = self._outline(scene, material, chance > 0.68, rng)
-            image = self._object(face, outline, rng)
+            depth = rng.uniform(0.004, 0.015) if material in _THIN else rng.uniform(0.02, 0.16)
+            image = self._object(face, outline, depth, rng)
         image = image * self.light(rng) * self.grade
         return np.clip(image, 0, 255).astype(np.uint8)
 
@@ -71,21 +80,27 @@ class Stage:
         places = np.array(places or [[0.0, 0.0]])
         low, high = places.min(axis=0), places.max(axis=0)
         middle, half = (low + high) / 2, np.maximum((high - low) / 2, 0.02)
-        if not slab:
-            far = half[1] + rng.uniform(0.05, 0.2)
-            return middle + np.array([[-9, far], [9, far + rng.uniform(-1, 1)], [9, -9], [-9, -9]])
+        margin = _MARGINS[scene.tool]
+        if not slab or scene.tool == "foot":
+            slope = rng.uniform(-0.15, 0.15)
+            far = half[1] + abs(slope) * half[0] + margin + rng.uniform(0.0, 0.2)
+            return middle + np.array([[-9, far - 9 * slope], [9, far + 9 * slope], [9, -9], [-9, -9]])
         angle = rng.uniform(-0.5, 0.5)
         turn = np.array([[np.cos(angle), -np.sin(angle)], [np.sin(angle), np.cos(angle)]])
+        if material in _LIMP:
+            around = np.linspace(0, 2 * np.pi, 40, endpoint=False)[:, None]
+            bulge = np.sin(around * np.array([2, 3, 5, 8]) + rng.uniform(0, 6.3, 4)) @ rng.uniform(0, (0.12, 0.1, 0.05, 0.03))
+            reach = (half + margin + rng.uniform(0.05, 0.2, 2)) * (1.25 + bulge[:, None])
+            return middle + reach * np.concatenate([np.cos(around), np.sin(around)], axis=1) @ turn.T
         if rng.random() < _ROUND.get(material, 0.08):
-            radius = np.hypot(*half) + rng.uniform(0.10, 0.2)
+            radius = np.hypot(*half) + margin + rng.uniform(0.03, 0.15)
             around = np.linspace(0, 2 * np.pi, 48, endpoint=False)
             return middle + radius * np.stack([np.cos(around), np.sin(around)], axis=1)
-        spread = np.abs(turn.T) @ half + rng.uniform(0.07, 0.25, 2)
+        spread = np.abs(turn.T) @ half + margin + rng.uniform(0.0, 0.18, 2)
         return middle + np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * spread @ turn.T
 
-    def _object(self, face: np.ndarray, outline: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-        """The surface as the top of a body that stands on a floor."""
-        depth = rng.uniform(0.02, 0.16)
+    def _object(self, face: np.ndarray, outline: np.ndarray, depth: float, rng: np.random.Generator) -> np.ndarray:
+        """The surface as the top of a body ``depth`` units high that stands on a floor."""
         floor = surface(_FLOORS[rng.integers(len(_FLOORS))], int(rng.integers(1 << 30)), 256)
         tint = rng.uniform(0.5, 0.95) * np.clip(rng.normal(1, 0.06, 3), 0.8, 1.2)
         ground = self._warp(floor, -depth, rng.uniform(0.8, 2.0), rng.uniform(0, 6.3), np.zeros(2)).astype(np.float32) * tint
@@ -128,16 +143,29 @@ class Stage:
 
 
 def _jittered(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """A changed exposure, contrast, hue and saturation, small enough that the material stays itself; then grain, since
-    enlarged previews have no fine detail."""
-    hsv = cv2.cvtColor(texture, cv2.COLOR_RGB2HSV).astype(np.float32)
-    hsv[..., 0] = (hsv[..., 0] + rng.normal(0, 5)) % 180
-    hsv[..., 1] *= rng.uniform(0.7, 1.2)
+    """A changed exposure, contrast, hue and saturation, small enough that the material stays itself."""
+    hsv = cv2.cvtColor(_detailed(texture), cv2.COLOR_RGB2HSV).astype(np.float32)
+    hsv[..., 0] = (hsv[..., 0] + rng.normal(0, 4)) % 180
+    hsv[..., 1] *= rng.uniform(0.7, 1.15)
     image = cv2.cvtColor(np.clip(hsv, 0, (179, 255, 255)).astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.float32)
     middle = image.mean()
-    image = (image - middle) * rng.uniform(0.85, 1.25) + np.clip(middle, 60, 205) * rng.uniform(0.85, 1.12)
-    image += cv2.GaussianBlur(rng.standard_normal(image.shape[:2], dtype=np.float32), (0, 0), 0.8)[..., None] * rng.uniform(
-        3, 12
-    )
+    image = (image - middle) * rng.uniform(0.9, 1.25) + np.clip(middle, 60, 205) * rng.uniform(0.85, 1.12)
+    grain = cv2.GaussianBlur(rng.standard_normal(image.shape[:2], dtype=np.float32), (0, 0), 0.8)
+    image += grain[..., None] * rng.uniform(2, 8)
     turned = np.rot90(np.clip(image, 0, 255).astype(np.uint8), int(rng.integers(4)))
     return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
+
+
+def _detailed(texture: np.ndarray) -> np.ndarray:
+    """Enlarged previews lack fine detail: they get that of a smaller copy of themselves."""
+    side = texture.shape[0]
+    whole = texture.astype(np.float32)
+    fine = whole - cv2.GaussianBlur(whole, (0, 0), side / 256)
+    coarse = cv2.GaussianBlur(whole, (0, 0), side / 256) - cv2.GaussianBlur(whole, (0, 0), side / 64)
+    lack = float(np.clip(1 - 1.6 * fine.std() / max(coarse.std(), 1e-3), 0, 1))
+    if lack == 0.0:
+        return texture
+    small = cv2.resize(whole, (side // 3, side // 3), interpolation=cv2.INTER_AREA)
+    small = small - cv2.GaussianBlur(small, (0, 0), side / 90)
+    tiled = cv2.copyMakeBorder(small, 0, side - side // 3, 0, side - side // 3, cv2.BORDER_REFLECT_101)
+    return np.clip(whole + lack * (0.9 * tiled + 1.2 * fine), 0, 255).astype(np.uint8)

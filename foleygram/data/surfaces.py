@@ -10,75 +10,11 @@ from collections.abc import Callable
 
 import numpy as np
 
+from foleygram.data.noise import cells, folds, gloss, grid_axes, noise, pick, ramp, relief, tinted
 from foleygram.data.opencv import cv2
 from foleygram.errors import DataError
 
 Maker = Callable[[np.random.Generator, int], np.ndarray]
-
-
-def noise(rng: np.random.Generator, side: int, cells: int, octaves: int = 4, stretch: float = 1.0) -> np.ndarray:
-    """Fractal noise in 0..1, float32 [side, side]. ``cells``: features along the side in the first octave;
-    ``stretch``: how much longer than high the features are."""
-    total = np.zeros((side, side), np.float32)
-    for octave in range(octaves):
-        high = min(max(int(cells * 2**octave), 2), side)
-        wide = min(max(int(cells * 2**octave / stretch), 2), side)
-        grid = rng.random((high + 1, wide + 1), dtype=np.float32)
-        total += cv2.resize(grid, (side, side), interpolation=cv2.INTER_CUBIC) * 0.55**octave
-    low, high = float(total.min()), float(total.max())
-    return (total - low) / max(high - low, 1e-6)
-
-
-def ramp(field: np.ndarray, *colours: tuple[float, float, float]) -> np.ndarray:
-    """Maps 0..1 to a row of RGB colours, evenly spaced."""
-    stops = np.linspace(0, 1, len(colours))
-    return np.stack([np.interp(field, stops, [c[k] for c in colours]) for k in range(3)], axis=-1).astype(np.float32)
-
-
-def relief(height: np.ndarray, depth: float) -> np.ndarray:
-    """Light on a height field from the upper left: a factor around 1, [side, side, 1]."""
-    dx = cv2.Sobel(height, cv2.CV_32F, 1, 0, ksize=3)
-    dy = cv2.Sobel(height, cv2.CV_32F, 0, 1, ksize=3)
-    return np.clip(1 + depth * (dx + dy), 0.35, 1.7)[..., None]
-
-
-def cells(rng: np.random.Generator, side: int, count: int, jitter: float = 0.45) -> tuple[np.ndarray, np.ndarray]:
-    """Voronoi cells on a jittered grid of ``count`` x ``count``: (number of the cell [side, side], height 0..1 that
-    falls to 0 at the borders)."""
-    step = side / count
-    middles = (np.stack(np.meshgrid(np.arange(count), np.arange(count)), -1) + 0.5) * step
-    middles = middles + rng.uniform(-jitter, jitter, middles.shape) * step
-    image = np.full((side, side), 255, np.uint8)
-    points = np.clip(middles.reshape(-1, 2).astype(int), 0, side - 1)
-    image[points[:, 1], points[:, 0]] = 0
-    _, labels = cv2.distanceTransformWithLabels(image, cv2.DIST_L2, 5, labelType=cv2.DIST_LABEL_CCOMP)
-    border = (cv2.Laplacian(labels.astype(np.float32), cv2.CV_32F) != 0).astype(np.uint8)
-    inside = cv2.distanceTransform(1 - border, cv2.DIST_L2, 5)
-    return labels, np.clip(inside / (0.45 * step), 0, 1).astype(np.float32)
-
-
-def tinted(colour: tuple[float, float, float], field: np.ndarray, depth: float) -> np.ndarray:
-    """A colour made lighter and darker by a field in 0..1."""
-    return np.float32(colour) * (1 + depth * (field[..., None] - 0.5)).astype(np.float32)
-
-
-def pick(rng: np.random.Generator, *colours: tuple[float, float, float]) -> tuple[float, float, float]:
-    return tuple(np.float32(colours[rng.integers(len(colours))]) + rng.normal(0, 7, 3))
-
-
-def grid_axes(side: int) -> tuple[np.ndarray, np.ndarray]:
-    x = np.linspace(0, 1, side, dtype=np.float32)
-    return np.meshgrid(x, x)
-
-
-def gloss(rng: np.random.Generator, side: int, amount: float) -> np.ndarray:
-    """Reflections of windows and lamps: soft bright streaks, [side, side, 1]."""
-    image = np.zeros((side, side), np.float32)
-    for _ in range(int(rng.integers(2, 5))):
-        middle, angle = rng.uniform(0, side, 2), rng.uniform(0, 180)
-        box = cv2.boxPoints(((float(middle[0]), float(middle[1])), tuple(rng.uniform(0.1, 0.6, 2) * side), float(angle)))
-        cv2.fillConvexPoly(image, box.astype(np.int32), float(rng.uniform(0.3, 1)))
-    return amount * cv2.GaussianBlur(image, (0, 0), side * 0.03)[..., None]
 
 
 def _wood(rng, side):
@@ -130,18 +66,17 @@ def _plastic(rng, side):
 
 
 def _plastic_bag(rng, side):
-    base = pick(rng, (222, 224, 226), (232, 232, 236), (44, 44, 48), (80, 130, 190), (214, 210, 150))
-    folds = 1 - np.abs(2 * noise(rng, side, 5, 4) - 1)
-    folds = np.maximum(folds, 0.9 - np.abs(2 * noise(rng, side, 8, 3) - 1))
-    image = tinted(base, noise(rng, side, 3, 2), 0.3) * relief(folds**3, 0.9)
-    return image + 130 * np.clip(folds - 0.93, 0, 1)[..., None] * 10
+    base = pick(rng, (214, 216, 220), (226, 226, 230), (50, 50, 54), (80, 130, 190), (206, 200, 140), (190, 60, 60))
+    shade = folds(rng, side, int(rng.integers(7, 12)), 0.5)
+    image = 0.85 * tinted(base, noise(rng, side, 3, 2), 0.3) * shade
+    return image + 150 * np.clip(shade - 1.28, 0, 0.5) * 2  # creases shine
 
 
 def _leather(rng, side):
     base = pick(rng, (96, 56, 34), (52, 36, 30), (36, 36, 38), (150, 96, 56), (110, 32, 30))
     labels, height = cells(rng, side, side // 6)
-    wrinkles = 1 - np.abs(2 * noise(rng, side, 6, 4) - 1)
-    shade = relief(height, 0.14) * relief(wrinkles**4, 0.35)
+    wrinkles = (1 - np.abs(2 * noise(rng, side, 3, 3) - 1)) ** 10
+    shade = relief(height, 0.14) * relief(wrinkles, rng.uniform(0, 0.12))
     return tinted(base, noise(rng, side, 4, 3), 0.5) * shade + 35 * gloss(rng, side, 1.0)
 
 
@@ -155,7 +90,7 @@ def _cloth(rng, side):
         second = np.float32(pick(rng, (230, 226, 214), (40, 40, 50), (180, 60, 50)))
         mask = (np.sin(2 * np.pi * rng.integers(3, 9) * x) > 0.4) | (np.sin(2 * np.pi * rng.integers(3, 9) * y) > 0.4)
         image = np.where(mask[..., None], 0.5 * image + 0.5 * second, image)
-    return image * relief(noise(rng, side, 3, 2, stretch=0.6), 2.5)
+    return image * relief(noise(rng, side, 3, 2, stretch=0.6), rng.uniform(0, 2.2))
 
 
 def _carpet(rng, side):
@@ -166,8 +101,9 @@ def _carpet(rng, side):
 
 def _paper(rng, side):
     base = pick(rng, (238, 236, 230), (226, 214, 188), (184, 146, 100), (232, 232, 238))
-    crumple = np.abs(2 * noise(rng, side, 3, 3) - 1)
-    image = tinted(base, noise(rng, side, side // 3, 1), 0.05) * relief(crumple, rng.uniform(0.3, 2.2))
+    image = tinted(base, noise(rng, side, side // 3, 1), 0.05)
+    if rng.random() < 0.5:
+        image = image * (1 + rng.uniform(0.3, 1.0) * (folds(rng, side, int(rng.integers(3, 9)), 0.25) - 1))
     if base[2] > 180 and rng.random() < 0.55:  # print
         rows = int(rng.integers(14, 26))
         for row in range(rows):
@@ -255,7 +191,7 @@ def _sand(rng, side):
     x, y = grid_axes(side)
     waves = np.sin(2 * np.pi * (9 * y + 1.5 * noise(rng, side, 3, 3))).astype(np.float32)
     base = pick(rng, (212, 184, 138), (190, 166, 128), (222, 204, 170))
-    image = tinted(base, noise(rng, side, side // 2, 1), 0.35) * relief(waves, rng.uniform(0, 0.25))
+    image = tinted(base, noise(rng, side, side // 2, 1), 0.35) * relief(waves, rng.uniform(0, 0.12))
     return image * relief(noise(rng, side, 6, 4), 0.9)
 
 
@@ -309,7 +245,8 @@ def _water(rng, side):
     base = pick(rng, (50, 96, 110), (40, 80, 120), (90, 130, 130), (60, 84, 72))
     waves = noise(rng, side, 7, 3, stretch=2.2)
     ridges = 1 - np.abs(2 * waves - 1)
-    return tinted(base, waves, 0.6) * relief(waves, 1.5) + 110 * (ridges**9)[..., None] + 40 * gloss(rng, side, 1.0)
+    caustics = rng.uniform(10, 110) * (ridges ** rng.uniform(6, 14))[..., None]
+    return tinted(base, waves, 0.6) * relief(waves, 1.5) + caustics + 40 * gloss(rng, side, 1.0)
 
 
 def _drywall(rng, side):
@@ -344,8 +281,8 @@ def _fruit(rng, side):
 
 def _shell(rng, side):
     x, y = grid_axes(side)
-    ribs = np.sin(2 * np.pi * 16 * (x + 0.15 * noise(rng, side, 3, 2))).astype(np.float32)
-    return tinted((226, 206, 184), noise(rng, side, 6, 4), 0.3) * relief(ribs, 0.35)
+    ribs = np.sin(2 * np.pi * 9 * (x + 0.15 * noise(rng, side, 3, 2))).astype(np.float32)
+    return tinted((226, 206, 184), noise(rng, side, 6, 4), 0.3) * relief(ribs, 0.15)
 
 
 _MAKERS: dict[str, Maker] = {
