@@ -1,0 +1,71 @@
+"""FoleyGRAM: a synchronous, fitting Foley sound track under a video.
+
+    import foleygram
+
+    model = foleygram.load("mini")
+    clip = foleygram.read_clip("clip.mp4", text="A person hits metal with a wooden stick.")
+    take, = model.generate(clip, foleygram.extract_envelope(clip.audio), use="VT", seed=1)
+    foleygram.mux("clip.mp4", take, "clip_foley.mp4")
+
+Names are imported when they are first used, so ``import foleygram`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from foleygram.errors import FoleyGRAMError
+    from foleygram.generation import Request, generate
+    from foleygram.guide import read_guide
+    from foleygram.media.audio import read_audio, write_audio
+    from foleygram.media.clip import read_clip
+    from foleygram.media.mux import mux
+    from foleygram.media.video import read_frames, write_video
+    from foleygram.pipeline import FoleyGRAM
+    from foleygram.signal.envelope import envelope_from_hits, extract_envelope, read_envelope, read_hits, write_envelope
+    from foleygram.signal.onsets import envelope_onsets
+    from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, Video
+
+_HOMES = {
+    "foleygram.errors": ("FoleyGRAMError",),
+    "foleygram.generation": ("Request", "generate"),
+    "foleygram.guide": ("read_guide",),
+    "foleygram.media.audio": ("read_audio", "write_audio"),
+    "foleygram.media.clip": ("read_clip",),
+    "foleygram.media.mux": ("mux",),
+    "foleygram.media.video": ("read_frames", "write_video"),
+    "foleygram.pipeline": ("FoleyGRAM",),
+    "foleygram.signal.envelope": (
+        "envelope_from_hits", "extract_envelope", "read_envelope", "read_hits", "write_envelope",
+    ),
+    "foleygram.signal.onsets": ("envelope_onsets",),
+    "foleygram.types": ("Audio", "Clip", "Condition", "Embeddings", "Envelope", "Video"),
+}  # fmt: skip
+_HOME = {name: module for module, names in _HOMES.items() for name in names}
+
+__all__ = ["load", "__version__", *_HOME]
+
+
+def load(source: str = "mini", device: str = "auto", dtype: str = "auto") -> FoleyGRAM:
+    """A model by name (``mini``), or from a model folder: see :meth:`foleygram.pipeline.FoleyGRAM.load`."""
+    from foleygram.pipeline import FoleyGRAM
+
+    return FoleyGRAM.load(source, device, dtype)
+
+
+def __getattr__(name: str):
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("foleygram")
+    if name not in _HOME:
+        raise AttributeError(f"module 'foleygram' has no attribute '{name}'")
+    value = getattr(import_module(_HOME[name]), name)
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
