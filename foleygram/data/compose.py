@@ -7,7 +7,8 @@ import soxr
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
 
 from foleygram.data.scenes import Event, Scene
-from foleygram.data.sounds import SoundBank, Take
+from foleygram.data.sounds import SoundBank
+from foleygram.data.takes import Take
 from foleygram.types import SAMPLE_RATE, Audio, sample_count
 
 
@@ -66,7 +67,9 @@ def in_room(mix: np.ndarray, seed: int) -> np.ndarray:
     wet = 10 ** (rng.uniform(-30, -12) / 20)
     time = np.arange(int(decay * SAMPLE_RATE)) / SAMPLE_RATE
     noise = rng.standard_normal((2, len(time))) * np.exp(-6.91 * time / decay)
-    noise = sosfilt(butter(1, (rng.uniform(150, 400), rng.uniform(3000, 9000)), "bandpass", fs=SAMPLE_RATE, output="sos"), noise)
+    noise = sosfilt(
+        butter(1, (rng.uniform(150, 400), rng.uniform(3000, 9000)), "bandpass", fs=SAMPLE_RATE, output="sos"), noise
+    )
     noise *= np.minimum(1, time / 0.004)
     noise /= np.sqrt(np.sum(noise**2, axis=1, keepdims=True))
     tail = fftconvolve(mix, noise, axes=1)[:, : mix.shape[1]]

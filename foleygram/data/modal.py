@@ -95,7 +95,9 @@ def response(body: Body, object_rng: np.random.Generator, take_rng: np.random.Ge
     frequency = pitch * order * object_rng.uniform(0.88, 1.12, count)
     frequency = frequency[frequency < 18000]
     decay = ring * (pitch / frequency) ** object_rng.uniform(0.3, 0.7)
-    weight = object_rng.uniform(0.2, 1, len(frequency)) * take_rng.uniform(0.5, 1.2, len(frequency)) * (pitch / frequency) ** 0.35
+    weight = (
+        object_rng.uniform(0.2, 1, len(frequency)) * take_rng.uniform(0.5, 1.2, len(frequency)) * (pitch / frequency) ** 0.35
+    )
     time = np.arange(int(min(1.8, 1.1 * decay.max()) * SAMPLE_RATE)) / SAMPLE_RATE
     waves = np.sin(2 * np.pi * frequency[:, None] * time) * np.exp(-6.91 * time / decay[:, None])
     sound = weight @ waves

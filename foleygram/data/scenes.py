@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 ACTIONS = ("hit", "scratch", "step")
 TOOLS = {"hit": ("stick", "hand"), "scratch": ("stick", "hand"), "step": ("foot",)}
 SPLITS = ("train", "validation", "test")
+KIND_WEIGHTS = {"real": 0.6, "borrowed": 0.2, "modal": 0.2}  # how often a training scene takes which kind of sound
 GAP = 0.12  # s, the least time between two contacts
 
 
@@ -96,13 +97,20 @@ def draw_times(seconds: float, rng: np.random.Generator, action: str) -> list[fl
 
 
 def draw_scene(
-    split: str, index: int, bank: SoundBank, textures: dict[str, dict[str, tuple[str, ...]]], seconds: float = 10.0, seed: int = 0
+    split: str,
+    index: int,
+    bank: SoundBank,
+    textures: dict[str, dict[str, tuple[str, ...]]],
+    seconds: float = 10.0,
+    seed: int = 0,
 ) -> Scene:
     """Scene ``index`` of a split. ``textures``: paths by split and material. The same arguments give the same scene.
 
     Materials and actions take turns, so every split is balanced; the rest is random. Raises DataError where the bank
     has no sound for the split."""
-    uses = sorted((material, action) for part, material, action in bank.shelves if part == split and bank.shelves[part, material, action])
+    uses = sorted(
+        (material, action) for part, material, action in bank.shelves if part == split and bank.shelves[part, material, action]
+    )
     if not uses:
         raise DataError(f"the sounds have no family for the {split} split; add recordings or prepare without --sounds")
     number = SPLITS.index(split)
@@ -195,10 +203,14 @@ def draw_events(
 
 
 def draw_objects(shelf: dict[str, tuple[str, ...]], rng: np.random.Generator) -> tuple[str, ...]:
-    """Takes of the one or two objects (families) of a scene; self-made ones in at most a third of the scenes."""
-    real = sorted(family for family in shelf if not family.startswith("modal:"))
-    made = sorted(family for family in shelf if family.startswith("modal:"))
-    group = made if made and (not real or rng.random() < 0.3) else real
+    """Takes of the one or two objects (families) of a scene: mostly recordings of this very action, else borrowed or
+    self-made ones where the shelf has them."""
+    groups: dict[str, list[str]] = {}
+    for family in sorted(shelf):
+        groups.setdefault(family.split(":")[0] if family.startswith(("borrowed:", "modal:")) else "real", []).append(family)
+    kinds = sorted(groups)
+    weights = np.array([KIND_WEIGHTS[kind] for kind in kinds])
+    group = groups[kinds[int(rng.choice(len(kinds), p=weights / weights.sum()))]]
     count = 2 if len(group) > 1 and rng.random() < 0.2 else 1
     chosen = rng.permutation(len(group))[:count]
     return tuple(name for place in chosen for name in shelf[group[int(place)]])
