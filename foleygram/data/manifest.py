@@ -74,7 +74,7 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
 
 
 def parse(row: Any, root: Path) -> ClipRecord:
-    """One line of a manifest whose paths lie under ``root``. Raises ValueError, TypeError or KeyError that says what is wrong."""
+    """One line of a manifest with paths under ``root``. Raises ValueError, TypeError or KeyError that says what is wrong."""
     if not isinstance(row, dict):
         raise ValueError("the line is not a JSON object")
     unknown = sorted(set(row) - set(ClipRecord.__dataclass_fields__))
