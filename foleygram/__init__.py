@@ -16,17 +16,29 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from foleygram.errors import FoleyGRAMError
-    from foleygram.generation import Request, generate
-    from foleygram.guide import read_guide
-    from foleygram.media.audio import read_audio, write_audio
-    from foleygram.media.clip import read_clip
-    from foleygram.media.mux import mux
-    from foleygram.media.video import read_frames, write_video
-    from foleygram.pipeline import FoleyGRAM
-    from foleygram.signal.envelope import envelope_from_hits, extract_envelope, read_envelope, read_hits, write_envelope
-    from foleygram.signal.onsets import envelope_onsets
-    from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, Video
+    from foleygram.errors import FoleyGRAMError as FoleyGRAMError
+    from foleygram.generation import Request as Request
+    from foleygram.generation import generate as generate
+    from foleygram.guide import read_guide as read_guide
+    from foleygram.media.audio import read_audio as read_audio
+    from foleygram.media.audio import write_audio as write_audio
+    from foleygram.media.clip import read_clip as read_clip
+    from foleygram.media.mux import mux as mux
+    from foleygram.media.video import read_frames as read_frames
+    from foleygram.media.video import write_video as write_video
+    from foleygram.pipeline import FoleyGRAM as FoleyGRAM
+    from foleygram.signal.envelope import envelope_from_hits as envelope_from_hits
+    from foleygram.signal.envelope import extract_envelope as extract_envelope
+    from foleygram.signal.envelope import read_envelope as read_envelope
+    from foleygram.signal.envelope import read_hits as read_hits
+    from foleygram.signal.envelope import write_envelope as write_envelope
+    from foleygram.signal.onsets import envelope_onsets as envelope_onsets
+    from foleygram.types import Audio as Audio
+    from foleygram.types import Clip as Clip
+    from foleygram.types import Condition as Condition
+    from foleygram.types import Embeddings as Embeddings
+    from foleygram.types import Envelope as Envelope
+    from foleygram.types import Video as Video
 
 _HOMES = {
     "foleygram.errors": ("FoleyGRAMError",),

@@ -13,6 +13,7 @@ import torch
 from foleygram.errors import UsageError
 from foleygram.gram.volume import volume
 from foleygram.media.clip import read_clip
+from foleygram.media.container import check_input
 from foleygram.pipeline import FoleyGRAM
 from foleygram.types import MODALITIES, Clip, Embeddings
 
@@ -57,15 +58,17 @@ def embed(
         raise UsageError("there is nothing to embed; name at least one video or sound file")
     if any(not text.strip() for text in texts):
         raise UsageError("a --text is empty; write what is heard, or leave the option out")
-    clips = [(Path(file), read_clip(Path(file))) for file in files]
+    for file in files:
+        check_input(file)
     loaded = FoleyGRAM.load(model, device, dtype)
     words = [loaded.embed(Clip(text=text)).text for text in texts]
     rows = []
-    for file, clip in clips:
-        points = loaded.embed(clip)
+    for file in files:
+        clip = read_clip(file)
+        alone = loaded.embed(clip)
         for text, word in zip(texts, words, strict=True) if texts else [(None, None)]:
-            cosines, size = align(replace(points, text=word))
-            rows.append(Alignment(file, text, clip.seconds, replace(points, text=word).modalities, cosines, size))
+            points = replace(alone, text=word)
+            rows.append(Alignment(Path(file), text, clip.seconds, points.modalities, *align(points)))
     return tuple(rows)
 
 

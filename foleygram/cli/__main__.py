@@ -1,0 +1,7 @@
+"""``python -m foleygram.cli``."""
+
+import sys
+
+from foleygram.cli import main
+
+sys.exit(main())

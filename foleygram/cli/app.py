@@ -1,0 +1,43 @@
+"""The table of verbs."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+from typer import Abort as Abort
+
+from foleygram.cli import embed, envelope, generate, prepare, train
+
+app = typer.Typer(
+    name="foleygram",
+    help="A synchronous, fitting Foley sound track under a video (FoleyGRAM).",
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("generate")(generate.generate)
+app.command("envelope")(envelope.envelope)
+app.command("embed")(embed.embed)
+app.add_typer(prepare.app, name="prepare")
+app.command("train")(train.train)
+
+
+Version = Annotated[bool, typer.Option("--version", help="Print the version.")]
+
+
+@app.callback(invoke_without_command=True)
+def overview(context: typer.Context, version: Version = False) -> None:
+    """A synchronous, fitting Foley sound track under a video (FoleyGRAM)."""
+    if version:
+        from importlib.metadata import version as version_of
+
+        typer.echo(f"foleygram {version_of('foleygram')}")
+    elif context.invoked_subcommand is None:
+        typer.echo(context.get_help())
+
+
+def command():
+    """The parser of the whole command line."""
+    return typer.main.get_command(app)

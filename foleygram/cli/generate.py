@@ -1,0 +1,95 @@
+"""``foleygram generate``."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foleygram.cli.options import Device, Dtype, Force, Json, Model
+from foleygram.cli.progress import progress
+
+Video = Annotated[Path | None, typer.Argument(help="The video to be sounded.")]
+Out = Annotated[
+    Path | None,
+    typer.Option("-o", "--out", help="File to write: .mp4 .mov .mkv .webm with the picture, .wav .flac the sound alone."),
+]
+Envelope = Annotated[
+    str | None,
+    typer.Option(help="When it sounds: own (the video's sound), a sound or video, a CSV of seconds,amplitude, a list of hits."),
+]
+Text = Annotated[str | None, typer.Option(help="What it sounds like, in words.")]
+Sound = Annotated[str | None, typer.Option("--audio", help="What it sounds like: a reference sound, or own.")]
+Picture = Annotated[Path | None, typer.Option("--video-ref", help="What it looks like: another video or picture.")]
+Use = Annotated[
+    str | None, typer.Option(help="Which of audio, video, text condition: AVT AV AT VT A V T. [default: V and all given]")
+]
+Seed = Annotated[int | None, typer.Option(help="Same seed, same bytes. [default: 0]")]
+Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000. [default: the model's]")]
+Guidance = Annotated[float | None, typer.Option(help="How strictly references are followed, 0 to 20. [default: the model's]")]
+Takes = Annotated[int | None, typer.Option(help="Several takes: OUT_take1, OUT_take2, ... [default: 1]")]
+Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac: pcm16, pcm24 or float. [default: pcm24]")]
+Sidecar = Annotated[
+    Path | None,
+    typer.Option("--from", help="Make the result of this sidecar (the .json beside it) again; other options change it."),
+]
+
+
+def generate(
+    video: Video = None,
+    out: Out = None,
+    envelope: Envelope = None,
+    text: Text = None,
+    audio: Sound = None,
+    video_ref: Picture = None,
+    use: Use = None,
+    model: Model = None,
+    seed: Seed = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    takes: Takes = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    sample_format: Format = None,
+    force: Force = False,
+    again: Sidecar = None,
+    json: Json = False,
+) -> None:
+    """Lay a Foley track under a video.
+
+    The track is exactly as long as the picture, 44.1 kHz stereo. Beside every result lies a .json from which the same bytes
+    can be made again.
+
+    foleygram generate clip.mp4 -o clip_foley.mp4 --envelope guide.wav --text "A person hits metal with a wooden stick."
+    """
+    from foleygram.generation import generate as library
+    from foleygram.request import Request
+
+    request = Request(
+        video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
+        force, again,
+    )  # fmt: skip
+    with progress() as on_progress:
+        report = library(request, on_progress)
+    typer.echo(report.as_json() if json else in_words(report))
+
+
+def in_words(report) -> str:
+    """The report as people read it."""
+    same = {True: "  (the same bytes as before)", False: "  (not the same bytes as before)", None: ""}
+    kinds = {"A": "sound", "V": "picture", "T": "text"}
+    sampling = f"{report.steps} steps, guidance {report.guidance:g}, {report.device} {report.dtype}"
+    stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in asdict(report.stages).items())
+    lines = [f"{result.path}{same[result.same]}" for result in report.results]
+    lines += [
+        f"  {report.video_seconds:.3f} s, {report.samples} samples at 44.1 kHz, stereo",
+        f"  sounds when: {report.envelope}",
+        f"  sounds like: {', '.join(kinds[letter] for letter in report.use)} ({report.use})",
+        f"  model {report.model}, seed {report.seed}, {sampling}",
+        f"  seconds: {stages}; in all {report.stages.total:.2f}",
+        f"  peak memory: {report.memory / 1e9:.2f} GB",
+        f"  settings: {', '.join(str(result.sidecar) for result in report.results)}",
+    ]
+    return "\n".join(lines + [f"  note: {note}" for note in report.notes])

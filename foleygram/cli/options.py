@@ -1,0 +1,13 @@
+"""Options that several verbs have."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+Model = Annotated[str | None, typer.Option(help="A shipped model or a model folder. [default: mini]")]
+Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")]
+Dtype = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16. [default: auto]")]
+Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
+Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]

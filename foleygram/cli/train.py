@@ -1,0 +1,48 @@
+"""``foleygram train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from foleygram.cli.options import Json
+
+Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram or control, in this order.")]
+Recipe = Annotated[Path, typer.Argument(help="YAML with every number: recipes/mini.yaml, for example.")]
+Data = Annotated[Path | None, typer.Option(help="Manifest of the clips. [default: the recipe's]")]
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run. [default: the recipe's]")]
+Steps = Annotated[int | None, typer.Option(help="Leave after so many steps; the next call goes on from there.")]
+Threads = Annotated[int | None, typer.Option(help="Threads of torch. [default: all]")]
+Textures = Annotated[Path | None, typer.Option(help="Photographs, where pictures are rendered from scenes (gram, control).")]
+
+
+def train(
+    stage: Stage,
+    recipe: Recipe,
+    data: Data = None,
+    out: Out = None,
+    steps: Steps = None,
+    threads: Threads = None,
+    textures: Textures = None,
+    json: Json = False,
+) -> None:
+    """Train one stage of a recipe.
+
+    A run that was stopped goes on where it was, to the same numbers. When all stages are done, the folder of the run is a
+    model: foleygram generate --model FOLDER.
+    """
+    from foleygram.training.train import train as library
+
+    report = library(stage, recipe, data, out, steps, threads, textures)
+    typer.echo(report.as_json() if json else in_words(report))
+
+
+def in_words(report) -> str:
+    """The report as people read it."""
+    state = "finished" if report.finished else "stopped early; call again to go on"
+    return (
+        f"{report.stage}: {report.steps} steps in {report.seconds:.0f} s, loss {report.loss:.5g}, {state}\n"
+        f"  {report.out}\n  log {report.log}, curve {report.curve}"
+    )

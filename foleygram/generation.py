@@ -1,0 +1,250 @@
+"""``generate``: a video in, its Foley track out, with a sidecar that says how it was made.
+
+Read -> embed -> envelope -> sample -> decode -> write; ``request.py`` refuses first what cannot be done.
+"""
+
+from __future__ import annotations
+
+import secrets
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from foleygram.diffusion.sampler import SamplerConfig
+from foleygram.errors import MediaError, ModelError, OutputError, UsageError
+from foleygram.guide import OWN, Guide, read_guide
+from foleygram.hub.fingerprint import fingerprint
+from foleygram.media.audio import read_audio, write_audio
+from foleygram.media.mux import mux
+from foleygram.media.video import MediaInfo, probe, read_frames
+from foleygram.pipeline import DTYPES, LARGEST_SEED, MODELS, FoleyGRAM, check_range, find_folder, take_seed
+from foleygram.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
+from foleygram.request import FORMATS, Order, Request, settle
+from foleygram.sidecar import (
+    EnvelopeSource,
+    ModelSource,
+    Sidecar,
+    Source,
+    relative,
+    sidecar_of,
+    source_of,
+    versions,
+    write_sidecar,
+)
+from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, sample_count
+
+STEPS_LIMIT = 1000
+GUIDANCE_LIMIT = 20.0
+FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
+
+
+def generate(request: Request, on_progress: Progress = lambda stage, done, total: None) -> Report:
+    """Makes what was asked for. Everything that can be refused is refused before sampling.
+
+    Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
+    order = settle(request)
+    check_range("--seed", order.seed, 0, LARGEST_SEED)
+    changes = {
+        **({} if order.steps is None else {"steps": check_range("--steps", order.steps, 1, STEPS_LIMIT)}),
+        **({} if order.guidance is None else {"guidance": check_range("--guidance", order.guidance, 0.0, GUIDANCE_LIMIT)}),
+    }
+    watch = Stopwatch(on_progress)
+    with watch.stage("read"):
+        info = probed(order)
+    with watch.stage("envelope"):
+        guide = read_guide(order.envelope, order.video, info.seconds)
+    with watch.stage("load"):
+        model = FoleyGRAM.load(order.model, order.device, order.dtype)
+        sampler = model.config.sampler.replace(**changes)
+        card = described(order, info, guide, model, sampler)
+    with watch.stage("read"):
+        clip = read_references(order, info, model)
+    with watch.stage("embed"):
+        embeddings = model.embed(clip).only(order.use)
+    notes = remarks(order, info, guide)
+    results = []
+    with torch_threads(card.threads):
+        for number, out in order.outs:
+            name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
+            sound = render(model, embeddings, guide.envelope, info.seconds, sampler, take_seed(order.seed, number), watch, name)
+            with watch.stage("write"):
+                write(order, sound, out)
+                result = card.replace(result=source_of(out, out.parent), take=number + 1)
+                write_sidecar(sidecar_of(out), result, order.force)
+            peak = float(np.abs(sound.samples).max())
+            same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
+            notes += doubts(order, out, peak, same, result)
+            results.append(Result(out, sidecar_of(out), number + 1, peak, same))
+    return Report(
+        tuple(results), Stages(**watch.seconds), peak_memory(), info.seconds, sample_count(info.seconds), str(order.model),
+        order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype, tuple(notes),
+    )  # fmt: skip
+
+
+def probed(order: Order) -> MediaInfo:
+    """The length and the kinds of streams of the video; refuses one that cannot be sounded into this output."""
+    info = probe(order.video)
+    if not info.has_video:
+        raise MediaError(f"{order.video}: holds a sound but no picture; give a video here, the sound as --audio or --envelope")
+    if info.frames < 2:
+        raise MediaError(f"{order.video}: its picture is a single frame, which lasts no time; give a video of at least two")
+    if str(order.audio) == OWN and "A" in order.use and not info.has_audio:
+        raise UsageError(f"{order.video}: has no sound of its own for --use {order.use}; give --audio FILE, or leave the A out")
+    if order.is_video:
+        rehearse(order.video, order.outs[0][1])
+    return info
+
+
+def rehearse(video: Path, out: Path) -> None:
+    """Lays silence under the picture as a trial beside ``out``: that the container cannot hold the picture, or the disk
+    not the file, shows before the sampling and not after it. Raises OutputError."""
+    trial = out.with_name(f".foleygram-{secrets.token_hex(6)}{out.suffix}")
+    try:
+        mux(video, Audio(np.zeros((2, 4410), np.float32), SAMPLE_RATE), trial)
+    except OutputError as error:
+        raise OutputError(str(error).replace(str(trial), str(out))) from error
+    finally:
+        trial.unlink(missing_ok=True)
+
+
+def read_references(order: Order, info: MediaInfo, model: FoleyGRAM) -> Clip:
+    """What conditions the sound: only the modalities in use are read."""
+    picture = sound = None
+    if "V" in order.use:
+        count = model.config.gram.vision.frames
+        picture = read_frames(order.video_ref or order.video, count=count, short_side=FRAME_SIDE)
+    if "A" in order.use:
+        sound = read_audio(order.video if str(order.audio) == OWN else Path(order.audio))
+    return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
+
+
+def render(
+    model: FoleyGRAM,
+    embeddings: Embeddings,
+    envelope: Envelope,
+    seconds: float,
+    sampler: SamplerConfig,
+    seed: int,
+    watch: Stopwatch,
+    name: str,
+) -> Audio:
+    """One take of any length; ``watch`` is told the seconds of sampling and decoding.
+
+    The model runs over the whole length at once: its rotary positions are relative. Raises ModelError where the memory
+    does not suffice or the sound is not finite."""
+    began = sampled = time.perf_counter()
+
+    def step(done: int, total: int) -> None:
+        nonlocal sampled
+        sampled = time.perf_counter()
+        watch.on_progress(name if done < total else "decode", done, total)
+
+    try:
+        (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step)
+    except MediaError as error:
+        raise ModelError("the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance") from error
+    except (MemoryError, RuntimeError) as error:  # torch has a class of its own only for the memory of a GPU
+        if isinstance(error, RuntimeError) and "memory" not in str(error):
+            raise
+        raise ModelError(f"{seconds:.1f} s of sound do not fit into the memory; cut the video, or take --device cpu") from error
+    watch.add("sample", sampled - began)
+    watch.add("decode", time.perf_counter() - sampled)
+    return sound
+
+
+def write(order: Order, sound: Audio, out: Path) -> None:
+    if order.is_video:
+        mux(order.video, sound, out, order.force)
+    else:
+        write_audio(out, sound, order.subtype, order.force)
+
+
+@contextmanager
+def torch_threads(count: int) -> Iterator[None]:
+    """Sums of floating-point numbers depend on how they are shared among threads."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sampler: SamplerConfig) -> Sidecar:
+    """The sidecar of every take, as yet without its result. Raises ModelError where the weights are not those of the sidecar
+    that is being repeated."""
+    folder = order.outs[0][1].parent
+    place = find_folder(order.model)
+    shipped = place.parent == MODELS
+    weights = ModelSource(source=place.name if shipped else relative(place, folder), shipped=shipped, sha256=fingerprint(place))
+    if order.exact and weights.sha256 != order.sidecar.model.sha256:
+        raise ModelError(f"{order.model}: its weights are not those of the sidecar; give --model to take them as they are now")
+
+    def used(letter: str, path: Path | str | None) -> Source | str | None:
+        return None if path is None or letter not in order.use else OWN if str(path) == OWN else source_of(Path(path), folder)
+
+    return Sidecar(
+        result=Source(path="", sha256=""),
+        video=source_of(order.video, folder),
+        seconds=info.seconds,
+        samples=sample_count(info.seconds),
+        use=order.use,
+        text=order.text if "T" in order.use else None,
+        audio=used("A", order.audio),
+        video_ref=used("V", order.video_ref),
+        envelope=EnvelopeSource(
+            kind=guide.kind,
+            source=source_of(guide.path, folder) if guide.kind in ("sound", "table") else None,
+            values=tuple(guide.envelope.values.tolist()) if guide.kind in ("predicted", "given") else None,
+            rate=guide.envelope.rate,
+        ),
+        model=weights,
+        seed=order.seed,
+        take=1,
+        steps=sampler.steps,
+        guidance=sampler.guidance,
+        device=str(model.device),
+        dtype=next(name for name, kind in DTYPES.items() if kind == model.transformer.proj_in.weight.dtype),
+        threads=order.sidecar.threads if order.exact else torch.get_num_threads(),
+        format=next((name for name, subtype in FORMATS.items() if subtype == order.subtype), None),
+        versions=versions(),
+    )
+
+
+def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
+    """What the user should know before listening."""
+    notes = []
+    envelope = guide.envelope
+    if envelope.values.max() <= 0:
+        notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
+    elif envelope.seconds < info.seconds - 0.1:
+        notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
+    given = {"T": order.text, "A": order.audio, "V": order.video_ref}
+    unused = [letter for letter, value in given.items() if value is not None and letter not in order.use]
+    if unused:
+        options = {"T": "--text", "A": "--audio", "V": "--video-ref"}
+        notes.append(f"--use {order.use} leaves {' and '.join(options[letter] for letter in unused)} unused")
+    return notes
+
+
+def repeats(order: Order, out: Path) -> bool:
+    """Whether ``out`` should hold the bytes that a sidecar recorded."""
+    return order.exact and out.suffix.lower() == Path(order.sidecar.result.path).suffix.lower()
+
+
+def doubts(order: Order, out: Path, peak: float, same: bool | None, made: Sidecar) -> list[str]:
+    """What is wrong with one result."""
+    found = []
+    if peak > 1 and order.subtype != "FLOAT":
+        excess = f"{20 * np.log10(peak):+.1f} dB"
+        found.append(f"{out.name} reaches {excess} and was clipped at 0 dB; lower the envelope or write .wav as --format float")
+    if same is False:
+        before, now = order.sidecar.versions, made.versions
+        changed = [f"{name} was {old} and is {now.get(name)}" for name, old in before.items() if now.get(name) != old]
+        reason = ", ".join(changed) or "the versions are the same, so this machine computes otherwise"
+        found.append(f"{out.name} differs from the result of the sidecar: {reason}")
+    return found

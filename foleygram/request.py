@@ -1,0 +1,210 @@
+"""What ``generate`` is asked for, and what of it is decided before a model is loaded: names, inputs, outputs, modalities.
+
+Everything that can be refused is refused here, so that nobody loses a render to a name that cannot be written.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+
+from foleygram.errors import OutputError, UsageError
+from foleygram.guide import OWN, Guide
+from foleygram.media.container import check_input
+from foleygram.media.output import check_output
+from foleygram.media.soundtrack import CONTAINERS
+from foleygram.sidecar import Sidecar, find_source, read_sidecar, sidecar_of
+from foleygram.types import Envelope, modality_set
+
+FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
+"""``--format`` and the sample format of the file."""
+
+SOUNDS = (".wav", ".flac")
+TAKES_LIMIT = 64
+
+
+@dataclass(frozen=True)
+class Request:
+    """One call of ``generate``. What is None was not said: it comes from the sidecar ``again``, else from its default.
+
+    ``video``: file to be sounded; ``out``: file to be made, a sound or a video by its name; ``envelope``: an Envelope, a
+    file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
+    is the reference; ``use``: modalities that condition; ``takes``: how many; ``format``: one of ``FORMATS``."""
+
+    video: Path | None = None
+    out: Path | None = None
+    envelope: Envelope | Guide | Path | str | None = None
+    text: str | None = None
+    audio: Path | str | None = None
+    video_ref: Path | None = None
+    use: str | None = None
+    model: Path | str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    guidance: float | None = None
+    takes: int | None = None
+    device: str | None = None
+    dtype: str | None = None
+    format: str | None = None
+    force: bool = False
+    again: Path | None = None
+
+
+@dataclass(frozen=True)
+class Order:
+    """A request with nothing left open but what only the model knows. ``outs``: (number of the take from 0, its file);
+    ``subtype``: sample format of a sound file, None for a video; ``sidecar``: what it repeats, if it is a repetition;
+    ``exact``: whether the result should be that of the sidecar, byte for byte."""
+
+    video: Path
+    outs: tuple[tuple[int, Path], ...]
+    envelope: Envelope | Guide | Path | str | None
+    text: str | None
+    audio: Path | str | None
+    video_ref: Path | None
+    use: str
+    model: Path | str
+    seed: int
+    steps: int | None
+    guidance: float | None
+    device: str
+    dtype: str
+    subtype: str | None
+    force: bool
+    sidecar: Sidecar | None = None
+    exact: bool = False
+
+    @property
+    def is_video(self) -> bool:
+        return self.subtype is None
+
+    @property
+    def inputs(self) -> tuple[Path, ...]:
+        """Every file it reads."""
+        named = (self.video, self.envelope, self.audio, self.video_ref)
+        return tuple(Path(path) for path in named if isinstance(path, (str, Path)) and str(path) != OWN)
+
+
+def settle(request: Request) -> Order:
+    """Fills in what was not said and checks names. Raises UsageError, MediaError, OutputError."""
+    sidecar, exact, take = None, False, 0
+    if request.again is not None:
+        sidecar = read_sidecar(request.again)
+        said = {field.name for field in fields(Request) if getattr(request, field.name) is not None}
+        exact = said <= {"again", "out", "force"}
+        take = sidecar.take - 1
+        request = repeated(request, sidecar)
+    if request.video is None:
+        raise UsageError("which video is to be sounded? name one: foleygram generate VIDEO -o OUT")
+    if request.out is None:
+        raise UsageError("where is the result to lie? give -o OUT.mp4 (or .mov .mkv .webm .wav .flac)")
+    if request.text is not None and not request.text.strip():
+        raise UsageError("--text is empty; write what is to be heard, or leave the option out")
+    takes = request.takes
+    if takes is not None and not 1 <= takes <= TAKES_LIMIT:
+        raise UsageError(f"--takes takes a number from 1 to {TAKES_LIMIT}, not {takes}")
+    numbers = (take,) if takes is None else tuple(range(takes))
+    out = Path(request.out)
+    order = Order(
+        video=Path(request.video),
+        outs=tuple((number, take_name(out, number) if len(numbers) > 1 else out) for number in numbers),
+        envelope=request.envelope,
+        text=request.text,
+        audio=request.audio,
+        video_ref=None if request.video_ref is None else Path(request.video_ref),
+        use=decided_use(request),
+        model=request.model or "mini",
+        seed=request.seed or 0,
+        steps=request.steps,
+        guidance=request.guidance,
+        device=request.device or "auto",
+        dtype=request.dtype or "auto",
+        subtype=sample_format(out, request.format),
+        force=request.force,
+        sidecar=sidecar,
+        exact=exact,
+    )
+    if "A" in order.use and order.audio is None:
+        order = replace(order, audio=OWN)
+    for path in order.inputs:
+        check_input(path)
+    for _, path in order.outs:
+        for name in (path, sidecar_of(path)):
+            check_output(name, order.force, sources=order.inputs)
+    return order
+
+
+def repeated(request: Request, sidecar: Sidecar) -> Request:
+    """The request with what it does not say taken from the sidecar it names."""
+    again, filled = Path(request.again), {}
+
+    def fill(name: str, value: object) -> None:
+        if getattr(request, name) is None:
+            filled[name] = value
+
+    if request.video is None:
+        filled["video"] = find_source(sidecar.video, again, "VIDEO")
+    if request.envelope is None:
+        filled["envelope"] = recorded_envelope(sidecar, again, new_video=request.video is not None)
+    if request.audio is None and sidecar.audio is not None:
+        filled["audio"] = OWN if sidecar.audio == OWN else find_source(sidecar.audio, again, "--audio")
+    if request.video_ref is None and sidecar.video_ref is not None:
+        filled["video_ref"] = find_source(sidecar.video_ref, again, "--video-ref")
+    fill("out", again.parent / Path(sidecar.result.path).name)
+    fill("use", "".join(sorted(set(sidecar.use) | given_modalities(request))))
+    fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
+    for name in ("text", "seed", "steps", "guidance", "device", "dtype"):
+        fill(name, getattr(sidecar, name))
+    suffix = Path(request.out or filled["out"]).suffix.lower()
+    if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):
+        fill("format", sidecar.format)
+    return replace(request, **filled)
+
+
+def recorded_envelope(sidecar: Sidecar, again: Path, new_video: bool) -> Envelope | Guide | Path | str | None:
+    """The envelope of a sidecar; a prediction is made anew for another video."""
+    recorded = sidecar.envelope
+    if recorded.kind == "own" or (recorded.kind == "predicted" and new_video):
+        return OWN if recorded.kind == "own" else None
+    if recorded.source is not None:
+        return find_source(recorded.source, again, "--envelope")
+    if recorded.values is None:
+        raise UsageError(f"--from {again}: tells neither values nor file of the envelope; give --envelope")
+    return Guide(Envelope(recorded.values, recorded.rate), recorded.kind)
+
+
+def given_modalities(request: Request) -> set[str]:
+    """Letters of the modalities that were given by name."""
+    given = {"T": request.text, "A": request.audio, "V": request.video_ref}
+    return {letter for letter, value in given.items() if value is not None}
+
+
+def decided_use(request: Request) -> str:
+    """``--use``; by default all that was given by name, and the picture."""
+    use = modality_set("".join({"V"} | given_modalities(request)) if request.use is None else request.use)
+    if "T" in use and request.text is None:
+        raise UsageError(f"--use {use} needs a text; give --text, or leave the T out")
+    return use
+
+
+def take_name(out: Path, number: int) -> Path:
+    """``clip.mp4`` -> ``clip_take1.mp4`` for take 0."""
+    return out.with_name(f"{out.stem}_take{number + 1}{out.suffix}")
+
+
+def sample_format(out: Path, wanted: str | None) -> str | None:
+    """Sample format of a sound file, None for a video. Raises OutputError for a name that is neither, UsageError for a
+    format that the file cannot have."""
+    suffix = out.suffix.lower()
+    if wanted is not None and wanted not in FORMATS:
+        raise UsageError(f"--format takes {', '.join(FORMATS)}, not '{wanted}'")
+    if suffix in CONTAINERS:
+        if wanted is not None:
+            raise UsageError(f"--format is for .wav and .flac; in {suffix} the codec of the sound follows the container")
+        return None
+    if suffix not in SOUNDS:
+        names = " ".join((*SOUNDS, *CONTAINERS))
+        raise OutputError(f"{out}: its name does not say what to write; end it with one of {names}")
+    if suffix == ".flac" and wanted == "float":
+        raise UsageError("a .flac holds pcm16 or pcm24, not float; choose one of them or a .wav")
+    return FORMATS[wanted or "pcm24"]

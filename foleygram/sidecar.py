@@ -1,0 +1,140 @@
+"""The sidecar: a JSON beside every result that says how it was made, so that the same bytes can be made again.
+
+It holds no time of day and no host, so it too is the same when the result is made again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Literal
+
+from pydantic import Field, ValidationError
+
+from foleygram.config import Config, first_complaint
+from foleygram.errors import MediaError, UsageError
+from foleygram.media.output import whole_file
+from foleygram.types import ENVELOPE_RATE
+
+LIBRARIES = ("foleygram", "torch", "numpy", "scipy", "av", "soxr", "soundfile", "tokenizers")
+"""What the bytes of a result depend on."""
+
+
+def hash_file(path: Path) -> str:
+    """SHA-256 of a file's content, in hex."""
+    with Path(path).open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def sidecar_of(result: Path) -> Path:
+    """``clip_foley.mp4`` -> ``clip_foley.mp4.json``."""
+    return result.with_name(result.name + ".json")
+
+
+class Source(Config):
+    """A file that the result was made from. ``path``: relative to the folder of the sidecar."""
+
+    path: str
+    sha256: str
+
+
+class EnvelopeSource(Config):
+    """``values`` [step] are kept where no file gives the envelope back."""
+
+    kind: Literal["own", "sound", "table", "predicted", "given"]
+    source: Source | None = None
+    values: tuple[float, ...] | None = None
+    rate: float = ENVELOPE_RATE
+
+
+class ModelSource(Config):
+    """``source``: name of a shipped model, or the folder, relative to that of the sidecar; ``sha256``: of all its files."""
+
+    source: str
+    shipped: bool
+    sha256: str
+
+
+class Sidecar(Config):
+    """Everything that decides the bytes of one result."""
+
+    kind: Literal["foleygram result"] = "foleygram result"
+    result: Source
+    video: Source
+    seconds: float
+    samples: int  # at 44.1 kHz
+    use: str
+    text: str | None = None
+    audio: Source | Literal["own"] | None = None
+    video_ref: Source | None = None
+    envelope: EnvelopeSource
+    model: ModelSource
+    seed: int
+    take: int = Field(ge=1)
+    steps: int
+    guidance: float
+    device: str
+    dtype: str
+    threads: int
+    format: str | None = None  # of a .wav or .flac
+    versions: dict[str, str]
+
+
+def versions() -> dict[str, str]:
+    """Of Python, the machine's instruction set and ``LIBRARIES``."""
+    import torch
+
+    found = {"python": platform.python_version(), "cpu": torch.backends.cpu.get_cpu_capability()}
+    for name in LIBRARIES:
+        try:
+            found[name] = version(name)
+        except PackageNotFoundError:
+            found[name] = "unknown"
+    return found
+
+
+def relative(path: Path, folder: Path) -> str:
+    """``path`` as seen from ``folder``; whole where the two lie on different drives."""
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:
+        return path.resolve().as_posix()
+
+
+def source_of(path: Path, folder: Path) -> Source:
+    return Source(path=relative(path, folder), sha256=hash_file(path))
+
+
+def read_sidecar(path: Path) -> Sidecar:
+    """Raises UsageError that names the first wrong field."""
+    try:
+        return Sidecar.model_validate(json.loads(Path(path).read_text(encoding="utf-8")))
+    except OSError as error:
+        raise UsageError(f"--from {path}: cannot be read ({error.strerror}); name the .json beside a result") from error
+    except ValidationError as error:
+        raise UsageError(f"--from {path}: is not a sidecar of foleygram ({first_complaint(error)})") from error
+    except ValueError as error:
+        raise UsageError(f"--from {path}: is not JSON; name the .json beside a result") from error
+
+
+def write_sidecar(path: Path, sidecar: Sidecar, force: bool) -> None:
+    """Readable JSON, whole or not at all. Raises OutputError."""
+    with whole_file(path, force) as temporary:
+        temporary.write_text(json.dumps(sidecar.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+
+
+def find_source(source: Source, sidecar: Path, option: str) -> Path:
+    """The file of a sidecar: where it was, or under its name beside the sidecar. ``option``: how to name another one.
+
+    Raises MediaError where it is gone or has changed."""
+    folder = Path(sidecar).resolve().parent
+    for path in (folder / source.path, folder / Path(source.path).name):
+        if path.is_file():
+            if hash_file(path) != source.sha256:
+                raise MediaError(f"{path}: has changed since {sidecar} was written; restore it, or name it with {option}")
+            return path
+    raise MediaError(f"{source.path}: is gone, {sidecar} was made from it; put it beside the sidecar, or name it with {option}")

@@ -1,0 +1,76 @@
+"""``foleygram train``: one stage of a recipe."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+import torch
+
+from foleygram.errors import UsageError
+from foleygram.training.recipe import read_recipe
+from foleygram.training.stages import train_autoencoder, train_control, train_diffusion, train_gram
+
+STAGES = {
+    "autoencoder": train_autoencoder,
+    "diffusion": train_diffusion,
+    "gram": train_gram,
+    "control": train_control,
+}
+"""The verbs' stages in the order in which they build on each other."""
+
+WITH_PICTURES = ("gram", "control")
+"""Stages that may have to render pictures, for which they take ``textures``."""
+
+
+@dataclass(frozen=True)
+class TrainingReport:
+    """``steps``: done in all sessions; ``seconds``: of training in all sessions; ``loss``: mean since the last log line."""
+
+    stage: str
+    out: Path
+    steps: int
+    seconds: float
+    finished: bool
+    loss: float
+    log: Path
+    curve: Path
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2, default=str)
+
+
+def train(
+    stage: str,
+    recipe: Path,
+    data: Path | None = None,
+    out: Path | None = None,
+    steps: int | None = None,
+    threads: int | None = None,
+    textures: Path | None = None,
+) -> TrainingReport:
+    """Trains ``stage`` of the recipe file; ``data`` and ``out`` replace the recipe's, ``steps``: leave after so many.
+
+    Raises UsageError for an unknown stage, RecipeError, DataError, ModelError where an earlier stage is missing."""
+    if stage not in STAGES:
+        raise UsageError(f"there is no stage '{stage}'; take one of {', '.join(STAGES)}")
+    for name, number in (("--steps", steps), ("--threads", threads)):
+        if number is not None and number < 1:
+            raise UsageError(f"{name} is at least 1, not {number}")
+    if textures is not None and stage not in WITH_PICTURES:
+        raise UsageError(f"--textures is for {' and '.join(WITH_PICTURES)}; leave it out")
+    try:
+        import accelerate  # noqa: F401
+    except ImportError:
+        raise UsageError("training needs accelerate, which is not installed; run: pip install 'foleygram[train]'") from None
+    content = read_recipe(Path(recipe))
+    out = Path(out or content.out)
+    if threads is not None:
+        torch.set_num_threads(threads)
+    pictures = {"textures": textures} if stage in WITH_PICTURES else {}
+    result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
+    folder = out / "training" / stage
+    return TrainingReport(
+        stage, out, result.steps, result.seconds, result.finished, result.last[0], folder / "log.jsonl", folder / "curve.png"
+    )  # fmt: skip
