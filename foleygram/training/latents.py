@@ -111,9 +111,10 @@ def frame_features(
 ) -> np.ndarray:
     """fp16 [clip, count, features] of the frozen vision tower."""
     encoder.eval()
+    config = encoder.config.vision.replace(frames=count)
 
     def row(index: int) -> np.ndarray:
-        frames = preprocess_frames(clip_frames(records[index], count, scenes, textures), encoder.config.vision)
+        frames = preprocess_frames(clip_frames(records[index], count, scenes, textures), config)
         return encoder.vision(frames).half().numpy()
 
     parameters = list(encoder.vision.parameters())
