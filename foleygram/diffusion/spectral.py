@@ -8,6 +8,7 @@ what a linear map cannot know: sharper magnitudes, and how noise-like each place
 from __future__ import annotations
 
 import math
+from typing import Literal
 
 import torch
 from jaxtyping import Float
@@ -17,6 +18,7 @@ from foleygram.config import Config
 
 
 class SpectralAutoencoderConfig(Config):
+    kind: Literal["spectral"] = "spectral"
     rate: int = 44100  # Hz
     channels: int = 2
     window: int = 1024  # samples, Hann
@@ -24,7 +26,7 @@ class SpectralAutoencoderConfig(Config):
     group: int = 4  # frames in one latent position
     latent_dim: int = 128
     compression: float = 0.3  # exponent on magnitudes: near to loudness, and silence stays at zero
-    hidden: int = 256  # width of the refining network
+    hidden: int = 208  # width of the refining network
     blocks: int = 4
     expansion: int = 3
     phase_iterations: int = 24
@@ -73,12 +75,17 @@ class SpectralAutoencoder(nn.Module):
         self.blocks = nn.ModuleList([ConvBlock(hidden, config.expansion) for _ in range(config.blocks)])
         self.norm = nn.LayerNorm(hidden)
         self.to_correction = nn.Linear(hidden, dim)
-        self.to_spread = nn.Linear(hidden, dim)
-        self.register_buffer("hann", torch.hann_window(config.window), persistent=False)
+        self.to_spread = nn.Linear(hidden, dim // config.channels)  # both channels have the same spread
+        self.make_buffers()
         # mean and spread of Rayleigh magnitudes with unit power after compression: noise has this speckle
         power = config.compression / 2
         self.speckle_mean = math.gamma(1 + power)
         self.speckle_spread = math.sqrt(math.gamma(1 + 2 * power) - self.speckle_mean**2)
+
+    def make_buffers(self) -> None:
+        """What is computed, not stored: the window."""
+        device = self.to_latent.weight.device
+        self.register_buffer("hann", torch.hann_window(self.config.window, device=device), persistent=False)
 
     @property
     def hop(self) -> int:
@@ -120,7 +127,8 @@ class SpectralAutoencoder(nn.Module):
 
     def encode(self, sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch latent_dim length"]:
         """The latent; no randomness."""
-        return self.to_latent(self.magnitudes(sound).to(self.to_latent.weight.dtype)).transpose(1, 2)
+        with torch.autocast(sound.device.type, enabled=False):
+            return self.to_latent(self.magnitudes(sound)).transpose(1, 2)
 
     def predict(
         self, latent: Float[Tensor, "batch latent_dim length"]
@@ -130,9 +138,11 @@ class SpectralAutoencoder(nn.Module):
         for block in self.blocks:
             x = block(x)
         x = self.norm(x.transpose(1, 2))
-        mean = self.to_magnitude(latent.transpose(1, 2)).float() + self.to_correction(x).float()
+        with torch.autocast(latent.device.type, enabled=False):  # the linear code keeps its precision
+            linear = self.to_magnitude(latent.float().transpose(1, 2))
+        mean = linear + self.to_correction(x).float()
         spread = nn.functional.softplus(self.to_spread(x).float() - 3.0) + 1e-3
-        return mean, spread
+        return mean, spread.repeat(1, 1, self.config.channels)
 
     @torch.no_grad()
     def decode(
