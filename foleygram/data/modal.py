@@ -12,10 +12,9 @@ from dataclasses import dataclass
 import numpy as np
 from scipy.signal import butter, fftconvolve, sosfilt
 
+from foleygram.data.takes import aligned, normalised
 from foleygram.errors import DataError
 from foleygram.types import SAMPLE_RATE
-
-LEAD = 88  # samples before the attack, as in a take of a recording
 
 
 @dataclass(frozen=True)
@@ -124,7 +123,7 @@ def grain_heap(count: int, times: np.ndarray, body: Body, colour: float, rng: np
 
 
 def synthesise(name: str, action: str) -> tuple[np.ndarray, int, float]:
-    """A self-made contact: (float32 [1, sample] at 44.1 kHz, sample of the attack, seconds of contact)."""
+    """A self-made contact as of a take: (float32 [1, sample] at 44.1 kHz, sample of the attack, seconds of contact)."""
     material, seed = parse(name)
     body = BODIES[material]
     mark = zlib.crc32(f"{material}:{action}".encode())
@@ -140,11 +139,8 @@ def synthesise(name: str, action: str) -> tuple[np.ndarray, int, float]:
         sound = strike(body, material, ring, colour, rng)
         if action == "step":
             sound = tread(sound, strike(body, material, ring, colour, rng), rng)
-    # a first sample that is loud already: the attack is where the label says
-    fade = min(len(sound) // 3, 4000)
-    sound[-fade:] *= 0.5 + 0.5 * np.cos(np.pi * np.arange(1, fade + 1) / fade)
-    sound = np.concatenate([np.zeros(LEAD), sound / (np.abs(sound).max() + 1e-9)])
-    return sound[None].astype(np.float32), LEAD, duration
+    samples, attack = aligned(normalised(sound[None]), action)
+    return samples, attack, duration
 
 
 def strike(body: Body, material: str, ring: np.ndarray, colour: float, rng: np.random.Generator) -> np.ndarray:
@@ -167,7 +163,7 @@ def rub(body: Body, material: str, ring: np.ndarray, colour: float, duration: fl
     """A stroke of ``duration`` s, float64 [sample]: rough friction noise through the modes, and grains."""
     count = int((duration + 0.05) * SAMPLE_RATE) + len(ring) // 3
     time = np.arange(count) / SAMPLE_RATE
-    stroke = np.clip(np.minimum(time / 0.02, (duration - time) / 0.08), 0, 1)
+    stroke = np.clip(np.minimum(time / 0.005, (duration - time) / 0.08), 0, 1)
     low, high = body.band
     rough = np.abs(band_noise(count, 15, 90, rng)) ** 1.5
     noise = band_noise(count, low * colour, high * colour, rng) * stroke * (0.4 + rough)
@@ -175,7 +171,8 @@ def rub(body: Body, material: str, ring: np.ndarray, colour: float, duration: fl
     if body.grains < 10:
         sound = sound + 0.7 * fftconvolve(noise, ring[: SAMPLE_RATE // 4] / np.sqrt(np.sum(ring**2)))[:count] * 0.3
     else:
-        times = rng.uniform(0, duration, int(body.grains * 8 * duration))
+        times = rng.uniform(0, duration, max(4, int(body.grains * 8 * duration)))
+        times[:4] = (0, 0.002, 0.004, 0.006)
         heap = grain_heap(count, times, body, colour, rng, material == "water")
         sound = 0.4 * sound + 0.5 * heap / (np.abs(heap).max() + 1e-9) * (0.3 + 0.7 * stroke)
     return sound

@@ -17,7 +17,7 @@ import numpy as np
 from foleygram.data import modal
 from foleygram.data.held_out import HELD_OUT
 from foleygram.data.scenes import SPLITS
-from foleygram.data.takes import Take, cut, normalised
+from foleygram.data.takes import Take, cut
 from foleygram.errors import DataError, MediaError
 from foleygram.media.audio import read_audio
 from foleygram.types import SAMPLE_RATE
@@ -234,8 +234,7 @@ class SoundBank:
             if (name, action) not in self._made:
                 if len(self._made) > 4000:
                     self._made.clear()
-                samples, attack, duration = modal.synthesise(name, action)
-                self._made[name, action] = Take(name, modal.family_of(name), normalised(samples), attack, duration)
+                self._made[name, action] = Take(name, modal.family_of(name), *modal.synthesise(name, action))
             return self._made[name, action]
         if name not in self.takes:
             raise DataError(f"sound {name} is not in the sound folder {self.folder}; give --sounds the folder of the scenes")

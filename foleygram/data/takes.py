@@ -24,6 +24,7 @@ STAND_OUT = {"hit": 8, "step": 12, "scratch": 20}  # dB of a contact above what 
 SINGLE = {"hit": 0.03, "step": 0.22}  # s after which a second rise ends a take
 LONGEST = {"hit": 2.2, "step": 0.9, "scratch": 1.1}  # s
 SHORTEST = {"hit": 0.025, "step": 0.06, "scratch": 0.09}  # s
+_RUMBLE = butter(2, 30, "highpass", fs=SAMPLE_RATE, output="sos")  # what wind and tables leave below 30 Hz
 RISE = 0.06  # s within which a hit or step reaches half of its height
 
 
@@ -97,12 +98,14 @@ def cut(samples: np.ndarray, action: str, swelling: bool = False) -> list[tuple[
 
     Contacts whose attack would be heard late are left out: those that rise slowly or stand out of the level just before
     them by less than 12 dB. ``swelling``: the sound is known to rise slowly (water); it is taken as it is."""
-    samples = sosfilt(butter(2, 30, "highpass", fs=SAMPLE_RATE, output="sos"), samples, axis=-1).astype(np.float32)
+    samples = sosfilt(_RUMBLE, samples, axis=-1).astype(np.float32)
     floor = np.percentile(level(samples, WIDTH), 5)
     samples = np.pad(samples, ((0, 0), (2205, 0)))  # some recordings begin with their attack
     smooth, fine = level(samples, WIDTH), level(samples, 132)
     attacks = find_attacks(samples, "scratch" if swelling else action)
-    takes = []
+    takes: list[tuple[np.ndarray, int, float]] = []
+    if not attacks:
+        return takes
     for attack, following in zip(attacks, [*attacks[1:], None], strict=True):
         end = samples.shape[1] if following is None else following - 132
         end = min(end, attack + int(LONGEST[action] * SAMPLE_RATE))
@@ -125,6 +128,14 @@ def cut(samples: np.ndarray, action: str, swelling: bool = False) -> list[tuple[
         duration = float(loud[-1] / SAMPLE_RATE) if action == "scratch" else 0.0
         takes.append((normalised(piece), LEAD, duration))
     return takes
+
+
+def aligned(samples: np.ndarray, action: str) -> tuple[np.ndarray, int]:
+    """A single contact [channel, sample] without what is not heard before its attack: (samples, sample of the attack)."""
+    fine = level(samples, 44)
+    attack = int(np.argmax(fine >= THRESHOLD[action] * fine.max())) + 11
+    padded = np.pad(samples, ((0, 0), (LEAD, 0)))[:, attack:]
+    return _shape_edges(padded, min(padded.shape[1] // 3, 4000)), LEAD
 
 
 def _before_second(smooth: np.ndarray, attack: int, end: int, single: float) -> int:
