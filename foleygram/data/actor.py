@@ -30,11 +30,19 @@ Placed = tuple[Sprite, np.ndarray, np.ndarray, float, float]
 
 class Actor:
     """One arm or leg. ``away``: world [2] unit vector from the tip to the body; ``lamp``: unit vector [3] to the light;
-    ``right``: which foot of a pair."""
+    ``grade``: colour gains [3] of the picture; ``right``: which foot of a pair."""
 
     def __init__(
-        self, tool: str, camera: Camera, away: np.ndarray, lamp: np.ndarray, rng: np.random.Generator, right: bool = True
+        self,
+        tool: str,
+        camera: Camera,
+        away: np.ndarray,
+        lamp: np.ndarray,
+        grade: np.ndarray,
+        rng: np.random.Generator,
+        right: bool = True,
     ):
+        self._grade = grade
         self.tool, self._camera, self._away, self._lamp = tool, camera, away, lamp
         self._side = 1.0 if rng.random() < 0.5 else -1.0
         self._tilt = rng.uniform(0.30, 0.62)  # of the stick or hand over the surface at contact, radians
@@ -48,10 +56,10 @@ class Actor:
         self._main, self._limb = self._foot(density, light, rng, right) if tool == "foot" else self._arm(density, light, rng)
 
     def _arm(self, density: float, light: np.ndarray, rng: np.random.Generator) -> tuple[Sprite, Sprite]:
-        skin, sleeve = _colour(rng, _SKINS), _colour(rng, _SLEEVES)
+        skin, sleeve = self._colour(rng, _SKINS), self._colour(rng, _SLEEVES)
         if self.tool == "stick":
             self._length, palm = rng.uniform(0.38, 0.72), rng.uniform(0.11, 0.15)
-            solid = tools.stick(self._length, _colour(rng, _STICKS), rng.uniform(0.011, 0.019), rng.random() < 0.75)
+            solid = tools.stick(self._length, self._colour(rng, _STICKS), rng.uniform(0.011, 0.019), rng.random() < 0.75)
             solid += tools.fist(self._length, skin, palm, self._side)
         else:
             self._length = rng.uniform(0.26, 0.36)
@@ -65,14 +73,18 @@ class Actor:
 
     def _foot(self, density: float, light: np.ndarray, rng: np.random.Generator, right: bool) -> tuple[Sprite, Sprite | None]:
         self._length = rng.uniform(0.30, 0.42)
-        upper, trouser = _colour(rng, _SHOES), _colour(rng, _SLEEVES)
-        sole, laces = _colour(rng, _SOLES), _colour(rng, _LACES)
+        upper, trouser = self._colour(rng, _SHOES), self._colour(rng, _SLEEVES)
+        sole, laces = self._colour(rng, _SOLES), self._colour(rng, _LACES)
         if not self._flat:
             solid = tools.shoe_from_the_side(self._length, upper, sole, trouser, self._side)
             return tools.paint(solid, self._length, density, light, rng), None
         solid = tools.shoe_from_above(self._length, upper, sole, laces, trouser, 1.0 if right else -1.0)
         leg = tools.forearm(_FOREARM, trouser, trouser, 0.2, 0.52 * self._length)
         return tools.paint(solid, self._length, density, light, rng), tools.paint(leg, _FOREARM, 0.6 * density, light, rng)
+
+    def _colour(self, rng: np.random.Generator, choices: tuple[Colour, ...]) -> Colour:
+        base = np.float64(choices[int(rng.integers(len(choices)))])
+        return tuple(np.clip((base * rng.uniform(0.85, 1.12) + rng.normal(0, 5, 3)) * self._grade, 8, 250))
 
     def joints(self, path: TipPath, t: float) -> np.ndarray:
         """World [4, 3] at t: both ends of the main solid (tip and wrist, toe and heel) and of the limb behind it."""
@@ -159,13 +171,8 @@ def _band(mask: np.ndarray, start: np.ndarray, end: np.ndarray, r0: float, r1: f
             cv2.circle(mask, middle, int(max(radius, 0.5) * 16), 255, -1, cv2.LINE_AA, 4)
 
 
-def _colour(rng: np.random.Generator, choices: tuple[Colour, ...]) -> Colour:
-    base = np.float64(choices[int(rng.integers(len(choices)))])
-    return tuple(np.clip(base * rng.uniform(0.85, 1.12) + rng.normal(0, 5, 3), 8, 250))
-
-
-def composite(frame: np.ndarray, moments: list[list[Placed]], gain: np.ndarray, opacity: float = 1.0) -> None:
-    """Lays the mean picture of the moments (one exposure) over ``frame`` in place. ``gain``: colour gains [3]."""
+def composite(frame: np.ndarray, moments: list[list[Placed]], opacity: float = 1.0) -> None:
+    """Lays the mean picture of the moments (one exposure) over ``frame`` in place."""
     high, wide = frame.shape[:2]
     laid = [(placed[0], *placed[0].lay(*placed[1:])) for moment in moments for placed in moment]
     corners = np.concatenate([entry[2] for entry in laid])
@@ -175,18 +182,20 @@ def composite(frame: np.ndarray, moments: list[list[Placed]], gain: np.ndarray, 
         return
     shift = np.array([[1, 0, -left], [0, 1, -top], [0, 0, 1]], dtype=np.float64)
     size = (right - left, bottom - top)
-    total = np.zeros((size[1], size[0], 4), np.float32)
+    total = np.zeros((size[1], size[0], 4), np.float32) if len(moments) > 1 else None
     count = len(moments[0])
     for first in range(0, len(laid), count):
         layer = None
         for sprite, matrix, _ in laid[first : first + count]:
             drawn = cv2.warpPerspective(sprite.image, shift @ matrix, size, flags=cv2.INTER_LINEAR)
             if layer is not None:
-                behind = cv2.merge([255 - drawn[..., 3]] * 4)
+                behind = cv2.merge([255 - cv2.extractChannel(drawn, 3)] * 4)
                 drawn = cv2.add(cv2.multiply(layer, behind, scale=1 / 255), drawn)
             layer = drawn
-        cv2.accumulate(layer, total)
-    total *= opacity / len(moments)
+        if total is not None:
+            cv2.accumulate(layer, total)
+    if total is not None or opacity < 1:
+        layer = cv2.convertScaleAbs(layer if total is None else total, alpha=opacity / len(moments))
     region = frame[top:bottom, left:right]
-    mixed = region * (1 - total[..., 3:] * np.float32(1 / 255)) + total[..., :3] * np.float32(gain)
-    region[:] = np.clip(mixed + 0.5, 0, 255)
+    through = cv2.merge([255 - cv2.extractChannel(layer, 3)] * 3)
+    region[:] = cv2.add(cv2.multiply(region, through, scale=1 / 255), cv2.cvtColor(layer, cv2.COLOR_RGBA2RGB))

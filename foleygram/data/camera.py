@@ -26,9 +26,10 @@ class Camera:
         """World [..., 3] to (pixels [..., 2], pixels per world unit [...] at that depth)."""
         seen = (np.asarray(points, dtype=np.float64) - self._centre) @ self._axes.T
         scale = self.focal * self.width / np.maximum(seen[..., 2], _NEAREST)
-        x = self.width / 2 + scale * seen[..., 0]
-        y = self.height / 2 - scale * seen[..., 1]
-        return np.stack([x, y], axis=-1), scale
+        pixels = np.empty((*scale.shape, 2))
+        pixels[..., 0] = self.width / 2 + scale * seen[..., 0]
+        pixels[..., 1] = self.height / 2 - scale * seen[..., 1]
+        return pixels, scale
 
     def ground(self, x: float, y: float) -> np.ndarray:
         """The point [2] (X, Y) of the surface seen at frame fractions x, y."""

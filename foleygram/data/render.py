@@ -53,7 +53,7 @@ class Picture:
         for number, events in enumerate(_limbs(scene)):
             contacts = contacts_of(events, scene.tool, self._camera.ground, self._stream("motion", number))
             path = TipPath(contacts, scene.seconds, away, scene.tool == "foot", self._stream("path", number))
-            actor = Actor(scene.tool, self._camera, away, self._lamp, self._stream("actor"), right=number == 0)
+            actor = Actor(scene.tool, self._camera, away, self._lamp, self._stage.grade, self._stream("actor"), number == 0)
             self._limbs.append((actor, path))
         # The farther foot first, so that the nearer one hides it.
         self._limbs.sort(key=lambda limb: -limb[1].at(scene.seconds)[1])
@@ -162,11 +162,11 @@ class Picture:
         frame = cv2.warpAffine(self._still(t), to_frame[:2], (scene.width, scene.height), borderMode=cv2.BORDER_REFLECT_101)
         if self._mirror:
             for actor, path in self._limbs:
-                composite(frame, [actor.placed(path, t, sway, mirrored=True)], grade, self._mirror)
+                composite(frame, [actor.placed(path, t, sway, mirrored=True)], self._mirror)
         self._reactions.deform(frame, t, sway)
         frame = self._shaded(frame, t, sway)
         for actor, path in self._limbs:
-            composite(frame, self._moments(actor, path, t, sway), grade)
+            composite(frame, self._moments(actor, path, t, sway))
         self._reactions.draw(frame, t, sway, grade)
         if self._soft:
             frame = cv2.GaussianBlur(frame, (3, 3), 0.6)

@@ -144,14 +144,16 @@ class Stage:
 
 def _jittered(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A changed exposure, contrast, hue and saturation, small enough that the material stays itself."""
-    hsv = cv2.cvtColor(_detailed(texture), cv2.COLOR_RGB2HSV).astype(np.float32)
-    hsv[..., 0] = (hsv[..., 0] + rng.normal(0, 4)) % 180
-    hsv[..., 1] *= rng.uniform(0.7, 1.15)
-    image = cv2.cvtColor(np.clip(hsv, 0, (179, 255, 255)).astype(np.uint8), cv2.COLOR_HSV2RGB).astype(np.float32)
-    middle = image.mean()
-    image = (image - middle) * rng.uniform(0.9, 1.25) + np.clip(middle, 60, 205) * rng.uniform(0.85, 1.12)
+    values = np.arange(256, dtype=np.float64)
+    hue = (np.minimum(values, 179) + rng.normal(0, 4)) % 180
+    table = np.stack([hue, np.minimum(values * rng.uniform(0.7, 1.15), 255), values], axis=-1).astype(np.uint8)
+    hsv = cv2.cvtColor(_detailed(texture), cv2.COLOR_RGB2HSV)
+    image = cv2.cvtColor(cv2.LUT(hsv, table[None]), cv2.COLOR_HSV2RGB)
+    middle, contrast = float(image.mean()), rng.uniform(0.9, 1.25)
+    level = np.clip(middle, 60, 205) * rng.uniform(0.85, 1.12) - middle * contrast
     grain = cv2.GaussianBlur(rng.standard_normal(image.shape[:2], dtype=np.float32), (0, 0), 0.8)
-    image += grain[..., None] * rng.uniform(2, 8)
+    grain = grain * np.float32(rng.uniform(2, 8)) + np.float32(level)
+    image = cv2.scaleAdd(image.astype(np.float32), contrast, cv2.merge([grain] * 3))
     turned = np.rot90(np.clip(image, 0, 255).astype(np.uint8), int(rng.integers(4)))
     return np.ascontiguousarray(turned[:, ::-1] if rng.random() < 0.5 else turned)
 
@@ -159,13 +161,14 @@ def _jittered(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def _detailed(texture: np.ndarray) -> np.ndarray:
     """Enlarged previews lack fine detail: they get that of a smaller copy of themselves."""
     side = texture.shape[0]
-    whole = texture.astype(np.float32)
-    fine = whole - cv2.GaussianBlur(whole, (0, 0), side / 256)
-    coarse = cv2.GaussianBlur(whole, (0, 0), side / 256) - cv2.GaussianBlur(whole, (0, 0), side / 64)
-    lack = float(np.clip(1 - 1.6 * fine.std() / max(coarse.std(), 1e-3), 0, 1))
+    grey = cv2.cvtColor(texture, cv2.COLOR_RGB2GRAY).astype(np.float32)
+    smooth = cv2.GaussianBlur(grey, (0, 0), side / 256)
+    coarse = cv2.subtract(smooth, cv2.GaussianBlur(smooth, (0, 0), side / 64))
+    lack = float(np.clip(1 - 1.6 * (grey - smooth).std() / max(coarse.std(), 1e-3), 0, 1))
     if lack == 0.0:
         return texture
-    small = cv2.resize(whole, (side // 3, side // 3), interpolation=cv2.INTER_AREA)
-    small = small - cv2.GaussianBlur(small, (0, 0), side / 90)
+    small = cv2.resize(texture, (side // 3, side // 3), interpolation=cv2.INTER_AREA).astype(np.float32)
+    small = cv2.subtract(small, cv2.GaussianBlur(small, (0, 0), side / 90))
     tiled = cv2.copyMakeBorder(small, 0, side - side // 3, 0, side - side // 3, cv2.BORDER_REFLECT_101)
-    return np.clip(whole + lack * (0.9 * tiled + 1.2 * fine), 0, 255).astype(np.uint8)
+    sharp = cv2.addWeighted(texture, 1 + 1.2 * lack, cv2.GaussianBlur(texture, (0, 0), side / 256), -1.2 * lack, 0)
+    return cv2.add(sharp, tiled * np.float32(0.9 * lack), dtype=cv2.CV_8U)
