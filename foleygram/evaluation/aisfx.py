@@ -14,6 +14,7 @@ from torch.nn import functional as F
 
 from foleygram.evaluation.embedders import Card, require_sound
 from foleygram.evaluation.resampling import mono_at
+from foleygram.signal.mel import mel_filters
 from foleygram.types import Audio
 
 RATE = 44100  # Hz
@@ -59,8 +60,6 @@ class Aisfx:
     """The judge. ``Aisfx()`` reads the installed wheel and raises ModelError with the install line where it is absent."""
 
     def __init__(self):
-        import librosa.filters
-
         from foleygram.hub.aisfx import load_aisfx_checkpoint
 
         checkpoint = load_aisfx_checkpoint()
@@ -68,9 +67,8 @@ class Aisfx:
         self.network.load_state_dict(fold(checkpoint.tensors))
         self.network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
         self.heads = {name: _head(checkpoint.tensors, number) for name, number, _ in checkpoint.heads}
-        self.filters = torch.from_numpy(
-            librosa.filters.mel(sr=RATE, n_fft=FRAME, n_mels=BANDS, fmin=0, fmax=RATE / 2, htk=True, norm=1.0)
-        )
+        triangles = mel_filters(RATE, FRAME, BANDS, 0.0, RATE / 2, htk=True, norm=False)
+        self.filters = torch.from_numpy(triangles / triangles.sum(axis=1, keepdims=True))
         self.card = Card(
             "AISFX 0.1.2", WIDTHS[-1], RATE, BLOCK * HOP / RATE, BLOCK_HOP * HOP / RATE,
             "a clip shorter than one window is filled with silence; an incomplete last window is dropped",

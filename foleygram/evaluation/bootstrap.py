@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from foleygram.errors import DataError
-from foleygram.evaluation.frechet import GaussianStatistics, frechet_of_gaussians, validate
+from foleygram.evaluation.frechet import GaussianStatistics, frechet_of_gaussians, gram_matrix, validate
 
 LEVEL = 0.95
 
@@ -46,7 +46,7 @@ def frechet_interval(
     truths: Sequence[np.ndarray],
     *,
     paired: bool = True,
-    repeats: int = 100,
+    repeats: int = 60,
     seed: int = 0,
 ) -> Interval:
     """The spread of a Frechet distance over draws of clips, laid around the distance of all clips.
@@ -86,7 +86,7 @@ class _Weighted:
         count = int(weights.sum())
         mean = weights @ self.windows / count
         centred = (self.windows - mean) * np.sqrt(weights)[:, None]
-        return GaussianStatistics(count, mean, centred.T @ centred)
+        return GaussianStatistics(count, mean, gram_matrix(centred))
 
 
 def _percentiles(values: np.ndarray, level: float) -> Interval:

@@ -49,9 +49,10 @@ def rms(wave: np.ndarray, window: int = ENVELOPE_WINDOW, hop: int = ENVELOPE_HOP
     """Root mean square of windows every ``hop`` samples, float64 [step]; ``padding`` zeros on both sides, by default
     half a window, so that step k is centred on sample k * hop."""
     wave = np.pad(wave.astype(np.float64), window // 2 if padding is None else padding)
-    energy = np.concatenate([[0.0], np.cumsum(wave**2)])
-    starts = np.arange(0, len(wave) - window + 1, hop)
-    return np.sqrt(np.maximum(energy[starts + window] - energy[starts], 0) / window)
+    if len(wave) < window:
+        return np.zeros(0)
+    # Window by window: a running sum would leave the rounding of loud parts in the silence after them.
+    return np.sqrt(np.lib.stride_tricks.sliding_window_view(wave**2, window)[::hop].mean(axis=1))
 
 
 def e_l1_tfoley(result: Audio, truth: Audio) -> float:

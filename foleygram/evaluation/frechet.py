@@ -23,6 +23,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 
 from foleygram.errors import DataError
 
@@ -42,7 +43,7 @@ class GaussianStatistics:
         windows = validate(windows, least=1)
         mean = windows.mean(axis=0)
         centred = windows - mean
-        return cls(len(windows), mean, centred.T @ centred)
+        return cls(len(windows), mean, gram_matrix(centred))
 
     @property
     def covariance(self) -> np.ndarray:
@@ -60,6 +61,12 @@ class GaussianStatistics:
             self.mean + step * (other.count / count),
             self.scatter + other.scatter + np.outer(step, step) * (self.count * other.count / count),
         )
+
+
+def gram_matrix(rows: np.ndarray) -> np.ndarray:
+    """rows^T rows, float64 [dim, dim]. By torch, as all heavy algebra here, so that ``torch.set_num_threads`` rules it."""
+    tensor = torch.from_numpy(rows)
+    return (tensor.T @ tensor).numpy()
 
 
 def validate(windows: np.ndarray, least: int = 2) -> np.ndarray:
@@ -84,7 +91,7 @@ def frechet_distance(X: np.ndarray, Y: np.ndarray) -> float:
     _same_dim(X.shape[1], Y.shape[1])
     step, spread_x, factor_x = _factor(X)
     other, spread_y, factor_y = _factor(Y)
-    shared = np.linalg.svd(factor_x @ factor_y.T, compute_uv=False).sum()
+    shared = _nuclear_norm(factor_x, factor_y)
     return _checked(((step - other) ** 2).sum(), spread_x + spread_y, shared)
 
 
@@ -96,10 +103,10 @@ def frechet_from_statistics(first: GaussianStatistics, second: GaussianStatistic
 
 def frechet_of_gaussians(mean_x: np.ndarray, cov_x: np.ndarray, mean_y: np.ndarray, cov_y: np.ndarray) -> float:
     """Squared Frechet distance of two Gaussians: means [dim], symmetric covariances [dim, dim], no rank asked for."""
-    values, vectors = np.linalg.eigh(np.asarray(cov_x, dtype=np.float64))
-    root = vectors * np.sqrt(np.clip(values, 0, None))
-    inner = root.T @ cov_y @ root
-    shared = np.sqrt(np.clip(np.linalg.eigvalsh((inner + inner.T) / 2), 0, None)).sum()
+    values, vectors = torch.linalg.eigh(torch.as_tensor(cov_x, dtype=torch.float64))
+    root = vectors * values.clamp_min(0).sqrt()
+    inner = root.T @ torch.as_tensor(cov_y, dtype=torch.float64) @ root
+    shared = torch.linalg.eigvalsh((inner + inner.T) / 2).clamp_min(0).sqrt().sum().item()
     return _checked(((mean_x - mean_y) ** 2).sum(), np.trace(cov_x) + np.trace(cov_y), shared)
 
 
@@ -113,7 +120,7 @@ def frechet_per_clip(clips: Sequence[np.ndarray], reference: np.ndarray) -> np.n
         if len(clip) < 2:
             continue
         own_mean, own_spread, own_factor = _factor(validate(clip))
-        shared = np.linalg.svd(own_factor @ factor.T, compute_uv=False).sum()
+        shared = _nuclear_norm(own_factor, factor)
         distances[number] = _checked(((own_mean - mean) ** 2).sum(), own_spread + spread, shared)
     return distances
 
@@ -173,11 +180,15 @@ def split_half_floor(clips: Sequence[np.ndarray], *, seed: int = 0, splits: int 
     return float(np.mean(distances))
 
 
-def _factor(windows: np.ndarray) -> tuple[np.ndarray, float, np.ndarray]:
+def _factor(windows: np.ndarray) -> tuple[np.ndarray, float, torch.Tensor]:
     """Mean, trace of the covariance, and an upper triangular R with R^T R = covariance."""
     mean = windows.mean(axis=0)
     centred = (windows - mean) / np.sqrt(len(windows) - 1)
-    return mean, float((centred**2).sum()), np.linalg.qr(centred, mode="r")
+    return mean, float((centred**2).sum()), torch.linalg.qr(torch.from_numpy(centred), mode="r").R
+
+
+def _nuclear_norm(factor_x: torch.Tensor, factor_y: torch.Tensor) -> float:
+    return torch.linalg.svdvals(factor_x @ factor_y.T).sum().item()
 
 
 def _checked(offset: float, spread: float, shared: float) -> float:

@@ -1,0 +1,45 @@
+"""Embeddings kept on disk under what decides them: the samples, the embedder and its weights. Nothing can go stale."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from pathlib import Path
+
+import numpy as np
+
+from foleygram.evaluation.embedders import Embedder
+from foleygram.types import Audio
+
+
+def content_key(audio: Audio) -> str:
+    """Sha256 over rate, shape and samples, hexadecimal."""
+    digest = hashlib.sha256(f"{audio.rate} {audio.samples.shape}".encode())
+    digest.update(audio.samples.tobytes())
+    return digest.hexdigest()
+
+
+class CachedEmbedder:
+    """An embedder that remembers. ``folder`` is made when needed; a file that cannot be read is made again."""
+
+    def __init__(self, embedder: Embedder, folder: Path):
+        self.embedder = embedder
+        self.card = embedder.card
+        judge = hashlib.sha256(repr(embedder.card).encode()).hexdigest()[:16]
+        self.folder = Path(folder) / judge
+
+    def embed(self, audio: Audio) -> np.ndarray:
+        """As the embedder inside, read from disk the second time."""
+        path = self.folder / f"{content_key(audio)}.npy"
+        try:
+            windows = np.load(path, allow_pickle=False)
+        except (OSError, ValueError):
+            windows = self.embedder.embed(audio)
+            self._keep(path, windows)
+        return windows
+
+    def _keep(self, path: Path, windows: np.ndarray) -> None:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = path.with_name(f".{path.name}.{os.getpid()}.npy")
+        np.save(temporary, windows, allow_pickle=False)
+        temporary.replace(path)

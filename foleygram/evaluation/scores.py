@@ -1,0 +1,79 @@
+"""What a scoring hands back: every number with its judge, its interval, its floor and what it was computed on."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import asdict, dataclass
+
+from foleygram.errors import DataError
+from foleygram.evaluation.bootstrap import Interval
+from foleygram.evaluation.embedders import Card
+from foleygram.evaluation.envelopes import EnvelopeScore
+from foleygram.evaluation.onsets import OnsetScore
+from foleygram.evaluation.sound import Looks
+
+
+@dataclass(frozen=True)
+class Score:
+    """One number. ``value``: None where it could not be computed, ``note`` then says why; ``better``: 'lower', 'higher'
+    or '' for a control; ``floor``: what a perfect result would get by chance of sampling; ``judge``: label of the
+    embedder or detector; ``clips``, ``windows``: what it was computed on (windows 0: not by windows)."""
+
+    name: str
+    value: float | None
+    better: str = ""
+    interval: Interval | None = None
+    floor: float | None = None
+    judge: str = ""
+    clips: int = 0
+    windows: int = 0
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ClipScore:
+    """One clip. ``share``: part of the other truths that the judge finds farther away than the own truth, ``cosine`` to
+    the own truth; ``onsets``: result against the true events at 25, 50 and 100 ms; ``truth_onsets``: the same for the
+    true sound; ``looks``, ``truth_looks``: of result and truth."""
+
+    id: str
+    share: float
+    cosine: float
+    onsets: tuple[OnsetScore, ...]
+    truth_onsets: tuple[OnsetScore, ...]
+    envelope: EnvelopeScore
+    looks: Looks
+    truth_looks: Looks
+
+
+@dataclass(frozen=True)
+class ScoreReport:
+    """All scores of one set of results, and those of each clip. ``judge``: the embedder's card; ``seconds``: wall time."""
+
+    scores: tuple[Score, ...]
+    clips: tuple[ClipScore, ...]
+    judge: Card
+    seconds: float
+
+    def score(self, name: str) -> Score:
+        """The score of this name; DataError that lists the names where there is none."""
+        for score in self.scores:
+            if score.name == name:
+                return score
+        raise DataError(f"no score '{name}'; there are {', '.join(score.name for score in self.scores)}")
+
+    def as_json(self) -> str:
+        """Everything, as JSON text; numbers that are not finite become null."""
+        return json.dumps(finite(asdict(self)), indent=1)
+
+
+def finite(value):
+    """The same nest of mappings and sequences with None for every float that JSON cannot hold."""
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, dict):
+        return {key: finite(item) for key, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [finite(item) for item in value]
+    return value
