@@ -15,6 +15,7 @@ import numpy as np
 from foleygram.data.scenes import Event
 
 _BEFORE, _AFTER = 4.0, 4.0  # s of motion laid before the first frame and after the last one
+_SLOWEST, _MOST_PASSES = 0.2, 9  # world units / s of a scratch, and how often it goes to and fro
 _SWING = 0.45  # s that a foot is in the air at most
 
 _EASES: dict[str, Callable[[float], float]] = {
@@ -79,7 +80,10 @@ def contacts_of(
         if event.action == "scratch":
             dwell, place_end = event.duration, ground(event.x_end, event.y_end)
             height, fall = 0.05 + 0.06 * drawn[0], 0.12 + 0.08 * drawn[1]
-            if dwell > 0.7 and drawn[3] < 0.5:
+            length = float(np.hypot(*(place_end - place)))
+            if 0 < length < _SLOWEST * dwell:
+                passes = min(math.ceil(_SLOWEST * dwell / length), _MOST_PASSES)  # long on a short way: rubs to and fro
+            elif dwell > 0.7 and drawn[3] < 0.5:
                 passes = 3 if drawn[3] < 0.3 else 2
         elif tool == "foot":
             # A foot stands until it is lifted for its next step, and for good after the last one.

@@ -17,6 +17,7 @@ from foleygram.data.surfaces import canonical
 
 _GRAVITY = 4.5  # world units / s^2: about 9.8 m/s^2 where a frame is two metres wide
 _RING_SPEED = 0.42  # world units / s
+_STREAK = 0.012  # s of flight that a grain's streak shows
 _SLANT = 0.6  # height over width of a circle on the surface as it is usually seen
 
 
@@ -167,10 +168,10 @@ class Reactions:
 
     def draw(self, frame: np.ndarray, t: float, sway: np.ndarray, gain: np.ndarray) -> None:
         """Flying particles and dust over ``frame``."""
+        if self._answer.dust:
+            self._dust(frame, t, sway, gain)
         points, sizes, colours, turns = [], [], [], []
         for birth, place, velocity, size, colour, life, turn in self._grains:
-            if not len(birth):
-                continue
             age = t - birth
             alive = (age >= 0) & (age < life)
             if not alive.any():
@@ -178,28 +179,27 @@ class Reactions:
             age = age[alive][:, None]
             path = np.concatenate([place[alive], np.zeros((len(age), 1))], axis=1) + velocity[alive] * age
             path[:, 2] -= 0.5 * _GRAVITY * age[:, 0] ** 2
-            points.append(path)
+            speed = velocity[alive] - np.array([0, 0, _GRAVITY]) * age
+            points.append(np.stack([path, path - _STREAK * speed], axis=1))
             sizes.append(size[alive])
-            colours.append(colour[alive] * gain)
+            colours.append(np.clip(colour[alive] * gain, 0, 255))
             turns.append(turn[alive] + 9 * age[:, 0])
-        if self._answer.dust:
-            self._dust(frame, t, sway, gain)
         if not points:
             return
         pixels, scale = self._camera.project(np.concatenate(points))
-        pixels = pixels @ sway[:2, :2].T + sway[:2, 2]
-        radii = np.concatenate(sizes) * scale
-        colours, turns = np.clip(np.concatenate(colours), 0, 255), np.concatenate(turns)
-        for (x, y), radius, colour, turn in zip(pixels, radii, colours, turns, strict=True):
-            if not (-20 < x < frame.shape[1] + 20 and -20 < y < frame.shape[0] + 20):
-                continue
-            middle = (int(round(x * 16)), int(round(y * 16)))
-            if radius < 1.3 or self._answer.pale:
-                cv2.circle(frame, middle, int(max(radius, 0.45) * 16), tuple(colour), -1, cv2.LINE_AA, 4)
+        pixels = np.round((pixels @ sway[:2, :2].T + sway[:2, 2]) * 16).astype(int)
+        radii = np.concatenate(sizes) * scale[:, 0]
+        rows = zip(
+            pixels.tolist(), radii.tolist(), np.concatenate(colours).tolist(), np.concatenate(turns).tolist(), strict=True
+        )
+        for (middle, behind), radius, colour, turn in rows:
+            if self._answer.pale or radius < 1.0:
+                # Drops and fine grains are streaks in the direction of their flight.
+                cv2.line(frame, middle, behind, colour, max(int(1.3 * radius), 1), cv2.LINE_AA, 4)
             else:
                 flat = 0.35 + 0.6 * abs(math.sin(turn))
                 axes = (int(radius * 16), max(int(radius * flat * 16), 6))
-                cv2.ellipse(frame, middle, axes, math.degrees(turn) % 360, 0, 360, tuple(colour), -1, cv2.LINE_AA, 4)
+                cv2.ellipse(frame, middle, axes, math.degrees(turn) % 360, 0, 360, colour, -1, cv2.LINE_AA, 4)
 
     def _dust(self, frame: np.ndarray, t: float, sway: np.ndarray, gain: np.ndarray) -> None:
         for contact, burst in zip(self._contacts, self._grains, strict=True):
