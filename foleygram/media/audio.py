@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,6 +21,14 @@ if TYPE_CHECKING:
 GAP_SECONDS = 0.05
 """Timestamps that differ more than this from the samples counted so far mean a gap or an overlap in the track; smaller
 differences are rounding of the container and drift of the recorder's clock."""
+
+USUAL_ORDER = {
+    6: ["FL", "FR", "FC", "LFE", "BL", "BR"],
+    8: ["FL", "FR", "FC", "LFE", "BL", "BR", "SL", "SR"],
+}
+"""Channels of files that do not name them, by their number, in the order of WAVE."""
+
+LONGEST_GAP = 24 * 3600  # s; a damaged timestamp must not fill the memory with silence
 
 SUBTYPES = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 """Sample formats of written files and their bits."""
@@ -39,6 +48,8 @@ def first_shown(path: Path) -> float | None:
 def stereo_mix(names: list[str]) -> np.ndarray:
     """Weights float32 [2, channel] that mix named channels to stereo: centre and surrounds at -3 dB (ITU-R BS.775), no
     low-frequency channel, scaled so that full-scale channels cannot clip. Unnamed channels go to both sides alike."""
+    if not any(name.startswith(("F", "B", "S")) for name in names):
+        names = USUAL_ORDER.get(len(names), names)
     half = np.sqrt(0.5)
     sides = {"L": (1.0, 0.0), "R": (0.0, 1.0), "C": (half, half)}
     weights = np.zeros((2, len(names)))
@@ -69,37 +80,43 @@ def chunk_of(frame: AudioFrame) -> np.ndarray:
     return samples.astype(np.float32, copy=False)
 
 
-def placed_chunks(path: Path, track: int, zero: float | None) -> tuple[list[np.ndarray], int]:
-    """The chunks of a track in order, silence where it pauses, beginning at the time stamp ``zero`` (s; None: at its
-    first sample), and its sample rate in Hz."""
-    chunks: list[np.ndarray] = []
-    position = 0  # samples laid so far
-    rate = channels = 0
+def track_samples(path: Path, track: int, zero: float | None) -> tuple[np.ndarray, int]:
+    """A sound track from the time stamp ``zero`` on (s; None: from its first sample), silence where it pauses: float32
+    [channel, sample], no samples where nothing can be decoded, and its sample rate in Hz (0 then)."""
+    import soxr
+
+    parts: list[tuple[int, np.ndarray]] = []  # with the place of their first sample; what lies before 0 is cut
+    place = rate = channels = 0
     with open_media(path) as container:
         stream = sound_of(container, path, track)
         for frame in frames_of(container, stream):
             chunk = chunk_of(frame)
-            if not rate:
+            if not parts:
                 rate, channels = frame.sample_rate, chunk.shape[0]
-            if frame.sample_rate != rate:
-                raise MediaError(f"{path}: its sound changes its sample rate midway; convert it to WAV first")
+            if frame.sample_rate != rate:  # broadcasts may change midway
+                chunk = soxr.resample(chunk.T, frame.sample_rate, rate, quality="VHQ").T
             if chunk.shape[0] != channels:
-                chunk = np.broadcast_to(chunk.mean(axis=0), (channels, chunk.shape[1]))
-            stamp = None if frame.pts is None else float(frame.pts * stream.time_base)
-            if stamp is not None:
-                if zero is None:
-                    zero = stamp
-                start = round((stamp - zero) * rate)
-                if not chunks or abs(start - position) > GAP_SECONDS * rate:
-                    if start > position:
-                        chunks.append(np.zeros((channels, start - position), np.float32))
-                        position = start
-                    else:
-                        chunk = chunk[:, position - start :]
-            if chunk.shape[1]:
-                chunks.append(chunk)
-                position += chunk.shape[1]
-    return chunks, rate
+                chunk = chunk.mean(axis=0, keepdims=True)
+            if frame.pts is not None:
+                stamp = float(frame.pts * stream.time_base)
+                zero = stamp if zero is None else zero
+                stated = round((stamp - zero) * rate)
+                if abs(stated - place) > LONGEST_GAP * rate:
+                    raise MediaError(f"{path}: its sound has impossible timestamps; convert it to WAV first")
+                if not parts or abs(stated - place) > GAP_SECONDS * rate:
+                    place = stated
+            parts.append((place, chunk))
+            place += chunk.shape[1]
+        if parts and frame.duration and stream.time_base <= Fraction(1, rate):
+            # Block codecs fill up their last block; the container says how much of it belongs to the sound.
+            excess = frame.samples - round(frame.duration * stream.time_base * rate)
+            if 0 < excess < frame.samples:
+                parts[-1] = (parts[-1][0], parts[-1][1][:, :-excess])
+    samples = np.zeros((channels, max([0, *(place + chunk.shape[1] for place, chunk in parts)])), np.float32)
+    for place, chunk in parts:
+        end = max(0, place + chunk.shape[1])
+        samples[:, max(0, place) : end] = chunk[:, max(0, -place) :]
+    return samples, rate
 
 
 def read_audio(path: Path, rate: int | None = SAMPLE_RATE, stream: int = 0) -> Audio:
@@ -114,10 +131,9 @@ def read_audio(path: Path, rate: int | None = SAMPLE_RATE, stream: int = 0) -> A
 
     if rate is not None and rate <= 0:
         raise UsageError(f"a sample rate is positive, not {rate}")
-    chunks, own_rate = placed_chunks(path, stream, first_shown(path))
-    if not chunks:
+    samples, own_rate = track_samples(path, stream, first_shown(path))
+    if not samples.shape[1]:
         raise MediaError(f"{path}: its sound is empty or cannot be decoded; give a file with at least one sample")
-    samples = np.concatenate(chunks, axis=1)
     if rate is not None and rate != own_rate:
         samples = soxr.resample(samples.T, own_rate, rate, quality="VHQ").T
     try:
@@ -146,8 +162,6 @@ def write_audio(path: Path, audio: Audio, subtype: str = "PCM_24", force: bool =
     ``subtype``: PCM_16, PCM_24 or FLOAT (.wav only). ``force``: an existing file may be replaced.
     Raises UsageError for another subtype, MediaError for a sound without samples, OutputError where the file cannot lie.
     """
-    import soundfile
-
     path = Path(path)
     kind = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())
     if kind is None:
@@ -158,9 +172,16 @@ def write_audio(path: Path, audio: Audio, subtype: str = "PCM_24", force: bool =
         raise UsageError("a .flac holds PCM_16 or PCM_24, not FLOAT; choose one of them or a .wav")
     if audio.samples.shape[1] == 0 or audio.channels == 0:
         raise MediaError(f"{path}: there is no sound to write, it has no samples")
-    data = audio.samples.T if subtype == "FLOAT" else quantised(audio.samples, SUBTYPES[subtype])
     # Encoded in memory: libsndfile's own writing does not tell a full disk from other failures.
     encoded = io.BytesIO()
-    soundfile.write(encoded, data, audio.rate, format=kind, subtype=subtype)
+    if subtype == "FLOAT":
+        from scipy.io import wavfile  # libsndfile would write the time of day into the file (PEAK chunk)
+
+        wavfile.write(encoded, audio.rate, audio.samples.T)
+    else:
+        import soundfile
+
+        data = quantised(audio.samples, SUBTYPES[subtype])
+        soundfile.write(encoded, data, audio.rate, format=kind, subtype=subtype)
     with whole_file(path, force) as temporary:
         temporary.write_bytes(encoded.getbuffer())

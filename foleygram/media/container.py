@@ -58,7 +58,7 @@ def open_media(path: Path) -> Iterator[InputContainer]:
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(not_media(path)) from error
     with container:
-        if container.format.name in TEXT_FORMATS:
+        if container.format.name in TEXT_FORMATS or not (container.streams.video or container.streams.audio):
             raise MediaError(not_media(path))
         yield container
 
@@ -77,9 +77,7 @@ def picture_of(container: InputContainer, path: Path) -> VideoStream:
     """The moving picture. Raises MediaError where there is none, or no decoder for it."""
     stream = find_picture(container)
     if stream is None:
-        if container.streams.audio:
-            raise MediaError(f"{path}: holds a sound but no picture; give a video here")
-        raise MediaError(f"{path}: holds no picture; give a video here")
+        raise MediaError(f"{path}: holds a sound but no picture; give a video here")
     if stream.codec_context is None:
         raise MediaError(f"{path}: its picture has a codec that is not supported here; convert it to H.264 first")
     return stream

@@ -2,15 +2,23 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from foleygram.errors import OutputError
 from foleygram.media.container import open_media, packets_of, picture_of
-from foleygram.media.output import whole_file
-from foleygram.media.soundtrack import Soundtrack, container_of
+from foleygram.media.output import check_output, whole_file
+from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed, is_failure_of_disk
 from foleygram.media.timeline import read_timeline
-from foleygram.media.video import encoding_failed
 from foleygram.types import Audio
+
+if TYPE_CHECKING:
+    from av import Packet, VideoStream
+    from av.container import InputContainer, OutputContainer
+
+EDITABLE = ("mp4", "mov")
+"""Containers whose edit list can hide frames that are needed for decoding only."""
 
 
 def mux(video: Path, audio: Audio, out: Path, force: bool = False) -> None:
@@ -25,22 +33,30 @@ def mux(video: Path, audio: Audio, out: Path, force: bool = False) -> None:
 
     video, out = Path(video), Path(out)
     kind = container_of(out)
-    timeline = read_timeline(video)
-    zero = int(timeline.ticks[0])
+    check_output(out, force, sources=[video])
+    zero = read_timeline(video).first_stamp
+    if zero is None:
+        raise OutputError(f"{out}: {video.name} does not say when each frame is shown; convert it to .mp4 first")
     with open_media(video) as source, whole_file(out, force, sources=[video]) as temporary:
         picture = picture_of(source, video)
+        instead = "end the name with .mkv" if kind != "matroska" else "convert the video to H.264 first"
+        refusal = f"{out}: {out.suffix} cannot hold a picture in {picture.codec_context.name}; {instead}"
         try:
-            with av.open(str(temporary), "w", format=kind) as target:
+            with av.open(str(temporary), "w", format=kind, container_options=CLOCKS.get(kind, {})) as target:
                 try:
-                    copy = target.add_stream_from_template(picture, opaque=True)
-                except ValueError as error:
-                    raise OutputError(
-                        f"{out}: {out.suffix} does not hold a {picture.codec_context.name} picture; end the name with .mkv"
-                    ) from error
-                sound = Soundtrack(target, audio)
-                target.metadata.update(source.metadata)
-                copy.metadata.update(picture.metadata)
-                for packet in packets_of(source, picture):
+                    copy = copied_stream(target, picture)
+                    sound = Soundtrack(target, audio)
+                    target.metadata.update(source.metadata)
+                    target.start_encoding()
+                except (av.FFmpegError, ValueError) as error:
+                    if is_failure_of_disk(error):
+                        raise
+                    raise OutputError(refusal) from error
+                for packet in needed_packets(source, picture):
+                    if packet.is_discard and kind not in EDITABLE:
+                        raise OutputError(
+                            f"{out}: {out.suffix} cannot hide the trimmed parts of {video.name}; end the name with .mp4"
+                        )
                     # Both timestamps move alike, so that the first frame is shown at 0, where the sound begins.
                     if packet.pts is not None:
                         packet.pts -= zero
@@ -52,3 +68,26 @@ def mux(video: Path, audio: Audio, out: Path, force: bool = False) -> None:
                 sound.finish()
         except av.FFmpegError as error:
             raise encoding_failed(out, error) from error
+
+
+def copied_stream(target: OutputContainer, picture: VideoStream) -> VideoStream:
+    """A stream of ``target`` for the packets of ``picture``: codec parameters, side data (rotation) and metadata.
+
+    Raises ValueError where the container does not hold the codec.
+    """
+    copy = target.add_stream_from_template(picture, opaque=True)
+    copy.metadata.update(picture.metadata)
+    if picture.codec_context.codec_tag == "hvc1" and target.format.name in ("mp4", "mov"):
+        copy.codec_context.codec_tag = "hvc1"  # FFmpeg's default, hev1, is not played by Apple's software
+    return copy
+
+
+def needed_packets(source: InputContainer, picture: VideoStream) -> Iterator[Packet]:
+    """The packets up to the last that is shown. A trimmed video hides frames (edit list): those before and between are
+    needed to decode the others, those at the end would come to light again."""
+    hidden: list[Packet] = []
+    for packet in packets_of(source, picture):
+        hidden.append(packet)
+        if not packet.is_discard:
+            yield from hidden
+            hidden.clear()

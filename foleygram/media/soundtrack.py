@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +20,9 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", "
 CODECS = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus"}
 """Sound codec by container: AAC plays everywhere, FLAC is lossless, WebM allows only Opus and Vorbis."""
 
+CLOCKS = {"mp4": {"movie_timescale": str(SAMPLE_RATE)}, "mov": {"movie_timescale": str(SAMPLE_RATE)}}
+"""Options by container: the edit list of mp4 counts whole samples, not milliseconds, so no sample at the end is lost."""
+
 RATES = {"aac": SAMPLE_RATE, "flac": SAMPLE_RATE, "libopus": 48000}  # Hz
 BIT_RATES = {"aac": 256_000, "libopus": 192_000}  # bit/s
 
@@ -29,6 +33,19 @@ def container_of(path: Path) -> str:
     if container is None:
         raise OutputError(f"{path}: a video is written as {', '.join(CONTAINERS)}; end the name with one of them")
     return container
+
+
+def is_failure_of_disk(error: Exception) -> bool:
+    """Whether an error of PyAV came from the file system; EINVAL is FFmpeg's word for streams that do not fit."""
+    return isinstance(error, OSError) and error.errno != errno.EINVAL
+
+
+def encoding_failed(path: Path, error: Exception) -> Exception:
+    """What to raise for an error of PyAV while ``path`` is written: the OSError, which ``whole_file`` puts into words, or
+    OutputError."""
+    if is_failure_of_disk(error):
+        return OSError(error.errno, error.strerror)
+    return OutputError(f"{path}: cannot be encoded ({error.strerror}); convert the video to H.264 first")
 
 
 class Soundtrack:

@@ -23,12 +23,14 @@ DEFAULT_FRAME_SECONDS = Fraction(1, 25)
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
-    """The presentation of a picture. ``ticks``: int64 [frame], rising, in units of ``unit`` s; ``end``: the tick at which
-    the last frame has been shown. Time zero is the first frame."""
+    """The presentation of a picture. ``ticks``: int64 [frame], rising, in units of ``unit`` s; ``length``: s from the first
+    frame, which is time zero, to the end of the last; ``first_stamp``: what the packet of the first frame states as its
+    presentation time, None where the packets do not tell when to show them."""
 
     ticks: np.ndarray
-    end: int
     unit: Fraction
+    length: Fraction
+    first_stamp: int | None
 
     @property
     def times(self) -> np.ndarray:
@@ -37,15 +39,28 @@ class Timeline:
 
     @property
     def seconds(self) -> float:
-        """Length of the picture: from the first frame to the end of the last."""
-        return float((self.end - int(self.ticks[0])) * self.unit)
+        return float(self.length)
 
     def nearest(self, times: np.ndarray) -> np.ndarray:
-        """Index of the frame shown nearest to each time (s from the first frame); of two equally near the earlier."""
-        own = self.times
-        right = np.searchsorted(own, times).clip(1, len(own) - 1) if len(own) > 1 else np.zeros(len(times), int)
-        left = np.maximum(right - 1, 0)
-        return np.where(np.abs(own[left] - times) <= np.abs(own[right] - times), left, right)
+        """Index of the frame presented nearest to each time (s from the first frame); of two equally near the earlier."""
+        middles = (self.times[:-1] + self.times[1:]) / 2
+        return np.searchsorted(middles, times, side="left")
+
+
+def picture_length(ticks: np.ndarray, last_duration: int, unit: Fraction, step: Fraction) -> Fraction:
+    """Seconds from the first frame to the end of the last.
+
+    ``last_duration``: of the last frame in units, 0 where the file does not tell; ``step``: nominal seconds between frames.
+    Where all timestamps are those of the nominal rate, rounded to the file's clock (1 ms in Matroska), the length is a whole
+    number of exact steps; else it is what the timestamps say.
+    """
+    even = np.arange(len(ticks)) * float(step / unit)
+    if np.abs(ticks - ticks[0] - even).max() <= 1 and (last_duration <= 0 or abs(last_duration * unit - step) <= unit):
+        return len(ticks) * step
+    if last_duration <= 0:
+        gaps = np.diff(ticks)
+        last_duration = int(np.median(gaps[gaps > 0])) if (gaps > 0).any() else max(1, round(step / unit))
+    return (int(ticks[-1] - ticks[0]) + last_duration) * unit
 
 
 def frame_step(stream: VideoStream) -> Fraction:
@@ -54,13 +69,24 @@ def frame_step(stream: VideoStream) -> Fraction:
     return 1 / rate if rate else DEFAULT_FRAME_SECONDS
 
 
+def counts_only(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether the container numbers its packets instead of saying when each is presented."""
+    return container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
+
+
 def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, VideoFrame]]:
     """Each decoded frame with its presentation tick. Ticks never fall: a frame without a timestamp, or with one before
     its predecessor's, follows one nominal step after it."""
     step = max(1, round(frame_step(stream) / stream.time_base))
-    last = None
+    # AVI counts frames in the order of decoding, and FFmpeg guesses wrong from it with H.264 and later codecs. Their own
+    # order is right once they are decoded; decoding delays the count by a few frames, the first is shown at 0.
+    counted = counts_only(container, stream)
+    delay = last = None
     for frame in frames_of(container, stream):
-        tick = frame.pts if frame.pts is not None else frame.dts
+        tick = frame.pts
+        if counted and frame.dts is not None:
+            delay = frame.dts if delay is None else delay
+            tick = frame.dts - delay
         if last is not None and (tick is None or tick < last):
             tick = last + step
         last = 0 if tick is None else tick
@@ -68,26 +94,25 @@ def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[tup
 
 
 def read_timeline(path: Path) -> Timeline:
-    """The timeline of a video from its packets (nothing but the first frame is decoded), or from its frames where the
-    packets carry no presentation time, as in AVI. Raises MediaError where no frame can be shown."""
+    """The timeline of a video from its packets (nothing but the first frame is decoded), or from all its frames where
+    packets carry no presentation time, as in some AVI and raw streams. Raises MediaError where no frame can be shown."""
     with open_media(path) as container:
         stream = picture_of(container, path)
         unit, step = stream.time_base, frame_step(stream)
-        spans = [(packet.pts, packet.duration) for packet in packets_of(container, stream) if not packet.is_discard]
+        packets = [(packet.pts, packet.duration) for packet in packets_of(container, stream) if not packet.is_discard]
+        unsure = counts_only(container, stream) or any(pts is None for pts, _ in packets)
     with open_media(path) as container:
-        stream = picture_of(container, path)
-        shown = shown_frames(container, stream)
-        first = next(shown, None)
-        if first is None:
+        shown = shown_frames(container, picture_of(container, path))
+        first, frame = next(shown, (None, None))
+        if frame is None:
             raise MediaError(f"{path}: no frame of its picture can be decoded; copy or export it again")
-        if any(pts is None for pts, _ in spans):
-            rest = [(tick, frame.duration) for tick, frame in shown]
-            spans = [(first[0], first[1].duration), *rest]
+        if unsure:
+            frames = [(first, frame.pts), *((tick, frame.pts) for tick, frame in shown)]
+            ticks = np.array([tick for tick, _ in frames], dtype=np.int64)
+            stamps = [pts for _, pts in frames]
+            sure = None not in stamps and stamps == sorted(stamps)
+            return Timeline(ticks, unit, picture_length(ticks, 0, unit, step), stamps[0] if sure else None)
     # Frames before the first that can be decoded (leading pictures of a cut stream) are never shown.
-    spans = sorted((pts, duration or 0) for pts, duration in spans if pts >= first[0])
-    ticks = np.array([pts for pts, _ in spans] or [first[0]], dtype=np.int64)
-    last_duration = spans[-1][1] if spans else 0
-    if last_duration <= 0:
-        gaps = np.diff(ticks)
-        last_duration = int(np.median(gaps[gaps > 0])) if (gaps > 0).any() else max(1, round(step / unit))
-    return Timeline(ticks, int(ticks[-1]) + last_duration, unit)
+    spans = sorted((pts, duration or 0) for pts, duration in packets if pts >= first) or [(first, 0)]
+    ticks = np.array([pts for pts, _ in spans], dtype=np.int64)
+    return Timeline(ticks, unit, picture_length(ticks, spans[-1][1], unit, step), first)

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foleygram.errors import MediaError, OutputError, UsageError
-from foleygram.media.audio import placed_chunks
+from foleygram.media.audio import track_samples
 from foleygram.media.container import find_picture, frames_of, open_media, picture_of
 from foleygram.media.output import whole_file
-from foleygram.media.soundtrack import Soundtrack, container_of
+from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed
 from foleygram.media.timeline import Timeline, read_timeline, shown_frames
 from foleygram.types import Audio, Video
 
@@ -52,21 +52,19 @@ def quarter_turns(frame: VideoFrame) -> int:
 
 
 def probe(path: Path) -> MediaInfo:
-    """What a media file holds. Raises MediaError where it is none, or holds neither a picture nor a sound."""
+    """What a media file holds. Raises MediaError where it is none."""
     path = Path(path)
     with open_media(path) as container:
         has_video = find_picture(container) is not None
         tracks = container.streams.audio
         has_audio = bool(tracks)
         rate = tracks[0].codec_context.sample_rate if tracks and tracks[0].codec_context else 0
-    if not has_video and not has_audio:
-        raise MediaError(f"{path}: holds neither a picture nor a sound; give another file")
     sound = {"audio_tracks": len(tracks), "audio_rate": rate}
     if not has_video:
-        chunks, own_rate = placed_chunks(path, 0, None)
-        if not chunks:
+        samples, own_rate = track_samples(path, 0, None)
+        if not samples.shape[1]:
             raise MediaError(f"{path}: its sound is empty or cannot be decoded; give a file with at least one sample")
-        return MediaInfo(path, sum(chunk.shape[1] for chunk in chunks) / own_rate, False, True, **sound)
+        return MediaInfo(path, samples.shape[1] / own_rate, False, True, **sound)
     timeline = read_timeline(path)
     with open_media(path) as container:
         stream = picture_of(container, path)
@@ -204,7 +202,7 @@ def stream_frames(
                 yield float((tick - zero) * unit), convert(frame)
             return
         step = 1 / Fraction(fps)
-        end = (timeline.end - zero) * unit
+        end = timeline.length
         count = 0  # frames given out so far
         held: VideoFrame | None = None
         for tick, frame in shown:
@@ -245,9 +243,15 @@ def write_video(
     picture = sound = shape = None
     with whole_file(path, force) as temporary:
         try:
-            with av.open(str(temporary), "w", format=kind, container_options={"fflags": "+bitexact"}) as container:
+            options = {"fflags": "+bitexact", **CLOCKS.get(kind, {})}
+            with av.open(str(temporary), "w", format=kind, container_options=options) as container:
                 for index, image in enumerate(frames):
-                    if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3 or image.shape != (shape or image.shape):
+                    if (
+                        image.dtype != np.uint8
+                        or image.ndim != 3
+                        or image.shape[2] != 3
+                        or image.shape != (shape or image.shape)
+                    ):
                         raise MediaError("frames to write are uint8 RGB [height, width, 3], all of one size")
                     if picture is None:
                         shape = image.shape
@@ -274,10 +278,3 @@ def write_video(
                     sound.finish()
         except av.FFmpegError as error:
             raise encoding_failed(path, error) from error
-
-
-def encoding_failed(path: Path, error: Exception) -> Exception:
-    """The OSError in an error of PyAV, which ``whole_file`` words, or an OutputError."""
-    if isinstance(error, OSError):
-        return OSError(error.errno, error.strerror)
-    return OutputError(f"{path}: cannot be encoded ({error}); choose another format")

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 COLUMN_SECONDS = 0.005  # one column of a spectrogram
+FILM_WIDTH = 11.0  # inches that the time axis takes in a figure 12 inches wide
 RANGE_DB = 80.0  # from the loudest point down to black
 
 
@@ -79,20 +80,24 @@ def mark_onsets(axes: Axes, onsets: Sequence | np.ndarray | None) -> None:
         axes.axvline(float(np.atleast_1d(onset)[0]), color="tab:cyan", linewidth=0.8, alpha=0.8)
 
 
-def show_film(axes: Axes, video: Video, seconds: float) -> None:
-    """Frames side by side, each over the stretch of time it stands for; the mark under it is its own time."""
+def film_height(video: Video) -> float:
+    """Inches of the film strip in which all frames stand side by side at their true shape, within bounds."""
     height, width = video.frames.shape[2:]
-    # As many as fit without overlap at their true shape, at least one.
-    box = axes.figure.get_size_inches()
-    room = max(1, int(box[0] * 0.92 / (1.15 * width / height)))
-    count = min(len(video.frames), room)
-    picked = np.unique(np.linspace(0, len(video.frames) - 1, count).round().astype(int))
-    span = seconds / len(picked)
+    return float(np.clip(FILM_WIDTH / len(video.frames) * height / width, 0.6, 1.5))
+
+
+def show_film(axes: Axes, video: Video, strip: float, seconds: float) -> None:
+    """Frames side by side in the order of time, evenly, each with its own time. ``strip``: height in inches, which tells
+    how many fit; where there are more frames, evenly chosen ones are shown."""
+    height, width = video.frames.shape[2:]
+    room = max(1, int(FILM_WIDTH / (strip * width / height) + 0.05))
+    picked = np.unique(np.linspace(0, len(video.frames) - 1, min(len(video.frames), room)).round().astype(int))
+    span = seconds / max(len(picked), FILM_WIDTH / (strip * width / height))  # few tall frames keep their shape
     for place, index in enumerate(picked):
         image = video.frames[index].transpose(1, 2, 0)
-        axes.imshow(image, extent=(place * span, (place + 0.97) * span, 0, 1), aspect="auto", interpolation="bilinear")
-        axes.text((place + 0.02) * span, 0.96, f"{video.times[index]:.2f} s", color="white", fontsize=7, va="top",
-                  bbox={"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0})  # fmt: skip
+        axes.imshow(image, extent=(place * span, (place + 0.98) * span, 0, 1), aspect="auto", interpolation="bilinear")
+        label = {"facecolor": "black", "alpha": 0.6, "pad": 1, "linewidth": 0}
+        axes.text((place + 0.03) * span, 0.95, f"{video.times[index]:.2f} s", color="white", fontsize=7, va="top", bbox=label)
     axes.set_ylim(0, 1)
     axes.set_axis_off()
 
@@ -109,12 +114,13 @@ def draw_envelope(
 
     ``onsets``: seconds, or (seconds, strength), drawn as lines. Raises OutputError where the file cannot lie.
     """
-    heights = [1.15] * (frames is not None) + [2.0] * (audio is not None) + [2.2]
+    strip = [film_height(frames)] if frames is not None else []
+    heights = strip + [2.0] * (audio is not None) + [2.2]
     figure, axes = new_figure(heights)
     seconds = max(envelope.seconds, audio.seconds if audio else 0.0, frames.seconds if frames else 0.0, 1e-3)
     rest = list(axes)
     if frames is not None:
-        show_film(rest.pop(0), frames, seconds)
+        show_film(rest.pop(0), frames, strip[0], seconds)
     if audio is not None:
         show_spectrum(rest[0], audio)
         mark_onsets(rest.pop(0), onsets)
@@ -129,9 +135,7 @@ def draw_envelope(
     save(figure, path, force)
 
 
-def draw_spectrograms(
-    path: Path, rows: Sequence[tuple[str, Audio, Sequence | np.ndarray | None]], force: bool = False
-) -> None:
+def draw_spectrograms(path: Path, rows: Sequence[tuple[str, Audio, Sequence | np.ndarray | None]], force: bool = False) -> None:
     """A PNG of spectrograms under each other on one time axis: rows of (title, sound, onsets or None).
 
     Each row is scaled to its own loudest point. Raises UsageError without rows, OutputError where the file cannot lie.

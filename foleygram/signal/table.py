@@ -50,7 +50,9 @@ def read_text(path: Path) -> str:
             raise ValueError
         return content.decode("utf-8-sig")
     except ValueError:
-        raise EnvelopeError(f"{path}: is not a text of numbers; give rows 'seconds,amplitude' or 'seconds[,strength]'") from None
+        raise EnvelopeError(
+            f"{path}: is not a text of numbers; give rows 'seconds,amplitude' or 'seconds[,strength]'"
+        ) from None
 
 
 def read_table(path: Path) -> Table:

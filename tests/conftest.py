@@ -1,0 +1,65 @@
+"""Small synthetic media for all tests: nothing is read from outside the temporary folder."""
+
+import numpy as np
+import pytest
+from hypothesis import settings
+
+from foleygram.types import SAMPLE_RATE, Audio
+
+settings.register_profile("foleygram", deadline=None)  # the machine may be busy with a training
+settings.load_profile("foleygram")
+
+
+def click_sound(seconds: float, times: list[float], rate: int = SAMPLE_RATE) -> Audio:
+    """Decaying noise bursts, stereo, beginning exactly at ``times`` (s)."""
+    random = np.random.default_rng(7)
+    samples = np.zeros((2, round(seconds * rate)), np.float32)
+    length = round(0.08 * rate)
+    burst = 0.4 * random.standard_normal((2, length)) * np.exp(-np.arange(length) / (0.02 * rate))
+    for time in times:
+        start = round(time * rate)
+        part = samples[:, start : start + length]
+        part += burst[:, : part.shape[1]].astype(np.float32)
+    return Audio(samples.clip(-1, 1), rate)
+
+
+def bar_frames(count: int, height: int = 36, width: int = 64) -> list[np.ndarray]:
+    """Frames uint8 [height, width, 3]: a grey level that rises with the index, and a white bar along the left edge."""
+    frames = []
+    for index in range(count):
+        frame = np.full((height, width, 3), 20 + index * 200 // max(count, 1), np.uint8)
+        frame[:, : width // 8] = 255
+        frames.append(frame)
+    return frames
+
+
+@pytest.fixture(scope="session")
+def clicks():
+    """The function ``click_sound(seconds, times, rate=44100)``."""
+    return click_sound
+
+
+@pytest.fixture(scope="session")
+def moving_bar():
+    """The function ``bar_frames(count, height=36, width=64)``."""
+    return bar_frames
+
+
+@pytest.fixture(scope="session")
+def tiny_video(tmp_path_factory):
+    """An mp4 of 1.2 s: 12 frames of 64 x 36 at 10 fps, with clicks at 0.25 and 0.75 s. Do not write to it."""
+    from foleygram.media.video import write_video
+
+    path = tmp_path_factory.mktemp("media") / "tiny.mp4"
+    write_video(path, bar_frames(12), 10, click_sound(1.2, [0.25, 0.75]))
+    return path
+
+
+@pytest.fixture(scope="session")
+def tiny_sound(tmp_path_factory):
+    """A wav of 1 s, 44.1 kHz stereo, with clicks at 0.2 and 0.6 s. Do not write to it."""
+    from foleygram.media.audio import write_audio
+
+    path = tmp_path_factory.mktemp("media") / "tiny.wav"
+    write_audio(path, click_sound(1.0, [0.2, 0.6]))
+    return path

@@ -1,0 +1,150 @@
+"""The picture stays bit for bit what it was; the sound begins at the first frame and has every sample."""
+
+import os
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+
+from foleygram.errors import MediaError, OutputError
+from foleygram.media.audio import read_audio
+from foleygram.media.mux import mux
+from foleygram.media.video import probe, read_frames
+from foleygram.types import Audio
+
+from .recordings import picture_packets, record, shifted
+from .test_media_audio import lag
+
+
+@pytest.fixture(scope="module")
+def sound(clicks):
+    return clicks(1.2, [0.1, 0.55, 0.9])
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "m4v", "mov", "mkv"])
+def test_picture_is_copied_and_sound_is_exact(tmp_path, tiny_video, sound, suffix):
+    out = tmp_path / f"out.{suffix}"
+    mux(tiny_video, sound, out)
+    assert picture_packets(out) == picture_packets(tiny_video)
+    before, after = read_frames(tiny_video), read_frames(out)
+    np.testing.assert_array_equal(after.frames, before.frames)
+    np.testing.assert_allclose(after.times, before.times, atol=5e-4)
+    info = probe(out)
+    assert (info.seconds, info.audio_tracks, info.audio_rate) == (1.2, 1, 44100)
+    assert abs(info.audio_start) < 1e-9
+    back = read_audio(out)
+    assert back.samples.shape == (2, 52920)
+    assert lag(back, sound) == 0
+    assert np.abs(back.samples - sound.samples).max() < (1e-6 if suffix == "mkv" else 0.15)
+
+
+def test_webm_takes_opus_at_48_kilohertz(tmp_path, sound):
+    source = record(tmp_path / "source.webm", "libvpx-vp9", count=6, options={"deadline": "realtime", "cpu-used": "8"})
+    mux(source, sound, tmp_path / "out.webm")
+    assert picture_packets(tmp_path / "out.webm") == picture_packets(source)
+    back = read_audio(tmp_path / "out.webm")
+    assert back.samples.shape == (2, 52920) and abs(lag(back, sound)) <= 1
+    with pytest.raises(OutputError, match="cannot hold a picture in vp9; end the name with .mkv"):
+        mux(source, sound, tmp_path / "out.mov")
+
+
+@pytest.mark.parametrize("samples", [1, 500, 1024, 1025, 44100])
+def test_any_number_of_samples(tmp_path, tiny_video, samples):
+    tone = 0.3 * np.sin(np.arange(samples) * 0.1)
+    for suffix in ("mp4", "mkv"):
+        out = tmp_path / f"out.{suffix}"
+        mux(tiny_video, Audio(tone[None], 44100), out)
+        assert read_audio(out).samples.shape == (2, samples)
+
+
+def test_all_other_tracks_are_dropped_and_mono_becomes_stereo(tmp_path, sound):
+    source = record(tmp_path / "source.mkv", sound=[sound, sound])
+    mux(source, Audio(sound.mono()[None], 44100), tmp_path / "out.mp4")
+    assert probe(tmp_path / "out.mp4").audio_tracks == 1
+    assert read_audio(tmp_path / "out.mp4").channels == 2
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_rotation_and_late_pictures(tmp_path, sound, suffix):
+    """The rotation flag survives, and a picture that begins at 1 s begins at 0 with its new sound."""
+    source = record(tmp_path / "source.mkv", first=10, rotation=-90, sound=[sound])
+    out = tmp_path / f"out.{suffix}"
+    mux(source, sound, out)
+    info = probe(out)
+    assert info.rotation == 90 and abs(info.audio_start) < 1e-3 and lag(read_audio(out), sound) == 0
+    np.testing.assert_array_equal(read_frames(out).frames, read_frames(source).frames)
+
+
+def test_variable_frame_rate_keeps_its_times(tmp_path, sound):
+    times = np.cumsum([0, 0.02, 0.05, 0.03, 0.2, 0.04, 0.11])
+    source = record(tmp_path / "source.mp4", times=times)
+    for suffix in ("mp4", "mkv"):
+        mux(source, sound, tmp_path / f"out.{suffix}")
+        np.testing.assert_allclose(read_frames(tmp_path / f"out.{suffix}").times, times, atol=5e-4)
+
+
+def test_trimmed_videos(tmp_path, sound):
+    cut = shifted(record(tmp_path / "whole.mp4", count=30), tmp_path / "cut.mp4", 0.7)
+    mux(cut, sound, tmp_path / "out.mp4")
+    np.testing.assert_array_equal(read_frames(tmp_path / "out.mp4").frames, read_frames(cut).frames)
+    assert probe(tmp_path / "out.mp4").seconds == probe(cut).seconds == 2.3
+    with pytest.raises(OutputError, match="cannot hide the trimmed parts of cut.mp4"):
+        mux(cut, sound, tmp_path / "out.mkv")
+
+
+def test_refusals(tmp_path, tiny_video, tiny_sound, sound):
+    copy = tmp_path / "copy.mp4"
+    copy.write_bytes(tiny_video.read_bytes())
+    with pytest.raises(OutputError, match="is the input itself"):
+        mux(copy, sound, copy, force=True)
+    with pytest.raises(OutputError, match="is the input itself"):
+        mux(copy, sound, tmp_path / ".." / tmp_path.name / "copy.mp4", force=True)
+    with pytest.raises(OutputError, match="exists already"):
+        mux(tiny_video, sound, copy)
+    assert copy.read_bytes() == tiny_video.read_bytes()
+    with pytest.raises(OutputError, match="a video is written as .mp4"):
+        mux(tiny_video, sound, tmp_path / "out.avi")
+    with pytest.raises(OutputError, match="cannot hold a picture in h264; end the name with .mkv"):
+        mux(tiny_video, sound, tmp_path / "out.webm")
+    with pytest.raises(MediaError, match="sound but no picture"):
+        mux(tiny_sound, sound, tmp_path / "out.mp4")
+    with pytest.raises(MediaError, match="no samples"):
+        mux(tiny_video, Audio(np.zeros((2, 0)), 44100), tmp_path / "out.mp4")
+    raw = record(tmp_path / "raw.h264", count=5)
+    with pytest.raises(OutputError, match="does not say when each frame is shown; convert it to .mp4"):
+        mux(raw, sound, tmp_path / "out.mp4")
+    gif = record(tmp_path / "a.gif", "gif", count=3, pixels="rgb8")
+    with pytest.raises(OutputError, match="convert the video to H.264"):
+        mux(gif, sound, tmp_path / "out.mkv")
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "copy.mp4", "raw.h264"]
+
+
+def test_force_replaces(tmp_path, tiny_video, sound):
+    out = tmp_path / "out.mp4"
+    out.write_text("an older file")
+    mux(tiny_video, sound, out, force=True)
+    assert probe(out).seconds == 1.2
+
+
+def test_killed_run_leaves_nothing_under_the_final_name(tmp_path):
+    """SIGKILL in the middle of writing: the old file still stands."""
+    out = tmp_path / "out.mp4"
+    out.write_text("an older file")
+    program = f"""
+import os, signal, numpy as np
+from pathlib import Path
+from foleygram.media.video import write_video
+
+def frames():
+    for index in range(10):
+        yield np.zeros((64, 64, 3), np.uint8)
+    os.kill(os.getpid(), signal.SIGKILL)
+    yield np.zeros((64, 64, 3), np.uint8)
+
+write_video(Path({str(out)!r}), frames(), 10, force=True)
+"""
+    done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
+    assert done.returncode == -signal.SIGKILL, done.stderr.decode()
+    assert out.read_text() == "an older file"
