@@ -42,7 +42,9 @@ def mux(video: Path, audio: Audio, out: Path, force: bool = False) -> None:
         instead = "end the name with .mkv" if kind != "matroska" else "convert the video to H.264 first"
         refusal = f"{out}: {out.suffix} cannot hold a picture in {picture.codec_context.name}; {instead}"
         try:
-            with av.open(str(temporary), "w", format=kind, container_options=CLOCKS.get(kind, {})) as target:
+            # bitexact: no random number of the file in Matroska, so that the same input gives the same bytes
+            options = {"fflags": "+bitexact", **CLOCKS.get(kind, {})}
+            with av.open(str(temporary), "w", format=kind, container_options=options) as target:
                 try:
                     copy = copied_stream(target, picture)
                     sound = Soundtrack(target, audio)
