@@ -42,7 +42,7 @@ class Answer:
 _SOFT = Answer(dent=0.035, recover=0.22, jolt=0.2)
 _HARD = Answer(jolt=1.1)
 _ANSWERS = {
-    "leaf": Answer(grains=12, size=0.018, speed=0.55, dent=0.035, recover=0.3, jolt=0.2),
+    "leaf": Answer(grains=14, size=0.012, speed=0.55, dent=0.035, recover=0.3, jolt=0.2),
     "gravel": Answer(grains=14, size=0.009, speed=0.75, dent=0.008, jolt=0.5, dust=0.12),
     "rock": Answer(grains=3, size=0.005, speed=0.6, jolt=0.8, dust=0.1),
     "sand": Answer(grains=26, size=0.004, speed=0.7, mark=0.25, jolt=0.2, dust=0.3),

@@ -24,7 +24,7 @@ from foleygram.errors import DataError
 
 _STREAMS = ("camera", "sway", "motion", "path", "stage", "actor", "reactions", "noise", "light", "shutter", "mirror")
 _SHINE = {"glass": 0.35, "water": 0.25, "ice": 0.25, "tile": 0.22, "metal": 0.25, "ceramic": 0.22, "plastic": 0.12}
-_MOST_MOMENTS = 9  # sub-frames of one exposure
+_MOST_MOMENTS = 12  # sub-frames of one exposure
 _STRIDE = 0.1  # fractions of the frame that two feet are apart
 _STEP = 2.2  # pixels that the tool may move between two sub-frames
 

@@ -18,6 +18,7 @@ _GROUNDS = {"grass", "gravel", "dirt", "sand", "snow", "leaf", "water", "carpet"
 _FLOORS = ("wood", "concrete", "carpet", "tile", "cloth", "dirt", "leather", "drywall")
 _THIN = {"paper", "cloth", "plastic-bag", "cardboard", "leather", "soft", "leaf"}
 _LIMP = {"plastic-bag", "cloth", "soft", "leather"}  # without straight edges
+_CLEAR = {"glass"}
 _SHINY = {"metal": 60, "glass": 80, "tile": 40, "ceramic": 50, "plastic": 45, "ice": 50, "water": 45, "plastic-bag": 30}
 _MARGINS = {"stick": 0.07, "hand": 0.13, "foot": 0.2}  # world units between a contact and the object's edge
 _ROUND = {"drumskin": 0.8, "ceramic": 0.5, "glass": 0.25, "metal": 0.25, "plastic": 0.2}
@@ -31,7 +32,7 @@ class Stage:
         self.camera = camera
         self.offset = (int(camera.width * MARGIN), int(camera.height * MARGIN) + 4)
         self._size = (camera.width + 2 * self.offset[0], camera.height + 2 * self.offset[1])
-        self.grade = np.clip(rng.normal(1.0, (0.06, 0.03, 0.07)), 0.85, 1.15) * rng.uniform(0.82, 1.12)
+        self.grade = np.clip(rng.normal(1.0, (0.04, 0.02, 0.05)), 0.85, 1.15) * rng.uniform(0.82, 1.12)
         texture = _jittered(load_texture(scene.texture, textures, 512), rng)
         self.image = self._compose(scene, texture, rng)
 
@@ -69,7 +70,7 @@ class Stage:
         if not self.fills:
             outline = self._outline(scene, material, chance > 0.68, rng)
             depth = rng.uniform(0.004, 0.015) if material in _THIN else rng.uniform(0.02, 0.16)
-            image = self._object(face, outline, depth, rng)
+            image = self._object(face, outline, depth, 0.6 if material in _CLEAR else 1.0, rng)
         image = image * self.light(rng) * self.grade
         return np.clip(image, 0, 255).astype(np.uint8)
 
@@ -99,8 +100,11 @@ class Stage:
         spread = np.abs(turn.T) @ half + margin + rng.uniform(0.0, 0.18, 2)
         return middle + np.array([[-1, 1], [1, 1], [1, -1], [-1, -1]]) * spread @ turn.T
 
-    def _object(self, face: np.ndarray, outline: np.ndarray, depth: float, rng: np.random.Generator) -> np.ndarray:
-        """The surface as the top of a body ``depth`` units high that stands on a floor."""
+    def _object(
+        self, face: np.ndarray, outline: np.ndarray, depth: float, opacity: float, rng: np.random.Generator
+    ) -> np.ndarray:
+        """The surface as the top of a body ``depth`` units high that stands on a floor, which shows through where the
+        ``opacity`` is less than 1."""
         floor = surface(_FLOORS[rng.integers(len(_FLOORS))], int(rng.integers(1 << 30)), 256)
         tint = rng.uniform(0.5, 0.95) * np.clip(rng.normal(1, 0.06, 3), 0.8, 1.2)
         ground = self._warp(floor, -depth, rng.uniform(0.8, 2.0), rng.uniform(0, 6.3), np.zeros(2)).astype(np.float32) * tint
@@ -121,8 +125,11 @@ class Stage:
             cv2.fillConvexPoly(picture, self._pixels(quad), colour, cv2.LINE_AA, 4)
         mask = np.zeros(face.shape[:2], np.uint8)
         cv2.fillPoly(mask, [self._pixels(top)], 255, cv2.LINE_AA, 4)
-        share = mask[..., None].astype(np.float32) / 255
-        return picture * (1 - share) + face * share
+        share = mask[..., None].astype(np.float32) * (opacity / 255)
+        picture = picture * (1 - share) + face * share
+        if opacity < 1:  # the edges of glass are bright
+            cv2.polylines(picture, [self._pixels(top)], True, (225.0, 240.0, 235.0), 1, cv2.LINE_AA, 4)
+        return picture
 
     def light(self, rng: np.random.Generator) -> np.ndarray:
         """Uneven light, a few soft cast shadows and the lens's vignette, [h, w, 1]."""
@@ -145,7 +152,7 @@ class Stage:
 def _jittered(texture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """A changed exposure, contrast, hue and saturation, small enough that the material stays itself."""
     values = np.arange(256, dtype=np.float64)
-    hue = (np.minimum(values, 179) + rng.normal(0, 4)) % 180
+    hue = (np.minimum(values, 179) + rng.normal(0, 3)) % 180
     table = np.stack([hue, np.minimum(values * rng.uniform(0.7, 1.15), 255), values], axis=-1).astype(np.uint8)
     hsv = cv2.cvtColor(_detailed(texture), cv2.COLOR_RGB2HSV)
     image = cv2.cvtColor(cv2.LUT(hsv, table[None]), cv2.COLOR_HSV2RGB)
