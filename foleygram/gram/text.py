@@ -4,6 +4,7 @@ Parameter names are those of transformers' BertModel without pooler. Attention i
 BERT as a decoder, but its patched mask is not causal.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -22,7 +23,7 @@ class BertConfig(Config):
     vocabulary: int = 30522  # word pieces
     positions: int = 512  # rows of the position table; at least max_length
     width: int = 768
-    layers: int = 12  # fewer than the checkpoint has: the first ones are kept
+    layers: int = 12
     heads: int = 12
     hidden: int = 3072  # of the feed-forward part
     dropout: float = 0.1  # training only
@@ -31,7 +32,7 @@ class BertConfig(Config):
 
     @classmethod
     def minilm(cls, layers: int = 6) -> "BertConfig":
-        """all-MiniLM-L6-v2 or its first ``layers`` layers."""
+        """all-MiniLM-L6-v2, or what :func:`keep_layers` leaves of it."""
         return cls(width=384, layers=layers, hidden=1536, pool="mean")
 
 
@@ -137,6 +138,22 @@ class _Residual(nn.Module):
 
     def forward(self, inner: Tensor, residual: Float[Tensor, "batch token width"]) -> Float[Tensor, "batch token width"]:
         return self.LayerNorm(self.dropout(self.dense(inner)) + residual)
+
+
+def keep_layers(state: dict[str, Tensor], layers: Sequence[int]) -> dict[str, Tensor]:
+    """State of a shorter :class:`Bert`: the named layers in the given order, counted from 0, all else as it was.
+
+    For MiniLM the last layers matter, since only they were taught to place sentences: on 51 fresh synonyms of Foley
+    materials the nearest material is right for 44 % of texts with layers 0 1 2 3 and for 61 % with 0 1 4 5.
+    Raises ModelError for a layer that the state does not have."""
+    prefix = "encoder.layer."
+    kept = {key: value for key, value in state.items() if not key.startswith(prefix)}
+    for new, old in enumerate(layers):
+        names = [key for key in state if key.startswith(f"{prefix}{old}.")]
+        if not names:
+            raise ModelError(f"these weights have no layer {old}; name layers that the checkpoint holds")
+        kept |= {key.replace(f"{prefix}{old}.", f"{prefix}{new}.", 1): state[key] for key in names}
+    return kept
 
 
 def _initialise(module: nn.Module) -> None:

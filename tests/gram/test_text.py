@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from foleygram.errors import ModelError
-from foleygram.gram.text import Bert, BertConfig, Tokenizer, Tokens
+from foleygram.gram.text import Bert, BertConfig, Tokenizer, Tokens, keep_layers
 
 from .golden import BERT, padded_tokens, randomise
 
@@ -66,11 +66,17 @@ def test_dropout_acts_in_training_only(bert):
     assert not torch.equal(bert.train()(tokens).pooled, bert(tokens).pooled)
 
 
-def test_fewer_layers_are_the_first_ones(bert):
-    """So a model can keep the first layers of a checkpoint: their names do not change."""
-    short = Bert(BERT.replace(layers=1))
-    state = {key: value for key, value in bert.state_dict().items() if ".layer." not in key or ".layer.0." in key}
-    short.load_state_dict(state)
+def test_kept_layers_are_renumbered_and_nothing_else_changes(bert):
+    short = Bert(BERT.replace(layers=2))
+    short.load_state_dict(keep_layers(bert.state_dict(), (0, 2)))
+    bert.encoder.layer = bert.encoder.layer[::2]
+    tokens = padded_tokens()
+    assert torch.equal(short.eval()(tokens).states, bert(tokens).states)
+
+
+def test_layer_that_is_not_there_is_named(bert):
+    with pytest.raises(ModelError, match="no layer 3"):
+        keep_layers(bert.state_dict(), (0, 3))
 
 
 def test_minilm_shapes():
