@@ -6,15 +6,17 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Any, Literal
 
 import torch
+from pydantic import Discriminator, Tag
 from torch import nn
 
 from foleygram.config import Config, read_json
+from foleygram.diffusion.autoencoder import OobleckAutoencoder, OobleckConfig
 from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
 from foleygram.diffusion.control import ControlNet, ControlNetConfig
 from foleygram.diffusion.sampler import SamplerConfig, guided, sample, takes_noise
@@ -24,6 +26,9 @@ from foleygram.errors import EnvelopeError, ModelError, UsageError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
+from foleygram.hub.sources import WeightsSources, fetch_folder, find_weights, is_repository, local_weights
+from foleygram.timing.network import TimingConfig
+from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
 
 MODELS = Path(__file__).parent / "models"
@@ -36,17 +41,35 @@ TAKES_LIMIT = 64
 LARGEST_SEED = 2**63 - 1
 
 
+def autoencoder_kind(value: Any) -> str:
+    """Which autoencoder a config means; the mini's needs no name."""
+    return value.get("kind", "spectral") if isinstance(value, dict) else getattr(value, "kind", "spectral")
+
+
+AutoencoderConfig = Annotated[
+    Annotated[SpectralAutoencoderConfig, Tag("spectral")] | Annotated[OobleckConfig, Tag("oobleck")],
+    Discriminator(autoencoder_kind),
+]
+
+
+def build_autoencoder(config: SpectralAutoencoderConfig | OobleckConfig) -> SpectralAutoencoder | OobleckAutoencoder:
+    """The autoencoder of a config: spectral (mini) or Oobleck (the paper's)."""
+    return OobleckAutoencoder(config) if isinstance(config, OobleckConfig) else SpectralAutoencoder(config)
+
+
 class FoleyGRAMConfig(Config):
     """Numbers of a whole model; the defaults are the paper's scale where a part has one."""
 
     name: str = "foleygram"
     seconds: float = 10.0  # the training window
     gram: GramConfig
-    autoencoder: SpectralAutoencoderConfig
+    autoencoder: AutoencoderConfig
     transformer: TransformerConfig
     control_net: ControlNetConfig
     conditioner: ConditionerConfig
     sampler: SamplerConfig = SamplerConfig()
+    timing: TimingConfig | None = None  # predicts the envelope of a silent picture
+    weights: WeightsSources = WeightsSources()
 
 
 def take_seed(seed: int, take: int) -> int:
@@ -62,9 +85,11 @@ class FoleyGRAM(nn.Module):
         self.config = config
         self.gram = GramEncoder(config.gram, tokenizer)
         self.conditioner = Conditioner(config.conditioner)
-        self.autoencoder = SpectralAutoencoder(config.autoencoder)
+        self.autoencoder = build_autoencoder(config.autoencoder)
         self.transformer = Transformer(config.transformer)
         self.control_net = ControlNet(config.transformer, config.control_net)
+        self.timing = None if config.timing is None else EnvelopePredictor(config.timing)
+        self.working_device: torch.device | None = None  # with offload: where a part is while it works
 
     def components(self) -> dict[str, nn.Module]:
         """Parts by the name of their weights file, besides the GRAM encoder."""
@@ -76,22 +101,24 @@ class FoleyGRAM(nn.Module):
         }
 
     @classmethod
-    def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto") -> FoleyGRAM:
+    def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
         """A shipped model by name (``mini``), a model folder, or ``user/repository`` on the hub.
 
-        ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16. Built on the meta device, loaded
-        strictly, moved. Raises ModelError."""
+        ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16; ``offload``: see :meth:`place`. Built
+        on the meta device, loaded strictly, moved. Raises ModelError."""
+        kind = arithmetic(pick_device(device), dtype)
         folder = find_folder(source)
         config = read_json(FoleyGRAMConfig, folder / "config.json")
         with torch.device("meta"):
             model = cls(config)
-        tokenizer = folder / "tokenizer.json"
-        if tokenizer.exists():
+        tokenizer = local_weights(folder, "tokenizer.json")
+        if tokenizer is not None:
             model.gram.tokenizer = Tokenizer(tokenizer.read_text(), config.gram.text)
         for name, part in model.components().items():
-            assign(part, folder / f"{name}.safetensors")
-        assign(model.gram, *(folder / f"{name}.safetensors" for name in GRAM_FILES))
-        return model.eval().requires_grad_(False).place(device, dtype)
+            path = find_weights(folder, name, getattr(config.weights, name))
+            assign(part, path, dtype=kind if name in HALVED else torch.float32)
+        assign(model.gram, *(find_weights(folder, name, getattr(config.weights, name)) for name in GRAM_FILES))
+        return model.eval().requires_grad_(False).place(device, dtype, offload)
 
     from_pretrained = load
 
@@ -113,25 +140,42 @@ class FoleyGRAM(nn.Module):
         write_json(folder / "config.json", self.config.model_dump(mode="json"))
         return folder
 
-    def place(self, device: str = "auto", dtype: str = "auto") -> FoleyGRAM:
-        """Moves to a device and chooses the arithmetic of the transformers; encoder and autoencoder stay in fp32."""
-        where, kind = pick_device(device), DTYPES.get(dtype)
-        if dtype == "auto":
-            kind = torch.bfloat16 if where.type == "cuda" or (where.type == "cpu" and has_fast_bf16()) else torch.float32
-        elif kind is None:
-            raise UsageError(f"--dtype takes auto, fp32, bf16 or fp16, not '{dtype}'")
-        self.to(where).float()
-        self.transformer.to(kind)
-        self.control_net.to(kind)
+    def place(self, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
+        """Moves to a device and chooses the arithmetic of the transformers; encoder and autoencoder stay in fp32.
+
+        ``offload``: the large parts wait in the memory of the CPU and are on the device only while they work, so that it
+        has to hold the transformers or the encoder, not both."""
+        where = pick_device(device)
+        kind = arithmetic(where, dtype)
+        self.working_device = where if offload else None
+        self.conditioner.to(where, torch.float32)
+        for part in (self.gram, self.autoencoder, self.transformer, self.control_net):
+            halved = part is self.transformer or part is self.control_net
+            part.to("cpu" if offload else where, kind if halved else torch.float32)
         return self
+
+    @contextmanager
+    def in_use(self, *parts: nn.Module) -> Iterator[None]:
+        """With offload: within the block the parts are on the working device."""
+        if self.working_device is None:
+            yield
+            return
+        try:
+            for part in parts:
+                part.to(self.working_device)
+            yield
+        finally:
+            for part in parts:
+                part.to("cpu")
 
     @property
     def device(self) -> torch.device:
-        return self.transformer.proj_in.weight.device
+        return self.working_device or self.transformer.proj_in.weight.device
 
     def embed(self, clip: Clip) -> Embeddings:
         """Points of the clip in the GRAM space (section III-A), batch 1."""
-        return self.gram.embed(clip)
+        with self.in_use(self.gram):
+            return self.gram.embed(clip)
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -143,7 +187,9 @@ class FoleyGRAM(nn.Module):
     def encode_envelope(self, envelope: Envelope, seconds: float) -> torch.Tensor:
         """The control latent [1, latent_dim, length] (section III-B2)."""
         signal = envelope.as_audio(seconds, self.config.autoencoder.rate)
-        return self.autoencoder.encode(torch.from_numpy(signal.samples)[None].to(self.device)).to(self.transformer.proj_in.weight.dtype)
+        with self.in_use(self.autoencoder):
+            latent = self.autoencoder.encode(torch.from_numpy(signal.samples)[None].to(self.device))
+        return latent.to(self.transformer.proj_in.weight.dtype)
 
     @torch.no_grad()
     def generate(
@@ -172,7 +218,8 @@ class FoleyGRAM(nn.Module):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.embed(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
-        return self.synthesise(embeddings, envelope, clip.seconds, sampler, [take_seed(seed, number) for number in numbers], on_step)
+        seeds = [take_seed(seed, number) for number in numbers]
+        return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step)
 
     def synthesise(
         self,
@@ -190,8 +237,10 @@ class FoleyGRAM(nn.Module):
         results = []
         for index, seed in enumerate(seeds):
             report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
-            latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
-            sound = self.autoencoder.decode(latent, seed=seed)
+            with self.in_use(self.transformer, self.control_net):
+                latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
+            with self.in_use(self.autoencoder):
+                sound = self.autoencoder.decode(latent, seed=seed)
             results.append(Audio(sound[0].cpu().numpy(), self.config.autoencoder.rate).trim(seconds))
         return tuple(results)
 
@@ -203,6 +252,18 @@ class FoleyGRAM(nn.Module):
 
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+HALVED = ("transformer", "control_net")
+"""Components that run in the chosen arithmetic; the others keep fp32."""
+
+
+def arithmetic(device: torch.device, dtype: str) -> torch.dtype:
+    """Of the transformers: bf16 where the hardware multiplies it, unless another is asked for. Raises UsageError."""
+    if dtype == "auto":
+        fast = device.type == "cuda" or (device.type == "cpu" and has_fast_bf16())
+        return torch.bfloat16 if fast else torch.float32
+    if dtype not in DTYPES:
+        raise UsageError(f"--dtype takes auto, fp32, bf16 or fp16, not '{dtype}'")
+    return DTYPES[dtype]
 
 
 def check_range(name: str, value, low, high):
@@ -234,27 +295,30 @@ def pick_device(device: str) -> torch.device:
 
 
 def find_folder(source: str | Path) -> Path:
-    """The folder of a model: shipped by name, or a path. Raises ModelError that lists the choices."""
+    """The folder of a model: shipped by name, a path, or ``user/repository`` on the hub, which is fetched.
+
+    Raises ModelError that lists the choices."""
     if (MODELS / str(source) / "config.json").is_file():
         return MODELS / str(source)
     folder = Path(source)
     if folder.is_dir():
         return folder
+    if is_repository(str(source)) and not folder.parent.exists():
+        return fetch_folder(str(source))
     shipped = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json"))) or "none"
-    raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder")
+    raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
 
 
-def float_state(state: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-    """The tensors in fp32; whole numbers stay."""
-    return {key: value.float() if value.is_floating_point() else value for key, value in state.items()}
+def float_state(state: dict[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
+    """The tensors in ``dtype``; whole numbers stay."""
+    return {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
 
 
-def assign(module: nn.Module, *paths: Path) -> None:
+def assign(module: nn.Module, *paths: Path, dtype: torch.dtype = torch.float32) -> None:
     """Loads weights files into a module built on the meta device: every key must be there, none may be left over."""
     state: dict[str, torch.Tensor] = {}
     for path in paths:
-        state.update(read_tensors(path))
-    state = float_state(state)
+        state.update(float_state(read_tensors(path), dtype))
     names = " + ".join(path.name for path in paths)
     expected = module.state_dict()
     missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())

@@ -1,0 +1,84 @@
+"""The one door for foreign checkpoints: tensors come in, code does not.
+
+A pickle is read with torch's restricted loader (``weights_only=True``), which builds tensors and plain containers and
+refuses everything else before any of it runs. Past this file there are only names and tensors.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import pickle
+import re
+from collections.abc import Mapping
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from foleygram.errors import ModelError
+from foleygram.hub.folder import read_tensors
+
+WRAPPINGS = ("state_dict", "model", "module")
+"""Keys under which training programs keep the weights inside of a checkpoint."""
+
+
+def read_checkpoint(path: Path) -> dict[str, Tensor]:
+    """All tensors of a safetensors file or of a torch pickle (.pt, .pth, .ckpt, .bin), on the CPU, as they are stored.
+
+    Wrapped states are unwrapped; what is neither tensor nor wrapping is left behind. Raises ModelError for a file that is
+    absent, truncated, holds code or holds no tensors."""
+    path = Path(path)
+    if path.suffix == ".safetensors":
+        return read_tensors(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such checkpoint; check the path")
+    try:
+        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
+    except pickle.UnpicklingError as error:
+        named = re.search(r"GLOBAL ([\w.]+)", str(error))
+        if named:
+            raise ModelError(
+                f"{path}: holds code ({named[1]}), which was not run; take a checkpoint of plain tensors, best safetensors"
+            ) from error
+        raise ModelError(f"{path}: not a checkpoint, or only a part of one; fetch it again") from error
+    except (
+        RuntimeError,
+        EOFError,
+        OSError,
+        ValueError,
+        KeyError,
+        IndexError,
+        AttributeError,
+        UnicodeDecodeError,
+        ImportError,
+    ) as error:
+        raise ModelError(f"{path}: not a checkpoint, or only a part of one; fetch it again") from error
+    tensors = unwrapped(content)
+    if not tensors:
+        raise ModelError(f"{path}: holds no weights (tensors by name); take the file that its authors call the checkpoint")
+    return tensors
+
+
+def unwrapped(content: object) -> dict[str, Tensor]:
+    """The tensors of a state, or of the state that lies inside of a checkpoint."""
+    while isinstance(content, Mapping):
+        inner = next((content[key] for key in WRAPPINGS if isinstance(content.get(key), Mapping)), None)
+        if inner is None:
+            return {str(key): value for key, value in content.items() if isinstance(value, Tensor)}
+        content = inner
+    return {}
+
+
+def is_zip(path: Path) -> bool:
+    """Whether it is torch's present format, which can be mapped into memory; the one before 1.6 cannot."""
+    with path.open("rb") as file:
+        return file.read(4) == b"PK\x03\x04"
+
+
+def sha256_of(path: Path) -> str:
+    """Of a file's content, in hexadecimal digits."""
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while block := file.read(1 << 22):
+            digest.update(block)
+    return digest.hexdigest()

