@@ -49,3 +49,8 @@ def _kaiser_kernels(rate: int, target: int) -> tuple[np.ndarray, int]:
     times = np.clip(times, -KAISER_WIDTH, KAISER_WIDTH)
     window = np.i0(KAISER_BETA * np.sqrt(1 - (times / KAISER_WIDTH) ** 2)) / np.i0(KAISER_BETA)
     return (np.sinc(times) * window * (cutoff / rate)).astype(np.float32), width
+
+
+def sixteen_bits(wave: np.ndarray) -> np.ndarray:
+    """What a 16-bit file keeps of a wave: float32 [sample], in steps of 2^-15, clipped to +-1."""
+    return (np.clip(np.round(wave * 32768.0), -32768, 32767) / 32768.0).astype(np.float32)

@@ -6,13 +6,14 @@ pins old libraries, so it is installed without them and never imported: only its
 
 from __future__ import annotations
 
-import hashlib
 import importlib.util
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foleygram.errors import ModelError
+from foleygram.hub.doors import sha256_of
+from foleygram.hub.evaluators import plain_numbers
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -44,19 +45,15 @@ def load_aisfx_checkpoint() -> AisfxCheckpoint:
     """Reads the checkpoint with torch's restricted loader. Raises ModelError where the wheel is absent or broken."""
     import pickle
 
-    import numpy as np
     import torch
 
     path = find_aisfx_checkpoint()
     if path is None:
         raise ModelError(f"the judge AISFX is not installed; {INSTALL} brings its weights (CC BY 4.0)")
-    # The file names its classes by numpy 1 paths; plain integers are all that is behind them.
-    core = getattr(np, "_core", None) or np.core
-    allowed = [(core.multiarray.scalar, "numpy.core.multiarray.scalar"), np.dtype, np.dtypes.Int64DType]
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(plain_numbers()):
             tensors, sets = torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, OSError, RuntimeError, ValueError) as error:
         raise ModelError(f"{path}: not the checkpoint of aisfx 0.1.2; install it again with {INSTALL}") from error
     heads = tuple((name, int(number), int(classes)) for name, (number, classes) in sets.items())
-    return AisfxCheckpoint(dict(tensors), heads, hashlib.sha256(path.read_bytes()).hexdigest())
+    return AisfxCheckpoint(dict(tensors), heads, sha256_of(path))
