@@ -1,10 +1,15 @@
 """Small synthetic media for all tests: nothing is read from outside the temporary folder."""
 
-import numpy as np
-import pytest
-from hypothesis import settings
+import os
 
-from foleygram.types import SAMPLE_RATE, Audio
+# before torch: the tensors of the tests are tiny, threads would only wait for one another
+os.environ["OMP_NUM_THREADS"] = "1"
+
+import numpy as np  # noqa: E402
+import pytest  # noqa: E402
+from hypothesis import settings  # noqa: E402
+
+from foleygram.types import SAMPLE_RATE, Audio  # noqa: E402
 
 settings.register_profile("foleygram", deadline=None)  # the machine may be busy with a training
 settings.load_profile("foleygram")
@@ -63,3 +68,11 @@ def tiny_sound(tmp_path_factory):
     path = tmp_path_factory.mktemp("media") / "tiny.wav"
     write_audio(path, click_sound(1.0, [0.2, 0.6]))
     return path
+
+
+@pytest.fixture(scope="session")
+def tiny_folder(tmp_path_factory):
+    """A model folder with the random weights of ``tests/tiny.py``. Do not write to it."""
+    from tiny import tiny_model
+
+    return tiny_model().save(tmp_path_factory.mktemp("models") / "tiny")

@@ -1,0 +1,165 @@
+import json
+from itertools import combinations
+
+import numpy as np
+import pytest
+import torch
+from tiny import CONFIG, tiny_model
+
+from foleygram.errors import EnvelopeError, ModelError, UsageError
+from foleygram.hub.folder import read_tensors, write_tensors
+from foleygram.pipeline import LARGEST_SEED, FoleyGRAM, take_seed
+from foleygram.types import Audio, Clip, Envelope, Video, sample_count
+
+SUBSETS = ["".join(letters) for size in (1, 2, 3) for letters in combinations("AVT", size)]
+
+
+@pytest.fixture(scope="module")
+def model() -> FoleyGRAM:
+    return tiny_model().place("cpu", "fp32")
+
+
+@pytest.fixture(scope="module")
+def clip() -> Clip:
+    random = np.random.default_rng(0)
+    video = Video(random.integers(0, 256, (4, 3, 32, 48), dtype=np.uint8), np.arange(4) / 4, 1.0)
+    sound = Audio(random.uniform(-0.3, 0.3, (2, 44100)), 44100)
+    return Clip(video, sound, "a person hits metal .", 1.0)
+
+
+@pytest.fixture(scope="module")
+def envelope() -> Envelope:
+    return Envelope(np.abs(np.sin(np.arange(345) / 20)) * 0.2)
+
+
+def test_a_take_is_stereo_at_44_khz_and_exactly_as_long_as_the_clip(model, clip, envelope):
+    for seconds in (1.0, 0.7331, 0.01):
+        (take,) = model.generate(Clip(clip.video, text=clip.text, seconds=seconds), envelope)
+        assert take.samples.shape == (2, sample_count(seconds)) and take.rate == 44100
+        assert take.samples.any()
+
+
+def test_the_same_seed_gives_the_same_bytes(model, clip, envelope):
+    first, again, other = (model.generate(clip, envelope, seed=seed)[0].samples for seed in (5, 5, 6))
+    assert first.tobytes() == again.tobytes()
+    assert np.abs(first - other).max() > 1e-3
+
+
+def test_take_k_is_the_same_however_many_there_are(model, clip, envelope):
+    three = model.generate(clip, envelope, seed=5, takes=3)
+    five = model.generate(clip, envelope, seed=5, takes=5)
+    (alone,) = model.generate(clip, envelope, seed=5, takes=[2])
+    assert [take.samples.tobytes() for take in three] == [take.samples.tobytes() for take in five[:3]]
+    assert alone.samples.tobytes() == three[2].samples.tobytes()
+    assert len({take.samples.tobytes() for take in five}) == 5
+
+
+def test_neighbouring_seeds_share_no_take():
+    assert len({take_seed(seed, take) for seed in range(20) for take in range(20)}) == 400
+
+
+def test_every_subset_of_modalities_conditions_in_its_own_way(model, clip, envelope):
+    assert len(SUBSETS) == 7
+    results = {use: model.generate(clip, envelope, use=use)[0].samples for use in SUBSETS}
+    for first, second in combinations(SUBSETS, 2):
+        assert np.abs(results[first] - results[second]).max() > 1e-4, f"{first} and {second} sound alike"
+    everything = model.generate(clip, envelope)[0].samples
+    assert everything.tobytes() == results["AVT"].tobytes()
+
+
+def test_the_envelope_steers(model, clip, envelope):
+    half = Envelope(envelope.values / 2)
+    assert np.abs(model.generate(clip, envelope)[0].samples - model.generate(clip, half)[0].samples).max() > 1e-3
+
+
+def test_an_absent_modality_is_named(model, clip, envelope):
+    with pytest.raises(UsageError, match=r"--use VT needs a text \(--text\)"):
+        model.generate(Clip(clip.video, seconds=1.0), envelope, use="VT")
+
+
+@pytest.mark.parametrize(
+    ("option", "wrong"),
+    [
+        ("seed", -1), ("seed", LARGEST_SEED + 1), ("steps", 0), ("steps", 1001), ("guidance", -0.1), ("guidance", 20.5),
+        ("guidance", float("nan")), ("takes", 0), ("takes", 65), ("takes", [64]), ("use", "VV"), ("use", ""), ("use", "X"),
+    ],
+)  # fmt: skip
+def test_numbers_out_of_range_are_refused(model, clip, envelope, option, wrong):
+    with pytest.raises(UsageError):
+        model.generate(clip, envelope, **{option: wrong})
+
+
+def test_without_an_envelope_it_says_where_to_get_one(model, clip):
+    with pytest.raises(EnvelopeError, match="extract one"):
+        model.generate(clip, None)
+
+
+def test_progress_counts_the_steps_of_all_takes(model, clip, envelope):
+    told = []
+    model.generate(clip, envelope, takes=2, steps=4, on_step=lambda done, total: told.append((done, total)))
+    assert told == [(done, 8) for done in range(1, 9)]
+
+
+def test_saved_and_loaded_it_is_the_same_model(model, clip, envelope, tmp_path):
+    folder = model.save(tmp_path / "tiny")
+    loaded = FoleyGRAM.load(folder, "cpu", "fp32")
+    assert loaded.config == model.config == CONFIG
+    before, after = model.state_dict(), loaded.state_dict()
+    assert before.keys() == after.keys()
+    assert all(torch.equal(before[key], after[key]) for key in before)
+    takes = [each.generate(clip, envelope, seed=3)[0].samples.tobytes() for each in (model, loaded)]
+    assert takes[0] == takes[1]
+    assert FoleyGRAM.from_pretrained == FoleyGRAM.load
+
+
+def test_saved_in_half_precision_it_is_half_the_size(model, tmp_path):
+    whole, half = (model.save(tmp_path / dtype, dtype).glob("*.safetensors") for dtype in ("fp32", "fp16"))
+    assert sum(path.stat().st_size for path in half) < 0.6 * sum(path.stat().st_size for path in whole)
+    loaded = FoleyGRAM.load(tmp_path / "fp16", "cpu", "fp32")
+    assert all(value.dtype == torch.float32 for value in loaded.state_dict().values() if value.is_floating_point())
+
+
+def test_bf16_is_near_to_fp32(clip, envelope):
+    model = tiny_model()
+    exact = model.place("cpu", "fp32").generate(clip, envelope)[0].samples
+    rough = model.place("cpu", "bf16").generate(clip, envelope)[0].samples
+    assert model.gram.contra_temp.dtype == torch.float32 and model.transformer.proj_in.weight.dtype == torch.bfloat16
+    assert np.corrcoef(np.abs(exact[0]), np.abs(rough[0]))[0, 1] > 0.5
+
+
+@pytest.mark.parametrize(("device", "dtype"), [("gpu", "auto"), ("cuda:99", "auto"), ("cpu", "fp8")])
+def test_unknown_devices_and_types_are_refused(model, device, dtype):
+    with pytest.raises(UsageError, match="--de|--dt"):
+        tiny_model().place(device, dtype)
+
+
+def test_a_model_that_is_none_is_refused(model, tmp_path):
+    with pytest.raises(ModelError, match="no such model; shipped"):
+        FoleyGRAM.load("nonsense")
+    with pytest.raises(ModelError, match="config.json"):
+        FoleyGRAM.load(tmp_path)
+    folder = model.save(tmp_path / "tiny")
+    weights = read_tensors(folder / "conditioner.safetensors")
+    name = sorted(weights)[0]
+
+    def refused(tensors, match):
+        write_tensors(folder / "conditioner.safetensors", tensors)
+        with pytest.raises(ModelError, match=match):
+            FoleyGRAM.load(folder)
+
+    refused({key: value for key, value in weights.items() if key != name}, f"missing {name}")
+    refused({**weights, "odd": weights[name].clone()}, "unexpected odd")
+    refused({**weights, name: weights[name][..., :1].clone()}, "the config says")
+    (folder / "conditioner.safetensors").write_bytes(b"not tensors")
+    with pytest.raises(ModelError, match="not a whole safetensors"):
+        FoleyGRAM.load(folder)
+    (folder / "conditioner.safetensors").unlink()
+    with pytest.raises(ModelError, match="absent"):
+        FoleyGRAM.load(folder)
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "odd": 1}))
+    with pytest.raises(ModelError, match="odd"):
+        FoleyGRAM.load(folder)
+    (folder / "config.json").write_text("{")
+    with pytest.raises(ModelError, match="not JSON"):
+        FoleyGRAM.load(folder)
