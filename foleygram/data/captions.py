@@ -7,6 +7,8 @@ language reaches beyond what was read.
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 NOUNS = {
@@ -170,6 +172,10 @@ NUMBERS = ("", "one", "two", "three", "four", "five", "six", "seven", "eight", "
 COUNTED = {"hit": ("hit", "knock", "tap", "blow"), "scratch": ("scratch", "stroke"), "step": ("step", "footstep")}
 
 
+MANY = re.compile("ootsteps|Strokes|blows|Steps|Feet|like a drum|[Ww]alk|scratches on|scrapes on|strikes and")
+"""What only several contacts can be."""
+
+
 def kind_of(actions: list[str]) -> str:
     """``hit``, ``scratch``, ``step``, or ``both`` where hits and scratches mix."""
     found = set(actions)
@@ -199,9 +205,9 @@ def paraphrases(
     ``actions``, ``times`` (s, rising) and ``strengths`` (0..1) of its events."""
     kind = kind_of(actions)
     found: dict[str, None] = {}
-    order = rng.permutation(len(TEMPLATES[kind]))
-    for place in order[: 2 * count]:
-        found[_fill(TEMPLATES[kind][int(place)], kind, material, tool, times, strengths, rng)] = None
+    sentences = [sentence for sentence in TEMPLATES[kind] if len(actions) > 1 or not MANY.search(sentence)]
+    for place in rng.permutation(len(sentences))[: 2 * count]:
+        found[_fill(sentences[int(place)], kind, material, tool, times, strengths, rng)] = None
         if len(found) == count:
             break
     return tuple(found)

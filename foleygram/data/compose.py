@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import soxr
 from scipy.signal import butter, fftconvolve, lfilter, sosfilt
@@ -20,10 +22,10 @@ def compose_scene(scene: Scene, sounds: SoundBank) -> Audio:
     rng = np.random.default_rng(scene.seed)
     count = sample_count(scene.seconds)
     mix = np.zeros((2, count))
-    tilt = float(rng.uniform(-4, 4)) if scene.split == "train" else 0.0
+    colour = Colour.drawn(rng) if scene.split == "train" else None
     for event in scene.events:
         take = sounds.take(event.sound, event.action)
-        samples, attack = play(take, event, tilt)
+        samples, attack = play(take, event, colour)
         stereo = pan(samples, (event.x - 0.5) * 2 * scene.pan_width) * event.gain
         start = sample_count(event.seconds) - attack
         skip = max(0, -start)
@@ -39,18 +41,40 @@ def compose_scene(scene: Scene, sounds: SoundBank) -> Audio:
     return Audio(mix.astype(np.float32), SAMPLE_RATE)
 
 
-def play(take: Take, event: Event, tilt: float) -> tuple[np.ndarray, int]:
-    """A take at the pitch and colour of an event: (float32 [channel, sample], sample of the attack)."""
+@dataclass(frozen=True)
+class Colour:
+    """A mild equaliser, so that few recordings train like many: ``tilt`` dB up above and down below 1.5 kHz, and a bell of
+    ``bell`` dB at ``centre`` Hz."""
+
+    tilt: float
+    bell: float
+    centre: float
+
+    @classmethod
+    def drawn(cls, rng: np.random.Generator) -> Colour:
+        """A random one: tilt within 4 dB, bell within 5 dB."""
+        return cls(float(rng.uniform(-4, 4)), float(rng.uniform(-5, 5)), float(np.exp(rng.uniform(np.log(200), np.log(8000)))))
+
+    def __call__(self, samples: np.ndarray) -> np.ndarray:
+        """The filtered [channel, sample]."""
+        shelf = 10 ** (self.tilt / 20)
+        low = lfilter([0.19], [1, -0.81], samples, axis=-1)  # one pole at 1.5 kHz
+        tilted = low / shelf + (samples - low) * shelf
+        # the peaking filter of R. Bristow-Johnson's Audio EQ Cookbook, Q = 1
+        angle, height = 2 * np.pi * self.centre / SAMPLE_RATE, 10 ** (self.bell / 40)
+        alpha, middle = np.sin(angle) / 2, -2 * np.cos(angle)
+        return lfilter(
+            [1 + alpha * height, middle, 1 - alpha * height], [1 + alpha / height, middle, 1 - alpha / height], tilted
+        )
+
+
+def play(take: Take, event: Event, colour: Colour | None) -> tuple[np.ndarray, int]:
+    """A take at the pitch of an event and in the colour of its scene: ([channel, sample], sample of the attack)."""
     samples, attack = take.samples, take.attack
     if event.pitch != 1.0:
         samples = soxr.resample(samples.T, SAMPLE_RATE * event.pitch, SAMPLE_RATE).T
         attack = round(attack / event.pitch)
-    shelf = 10 ** (tilt / 20)
-    if tilt:
-        # one-pole shelf about 1.5 kHz
-        low = lfilter([0.19], [1, -0.81], samples, axis=-1)
-        samples = low / shelf + (samples - low) * shelf
-    return samples, attack
+    return (colour(samples) if colour else samples), attack
 
 
 def pan(samples: np.ndarray, position: float) -> np.ndarray:

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from foleygram.errors import DataError, OutputError
+from foleygram.media.output import whole_file
 
 SPLITS = ("train", "validation", "test")
 
@@ -126,12 +127,10 @@ def write_manifest(path: Path, records: Iterable[ClipRecord]) -> Path:
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Writes lines under a temporary name and renames. Raises OutputError where it cannot be written."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    """Writes lines, all or nothing, over what was there. Raises OutputError where the file cannot be written."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
-        temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder or make room") from error
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
+    with whole_file(path, force=True) as temporary:
+        temporary.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")

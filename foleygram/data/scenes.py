@@ -182,7 +182,7 @@ def draw_events(
         ratio = round(pitch * float(np.exp(rng.normal(0, 0.012))) * (1 + 0.02 * (strength - 0.6)), 3)
         if split != "train":
             ratio = min(max(ratio, mild[0]), mild[1])
-        duration = round(bank.take(name, kind).duration / ratio, 4)
+        duration = round(bank.take(name, kind).duration / ratio, 4) if kind == "scratch" else 0.0
         if time + duration > seconds - 0.05 and events:
             continue
         if kind == "step":

@@ -1,0 +1,97 @@
+"""Preparing MiniHits from nothing: complete, resumable, the same bytes each time, refusals."""
+
+import hashlib
+import json
+
+import pytest
+
+from foleygram.data.features import read_scenes
+from foleygram.data.manifest import read_manifest
+from foleygram.data.minihits import prepare_minihits, texture_shelves
+from foleygram.errors import DataError, OutputError, UsageError
+from foleygram.media.audio import read_audio
+
+SMALL = {"train": 3, "validation": 1, "test": 2, "seconds": 1.5, "pictures": False}
+
+
+def bytes_of(folder):
+    return {
+        path.relative_to(folder).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
+
+
+@pytest.fixture(scope="module")
+def prepared(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("minihits")
+    return prepare_minihits(folder, **SMALL)
+
+
+def test_all_is_there(prepared):
+    records = read_manifest(prepared)
+    assert [record.split for record in records] == ["train"] * 3 + ["validation"] + ["test"] * 2
+    scenes = read_scenes(prepared.parent / "scenes.jsonl")
+    for record in records:
+        sound = read_audio(record.audio)
+        assert (sound.rate, sound.channels, sound.samples.shape[1]) == (44100, 2, 66150)
+        assert record.video is None and record.seconds == 1.5
+        assert record.onsets == tuple((event.seconds, event.strength) for event in scenes[record.id].events)
+        assert record.text == scenes[record.id].caption
+        assert (len(record.captions) > 0) == (record.split != "test")
+    assert len({record.family for record in records}) > 1
+
+
+def test_same_seed_same_bytes_and_an_interrupted_run_goes_on(prepared, tmp_path):
+    before = bytes_of(prepared.parent)
+    prepare_minihits(tmp_path, **SMALL | {"train": 1})
+    kept = tmp_path / "audio" / "train_00000.flac"
+    stamp = kept.stat().st_mtime_ns
+    (tmp_path / "audio" / "test_00001.flac").unlink()
+    prepare_minihits(tmp_path, **SMALL)
+    assert bytes_of(tmp_path) == before
+    assert kept.stat().st_mtime_ns == stamp
+
+
+def test_recipes_do_not_mix(prepared):
+    with pytest.raises(OutputError, match="another seed"):
+        prepare_minihits(prepared.parent, **SMALL, seed=1)
+
+
+def test_pictures_are_made(tmp_path):
+    pytest.importorskip("cv2")
+    from foleygram.media.video import probe
+
+    manifest = prepare_minihits(tmp_path, train=1, validation=0, test=0, seconds=1.0)
+    [record] = read_manifest(manifest)
+    assert record.video.name == "train_00000.mp4"
+    assert probe(record.video).seconds == pytest.approx(1.0, abs=0.07)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [{"train": -1}, {"train": 0, "validation": 0, "test": 0}, {"seconds": 0}, {"seconds": float("nan")}, {"workers": 0}],
+)
+def test_impossible_numbers_are_refused(tmp_path, wrong):
+    with pytest.raises(UsageError):
+        prepare_minihits(tmp_path / "out", **SMALL | wrong)
+    assert not (tmp_path / "out").exists()
+
+
+def test_folders_without_manifest_are_refused(tmp_path):
+    with pytest.raises(DataError, match="manifest.csv"):
+        prepare_minihits(tmp_path / "out", tmp_path, **SMALL)
+    with pytest.raises(DataError, match="manifest.csv"):
+        texture_shelves(tmp_path)
+
+
+def test_photographs_stand_for_materials(tmp_path):
+    rows = [f"brick/{number}.jpg,brick,g{number}" for number in range(5)] + ["wood/a.jpg,wood,w"]
+    (tmp_path / "manifest.csv").write_text("path,material,asset_group\n" + "\n".join(rows) + "\n")
+    shelves = texture_shelves(tmp_path)
+    assert sum(len(shelf.get("rock", ())) for shelf in shelves.values()) == 5
+    assert shelves["train"]["wood"] == ("wood/a.jpg",)
+
+
+def test_prepared_note_is_json(prepared):
+    assert json.loads((prepared.parent / "prepared.json").read_text())["sounds"] == "self-made"
