@@ -6,9 +6,11 @@ Conventions
     ``whole=True`` (CLAP score) takes one window from the start of the clip instead, cut or filled with zeros.
 
 Both judges have one backbone, the HTSAT of transformers; only mel spectrum and projection differ.
-    MS-CLAP    44.1 kHz, 7 s, 64 bands 50-8000 Hz, 1024-d, last op a LayerNorm: |x|^2 is about 1045, so distances come
-               in hundreds. Divide by that to compare with other judges.
+    MS-CLAP    44.1 kHz, 7 s, 1024-d, last op a LayerNorm: |x|^2 is about 1045, so distances come in hundreds. Divide by
+               that to compare with other judges. Its settings name 50-8000 Hz, but msclap's wrapper of HTSAT ignores
+               them and lays filters for 32 kHz and 50-14000 Hz on 44.1 kHz sound: it hears 69-19294 Hz.
     LAION-CLAP 48 kHz, 10 s, 64 bands 50-14000 Hz, 512-d, unit norm.
+The filters come from the checkpoint, which holds them, so they are right whatever the settings say.
 """
 
 from __future__ import annotations
@@ -31,6 +33,9 @@ if TYPE_CHECKING:
     from transformers import ClapAudioConfig
 
 BATCH = 4  # windows the network sees at a time: memory, not a number of the score
+
+MS_PREFIX = "audio_encoder.base.htsat."
+MS_FILTER_RATE = 32000  # Hz that msclap's wrapper builds its filters for, whatever the sound's rate
 
 # LAION's and Microsoft's names of the backbone -> those of transformers; in this order.
 RENAMED = (
@@ -115,13 +120,19 @@ def backbone_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
     return renamed
 
 
-def log_mel(waves: torch.Tensor, rate: int, hop: int, high: float) -> torch.Tensor:
-    """[window, sample] -> [window, frame, 64]: Hann 1024, reflected ends, power, Slaney mels from 50 Hz, dB of at least
-    -100."""
+def log_mel(waves: torch.Tensor, filters: torch.Tensor, hop: int) -> torch.Tensor:
+    """[window, sample] and filters [513, 64] -> [window, frame, 64]: Hann 1024, reflected ends, power, dB of at least -100."""
     spectrum = torch.stft(waves, 1024, hop, window=torch.hann_window(1024), pad_mode="reflect", return_complex=True)
-    filters = torch.from_numpy(mel_filters(rate, 1024, 64, 50.0, high, htk=False, norm=True).copy())
-    power = filters @ (spectrum.real**2 + spectrum.imag**2)
-    return (10 * power.clamp_min(1e-10).log10()).transpose(1, 2)
+    power = (spectrum.real**2 + spectrum.imag**2).transpose(1, 2)
+    return 10 * (power @ filters).clamp_min(1e-10).log10()
+
+
+def filters_of(tensors: dict[str, torch.Tensor], prefix: str, rate: int) -> torch.Tensor:
+    """The mel filters [513, 64] that a checkpoint holds; where they were left out, those its code would build for ``rate``
+    (Slaney, 50-14000 Hz)."""
+    kept = tensors.get(f"{prefix}logmel_extractor.melW")
+    built = torch.from_numpy(mel_filters(rate, 1024, 64, 50.0, 14000.0, htk=False, norm=True).T.copy())
+    return built if kept is None else kept.float()
 
 
 def windows_of(wave: np.ndarray, rate: int, seconds: int, whole: bool = False) -> np.ndarray:
@@ -134,10 +145,10 @@ def windows_of(wave: np.ndarray, rate: int, seconds: int, whole: bool = False) -
 class ClapJudge:
     """What both judges share: cutting, mel, tower. Use ``MsClap`` and ``LaionClap``."""
 
-    def __init__(self, tower: ClapTower, card: Card, hop: int, high: float, whole: bool, twice: bool):
+    def __init__(self, tower: ClapTower, card: Card, filters: torch.Tensor, hop: int, whole: bool, twice: bool):
         self.tower = tower.eval().requires_grad_(False)
         self.card = card
-        self.mel = partial(log_mel, rate=card.rate, hop=hop, high=high)
+        self.mel = partial(log_mel, filters=filters, hop=hop)
         self.whole = whole
         self.twice = twice
 
@@ -160,7 +171,8 @@ class MsClap(ClapJudge):
         from foleygram.hub.evaluators import MS_CLAP, load_evaluator
 
         tensors, weights = load_evaluator(MS_CLAP)
-        super().__init__(ms_tower(tensors), ms_card(weights), 320, 8000.0, whole=False, twice=False)
+        filters = filters_of(tensors, MS_PREFIX, MS_FILTER_RATE)
+        super().__init__(ms_tower(tensors), ms_card(weights), filters, 320, whole=False, twice=False)
 
 
 class LaionClap(ClapJudge):
@@ -172,21 +184,22 @@ class LaionClap(ClapJudge):
 
         file = LAION_CLAP_MUSIC if music else LAION_CLAP
         tensors, weights = load_evaluator(file)
+        tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
         card = laion_card(file.name, weights, whole)
-        super().__init__(laion_tower(tensors, music), card, 480, 14000.0, whole=whole, twice=True)
+        filters = filters_of(tensors, "audio_branch.", card.rate)
+        super().__init__(laion_tower(tensors, music), card, filters, 480, whole=whole, twice=True)
 
 
 def ms_tower(tensors: dict[str, torch.Tensor]) -> ClapTower:
     """The tower of an msclap state: ``audio_encoder.base.htsat.*`` and ``audio_encoder.projection.*``."""
     tower = ClapTower(tiny_config(), MsProjection())
-    tower.backbone.load_state_dict(backbone_names(_under(tensors, "audio_encoder.base.htsat.")))
+    tower.backbone.load_state_dict(backbone_names(_under(tensors, MS_PREFIX)))
     tower.projection.load_state_dict(_under(tensors, "audio_encoder.projection."))
     return tower
 
 
 def laion_tower(tensors: dict[str, torch.Tensor], music: bool = False) -> ClapTower:
-    """The tower of a laion_clap state: ``audio_branch.*`` and ``audio_projection.*``, with or without ``module.``."""
-    tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
+    """The tower of a laion_clap state: ``audio_branch.*`` and ``audio_projection.*``."""
     config = base_config() if music else tiny_config()
     tower = ClapTower(config, LaionProjection(config.hidden_size))
     tower.backbone.load_state_dict(backbone_names(_under(tensors, "audio_branch.")))
@@ -200,7 +213,7 @@ def ms_card(weights: str) -> Card:
     """FAD-C's card."""
     return Card(
         "MS-CLAP 2023", 1024, 44100, 7.0, 1.0, "windows start every second; ends are filled with zeros", weights,
-        "not normalised: |x|^2 is about 1045; sees 50-8000 Hz",
+        "not normalised: |x|^2 is about 1045; hears 69-19294 Hz",
     )  # fmt: skip
 
 
@@ -219,7 +232,7 @@ def laion_card(name: str, weights: str, whole: bool) -> Card:
         0.0 if whole else 1.0,
         padding,
         weights,
-        "unit norm; sees 50-14000 Hz",
+        "unit norm; hears 50-14000 Hz",
     )
 
 

@@ -6,8 +6,10 @@ Conventions
     closer than 50 ms only the most confident stays. Each true onset in time order takes the loudest remaining found
     onset within 100 ms.
 
-The published script differs from what it means to do in four places, kept by ``upstream=True``:
-    it stops when found onsets run out, so that later misses do not lower the precision curve;
+The published script differs from what it means to do in five places, kept by ``upstream=True``:
+    a missed onset enters the precision curve as a positive of confidence 0, so that missing everything but one scores 1
+    (here: found onsets are ranked, and recall is over all true ones);
+    it stops when found onsets run out, so that later misses do not count at all;
     it removes from a list while walking it, so that every other close onset survives;
     an onset in the first 50 ms makes it crash (here: the clip has no score);
     a clip without onsets divides by zero or leaves an empty curve (here: recall 0, precision 0).
@@ -50,10 +52,11 @@ def onsets_of(wave: np.ndarray) -> np.ndarray:
     return librosa.onset.onset_detect(y=wave, sr=RATE, units="samples", delta=0.3)
 
 
-def average_precision(positive: Sequence[int], confidence: Sequence[float]) -> float:
+def average_precision(positive: Sequence[int], confidence: Sequence[float], total: int | None = None) -> float:
     """Area under the precision-recall steps: sum of (R_n - R_{n-1}) P_n over falling confidence, ties together;
-    0 without a positive. Equal to scikit-learn's."""
+    0 without a positive. ``total``: positives that exist, by default those that are ranked, as scikit-learn has it."""
     positive, confidence = np.asarray(positive, dtype=float), np.asarray(confidence, dtype=float)
+    total = int(positive.sum()) if total is None else total
     if not positive.sum():
         return 0.0
     order = np.argsort(-confidence, kind="stable")
@@ -61,7 +64,7 @@ def average_precision(positive: Sequence[int], confidence: Sequence[float]) -> f
     last_of_tie = np.append(np.diff(confidence) != 0, True)
     hits = np.cumsum(positive)[last_of_tie]
     precision = hits / (np.flatnonzero(last_of_tie) + 1)
-    return float((np.diff(hits, prepend=0) / positive.sum() * precision).sum())
+    return float((np.diff(hits, prepend=0) / total * precision).sum())
 
 
 def score_onsets(true: np.ndarray, found: np.ndarray, wave: np.ndarray, *, upstream: bool = False) -> FoleyOnsetScore:
@@ -86,10 +89,12 @@ def score_onsets(true: np.ndarray, found: np.ndarray, wave: np.ndarray, *, upstr
     hits = 0
     for onset in true:
         near = [other for other in remaining if abs(other - onset) < REACH * RATE]
-        positive.append(1)
         if not near:
-            scores.append(0.0)
+            if upstream:
+                positive.append(1)
+                scores.append(0.0)
             continue
+        positive.append(1)
         taken = near[int(np.argsort([loudness[min(other, len(loudness) - 1)] for other in near])[-1])]
         scores.append(confidence(taken))
         remaining.remove(taken)
@@ -98,7 +103,8 @@ def score_onsets(true: np.ndarray, found: np.ndarray, wave: np.ndarray, *, upstr
             break
     positive += [0] * len(remaining)
     scores += [confidence(onset) for onset in remaining]
-    return FoleyOnsetScore(same_count, hits / len(true), average_precision(positive, scores))
+    precision = average_precision(positive, scores, None if upstream else len(true))
+    return FoleyOnsetScore(same_count, hits / len(true), precision)
 
 
 def evaluate(result: Audio, truth: Audio, *, upstream: bool = False) -> FoleyOnsetScore:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -57,17 +58,20 @@ def score(
     known = iter(true_onsets) if true_onsets is not None else None
     kept: list[ClipWindows] = []
     clips: list[ClipScore] = []
-    while True:
-        result, truth = next(results, None), next(truths, None)
-        events = next(known, None) if known is not None else None
-        if result is None and truth is None:
-            break
-        if result is None or truth is None or (known is not None and events is None):
-            raise DataError(f"results, truths and onsets come in equal numbers; one side ends after {len(clips)} clips")
-        kept.append(_listen(result, truth, embedder))
-        name = ids[len(clips)] if ids is not None else str(len(clips))
-        clips.append(_compare(name, result, truth, None if events is None else np.asarray(events, dtype=np.float64)))
-        on_clip(len(clips))
+    # While the judge listens here, onsets and envelopes of the same clip are taken beside it.
+    with ThreadPoolExecutor(1) as beside:
+        while True:
+            result, truth = next(results, None), next(truths, None)
+            events = next(known, None) if known is not None else None
+            if result is None and truth is None:
+                break
+            if result is None or truth is None or (known is not None and events is None):
+                raise DataError(f"results, truths and onsets come in equal numbers; one side ends after {len(clips)} clips")
+            name = ids[len(clips)] if ids is not None else str(len(clips))
+            compared = beside.submit(_compare, name, result, truth, events)
+            kept.append(_listen(result, truth, embedder))
+            clips.append(compared.result())
+            on_clip(len(clips))
     if len(clips) < 3:
         raise DataError(f"scores of a set need at least three clips, here are {len(clips)}; add clips")
     second = []
@@ -81,7 +85,7 @@ def score(
         seed=seed,
     )
     clips = [
-        ClipScore(each.id, float(share), float(cosine), *_rest(each))
+        replace(each, share=float(share), cosine=float(cosine))
         for each, share, cosine in zip(clips, ranks.shares, ranks.cosines, strict=True)
     ]
     scores = (
@@ -199,11 +203,11 @@ def _listen(result: Audio, truth: Audio, embedder: Embedder) -> ClipWindows:
     return ClipWindows(embedder.embed(result), embedder.embed(truth), limited)
 
 
-def _compare(name: str, result: Audio, truth: Audio, events: np.ndarray | None) -> ClipScore:
+def _compare(name: str, result: Audio, truth: Audio, known: Sequence[float] | None) -> ClipScore:
     require_sound(result)
     require_sound(truth)
     found, heard = detect_onsets(result), detect_onsets(truth)
-    events = heard if events is None else events
+    events = heard if known is None else np.asarray(known, dtype=np.float64)
     return ClipScore(
         name,
         float("nan"),  # ranks need all clips and are filled in at the end
@@ -214,10 +218,6 @@ def _compare(name: str, result: Audio, truth: Audio, events: np.ndarray | None) 
         sound.evaluate(result, events),
         sound.evaluate(truth, events),
     )
-
-
-def _rest(clip: ClipScore) -> tuple:
-    return clip.onsets, clip.truth_onsets, clip.envelope, clip.looks, clip.truth_looks
 
 
 def _pooled(clips: Sequence[ClipScore], number: int, truth: bool) -> onsets.OnsetScore:

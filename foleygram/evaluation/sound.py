@@ -62,6 +62,8 @@ def stereo_correlation(audio: Audio) -> float:
     """Pearson's r of the first two channels, -1..1; 1 for mono, NaN where one of them is silent."""
     if audio.channels == 1:
         return 1.0
+    if audio.samples.shape[1] == 0:
+        return float("nan")
     left, right = (channel.astype(np.float64) - channel.mean() for channel in audio.samples[:2])
     scale = np.sqrt((left**2).sum() * (right**2).sum())
     return float((left * right).sum() / scale) if scale > 1e-12 else float("nan")
@@ -70,9 +72,11 @@ def stereo_correlation(audio: Audio) -> float:
 def bandwidth(audio: Audio, share: float = 0.99) -> float:
     """Frequency in Hz below which ``share`` of the energy lies; 0 for silence."""
     wave = audio.mono().astype(np.float64)
+    if len(wave) == 0:
+        return 0.0
     energy = np.abs(np.fft.rfft(wave)) ** 2
     running = np.cumsum(energy)
-    if len(running) == 0 or running[-1] == 0:
+    if running[-1] == 0:
         return 0.0
     return float(np.searchsorted(running, share * running[-1]) * audio.rate / len(wave))
 

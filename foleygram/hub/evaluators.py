@@ -82,12 +82,13 @@ def load_vggish_pca() -> tuple[np.ndarray, np.ndarray]:
 
 
 def plain_numbers() -> list:
-    """What older checkpoints hold besides tensors: numbers of numpy, under the names they had in numpy 1."""
+    """What older checkpoints hold besides tensors: numbers of numpy, under their names of numpy 1 and 2."""
     import numpy as np
 
     core = getattr(np, "_core", None) or np.core
     return [
         (core.multiarray.scalar, "numpy.core.multiarray.scalar"),
+        (core.multiarray.scalar, "numpy._core.multiarray.scalar"),
         np.dtype,
         np.dtypes.Int64DType,
         np.dtypes.Float32DType,

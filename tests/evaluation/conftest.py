@@ -1,0 +1,31 @@
+"""Sounds for the tests of evaluation."""
+
+import numpy as np
+import pytest
+
+from foleygram.types import Audio
+from tests.conftest import click_sound
+
+
+@pytest.fixture(scope="session")
+def clicks() -> Audio:
+    """Two seconds with three bursts."""
+    return click_sound(2.0, [0.4, 1.0, 1.5])
+
+
+def burst_clips(count: int, seed: int = 0, seconds: float = 2.0, pitch: float = 1.0) -> tuple[list[Audio], list[list[float]]]:
+    """Clips of decaying tones, each with its own frequency, and the seconds at which they begin."""
+    random = np.random.RandomState(seed)
+    audios, onsets = [], []
+    for number in range(count):
+        times = np.sort(random.choice(np.arange(3, int(seconds * 10) - 3, 3), 3, replace=False)) / 10
+        wave = np.zeros(round(seconds * 44100))
+        frequency = pitch * (200 + 4000 * number / count)
+        for time in times:
+            start = round(time * 44100)
+            clock = np.arange(len(wave) - start) / 44100
+            tone = np.sin(2 * np.pi * frequency * clock) + 0.3 * random.standard_normal(len(clock))
+            wave[start:] += 0.3 * tone * np.exp(-clock * 25)
+        audios.append(Audio(np.stack([wave, 0.8 * wave]).clip(-1, 1), 44100))
+        onsets.append([float(time) for time in times])
+    return audios, onsets
