@@ -25,6 +25,7 @@ class CachedEmbedder:
     def __init__(self, embedder: Embedder, folder: Path):
         self.embedder = embedder
         self.card = embedder.card
+        self.logits = getattr(embedder, "logits", None)  # only judges with classes have them
         judge = hashlib.sha256(repr(embedder.card).encode()).hexdigest()[:16]
         self.folder = Path(folder) / judge
 

@@ -23,21 +23,17 @@ TOLERANCES = (0.025, 0.05, 0.1)  # s
 
 @dataclass(frozen=True)
 class OnsetScore:
-    """Counts at one ``tolerance`` (s): ``hits`` pairs, ``true`` and ``found`` onsets, ``error`` the sum of |dt| in s
-    over the pairs."""
+    """Counts at one ``tolerance`` (s): ``true`` and ``found`` onsets, and ``offsets``, found minus true in s of each pair."""
 
     tolerance: float
-    hits: int
     true: int
     found: int
-    error: float
+    offsets: tuple[float, ...]
 
-    def __add__(self, other: OnsetScore) -> OnsetScore:
-        if self.tolerance != other.tolerance:
-            raise DataError(f"counts at {self.tolerance} s and {other.tolerance} s cannot be added")
-        return OnsetScore(
-            self.tolerance, self.hits + other.hits, self.true + other.true, self.found + other.found, self.error + other.error
-        )
+    @property
+    def hits(self) -> int:
+        """Pairs."""
+        return len(self.offsets)
 
     @property
     def precision(self) -> float:
@@ -57,7 +53,7 @@ class OnsetScore:
     @property
     def mean_error(self) -> float:
         """Mean |dt| of the pairs in s; NaN without a pair."""
-        return self.error / self.hits if self.hits else float("nan")
+        return float(np.abs(self.offsets).mean()) if self.hits else float("nan")
 
 
 def validate(onsets: np.ndarray) -> np.ndarray:
@@ -91,15 +87,15 @@ def evaluate(true: np.ndarray, found: np.ndarray, tolerance: float) -> OnsetScor
     """The counts of one clip at one tolerance (s)."""
     true, found = validate(true), validate(found)
     pairs = match_onsets(true, found, tolerance)
-    error = float(np.abs(true[pairs[:, 0]] - found[pairs[:, 1]]).sum())
-    return OnsetScore(tolerance, len(pairs), len(true), len(found), error)
+    offsets = found[pairs[:, 1]] - true[pairs[:, 0]]
+    return OnsetScore(tolerance, len(true), len(found), tuple(float(offset) for offset in offsets))
 
 
 def total(scores: Sequence[OnsetScore]) -> OnsetScore:
     """The counts of several clips added up."""
     if not scores:
         raise DataError("there is no clip to add up")
-    added = scores[0]
-    for score in scores[1:]:
-        added = added + score
-    return added
+    if len({score.tolerance for score in scores}) > 1:
+        raise DataError("counts at different tolerances cannot be added")
+    offsets = tuple(offset for score in scores for offset in score.offsets)
+    return OnsetScore(scores[0].tolerance, sum(s.true for s in scores), sum(s.found for s in scores), offsets)

@@ -33,13 +33,15 @@ class Score:
 
 @dataclass(frozen=True)
 class ClipScore:
-    """One clip. ``share``: part of the other truths that the judge finds farther away than the own truth, ``cosine`` to
-    the own truth; ``onsets``: result against the true events at 25, 50 and 100 ms; ``truth_onsets``: the same for the
-    true sound; ``looks``, ``truth_looks``: of result and truth."""
+    """One clip. ``share``: part of the other truths that the judge finds farther away than the own truth; ``cosine`` to
+    the own truth; ``distance``: FAD of the clip's own windows to all truths (NaN where there are too few); ``onsets``:
+    result against the true events at 25, 50 and 100 ms; ``truth_onsets``: the same for the true sound; ``looks``,
+    ``truth_looks``: of result and truth."""
 
     id: str
     share: float
     cosine: float
+    distance: float
     onsets: tuple[OnsetScore, ...]
     truth_onsets: tuple[OnsetScore, ...]
     envelope: EnvelopeScore

@@ -54,9 +54,9 @@ def test_empty_sides():
 
 def test_counts_of_clips_are_added():
     added = total([evaluate(np.array([1.0]), np.array([1.0]), 0.05), evaluate(np.array([1.0, 2.0]), np.zeros(0), 0.05)])
-    assert added == OnsetScore(0.05, 1, 3, 1, 0.0)
+    assert added == OnsetScore(0.05, 3, 1, (0.0,))
     with pytest.raises(DataError, match="cannot be added"):
-        added + OnsetScore(0.1, 0, 0, 0, 0.0)
+        total([added, OnsetScore(0.1, 0, 0, ())])
     with pytest.raises(DataError):
         total([])
 

@@ -37,6 +37,8 @@ def test_the_truth_itself_scores_best(perfect):
     assert perfect.score("onset F1 of truth at 50 ms").value > 0.9
     assert perfect.score("E-L1 (Video-Foley)").value == pytest.approx(0, abs=1e-6)
     assert perfect.score("envelope correlation").value == pytest.approx(1)
+    assert perfect.score("KAD").value < 0 < perfect.score("FAD of two draws of truth").value
+    assert perfect.score("FAD, both at 16 kHz").value == pytest.approx(0, abs=1e-6)
 
 
 def test_controls_stand_beside_the_distance(perfect):
@@ -108,13 +110,24 @@ def test_mono_low_rates_and_no_known_onsets_are_fine():
     assert "needs 4 other true clips" in report.score("FAD of two draws of truth").note
 
 
+@pytest.mark.parametrize("count", [1, 2])
+def test_few_clips_leave_what_needs_a_set_empty_and_explained(count):
+    truths, onsets = burst_clips(count)
+    report = score(truths, truths, onsets, embedder=LogMel())
+    for name in ("FAD", "KAD", "nearer to own truth"):
+        assert report.score(name).value is None and f"here are {count}" in report.score(name).note
+    assert report.score("onset F1 over truth's at 50 ms").value == 1
+    assert (report.score("envelope correlation").interval is None) == (count == 1)
+    json.loads(report.as_json())
+
+
 def test_sides_of_unequal_length_and_empty_sounds_are_refused():
     truths, onsets = burst_clips(4)
     with pytest.raises(DataError, match="ends after 3 clips"):
         score(truths[:3], truths, onsets, embedder=LogMel())
     with pytest.raises(DataError, match="ends after 2 clips"):
         score(truths, truths, onsets[:2], embedder=LogMel())
-    with pytest.raises(DataError, match="at least three clips"):
-        score(truths[:2], truths[:2], onsets[:2], embedder=LogMel())
+    with pytest.raises(DataError, match="not a single clip"):
+        score([], [], [], embedder=LogMel())
     with pytest.raises(DataError, match="length 0"):
         score([Audio(np.zeros((1, 0)), 44100)] * 3, truths[:3], onsets[:3], embedder=LogMel())
