@@ -1,0 +1,83 @@
+import json
+
+import pytest
+import torch
+
+from foleygram.describe import PARTS, describe_model, expected_memory
+from foleygram.doctor import doctor
+from foleygram.errors import ModelError
+from foleygram.hub.sources import imported_folder
+from foleygram.importing import import_stable_audio
+from foleygram.media.codecs import available_codecs
+from foleygram.pipeline import FoleyGRAM
+
+from . import small
+
+
+def test_the_paper_s_model_component_by_component():
+    report = describe_model("full")
+    counts = {part.name: part.parameters / 1e6 for part in report.components}
+    expected = {
+        "vision": 1012.6, "audio": 90.3, "text": 108.9, "heads": 1.51, "conditioner": 1.6, "autoencoder": 156.1,
+        "transformer": 1056.9, "control_net": 192.9,
+    }  # fmt: skip
+    assert tuple(counts) == PARTS
+    assert counts == pytest.approx(expected, abs=0.07)
+    by_name = {part.name: part for part in report.components}
+    assert by_name["transformer"].kind == "Transformer" and "stabilityai/stable-audio-open-1.0" in by_name["transformer"].source
+    assert "gated" in by_name["autoencoder"].source and "Community License" in by_name["autoencoder"].licence
+    assert "foleygram import gram" in by_name["vision"].source and not by_name["vision"].present
+    assert report.memory_gib["fp32"] > report.memory_gib["bf16"] > 7
+    content = json.loads(report.as_json())
+    assert {"name", "kind", "parameters", "source", "licence", "sha256"} <= content["components"][0].keys()
+
+
+def test_imported_weights_are_seen_with_their_hash(tmp_path):
+    path = tmp_path / "model.safetensors"
+    from foleygram.hub.folder import write_tensors
+
+    write_tensors(path, small.stable_audio(small.model()))
+    out = tmp_path / "mine"
+    import_stable_audio(path, out, small.CONFIG)
+    report = describe_model(out)
+    by_name = {part.name: part for part in report.components}
+    assert by_name["transformer"].present and len(by_name["transformer"].sha256) == 64
+    assert by_name["control_net"].notes["state"] == "before training"
+    assert not by_name["vision"].present and report.folder == str(out)
+
+
+def test_memory_before_loading():
+    fp32, bf16 = (expected_memory("full", "cpu", dtype) for dtype in ("fp32", "bf16"))
+    assert 10 < fp32 < 13 and 7 < bf16 < 10
+
+
+def test_loading_the_full_model_without_weights_says_how_to_get_them():
+    with pytest.raises(ModelError, match="conditioner are absent; .*foleygram train control") as caught:
+        FoleyGRAM.load("full", "cpu", "bf16")
+    assert "\n" not in str(caught.value)
+
+
+def test_doctor_knows_versions_devices_codecs_and_what_is_missing():
+    report = doctor()
+    assert report.versions["torch"] == torch.__version__ and report.devices[0].name == "cpu"
+    assert report.memory_gib > 0 and "h264" in report.reads and "aac" in report.writes
+    full = next(model for model in report.models if model.name == "full")
+    assert {"vision", "transformer"} <= {name for name, _ in full.missing}
+    assert "Stability AI Community License" in full.licences
+    assert report.verbs["generate --model full"] and "envelope" in report.verbs
+    assert json.loads(report.as_json())["python"] == report.python
+    assert all("\n" not in line for line in report.lines())
+
+
+def test_doctor_sees_what_was_imported(tmp_path):
+    from foleygram.hub.folder import write_tensors
+
+    write_tensors(imported_folder("full") / "vision.safetensors", {"x": torch.zeros(1)})
+    full = next(model for model in doctor().models if model.name == "full")
+    assert full.present == ("vision",)
+
+
+def test_codecs_are_asked_of_the_library():
+    codecs = available_codecs()
+    assert set(codecs.reads) | {name.removeprefix("reading ") for name in codecs.lacks} >= {"h264", "aac", "flac"}
+    assert codecs.version.count(".") == 2
