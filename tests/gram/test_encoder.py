@@ -131,8 +131,8 @@ def test_config_survives_json(config):
 
 def test_vision_tower_follows_its_config():
     with torch.device("meta"):
-        assert isinstance(GramEncoder(GramConfig()).vision, EvaVisionTransformer)
-        assert isinstance(GramEncoder(GramConfig(vision=EfficientNetConfig())).vision, EfficientNetLite0)
+        assert isinstance(GramEncoder(TINY).vision, EvaVisionTransformer)
+        assert isinstance(GramEncoder(TINY.replace(vision=EfficientNetConfig())).vision, EfficientNetLite0)
 
 
 def test_same_state_on_meta_as_in_memory(encoder):
