@@ -107,13 +107,14 @@ def score_onsets(true: np.ndarray, found: np.ndarray, wave: np.ndarray, *, upstr
     return FoleyOnsetScore(same_count, hits / len(true), precision)
 
 
-def evaluate(result: Audio, truth: Audio, *, upstream: bool = False) -> FoleyOnsetScore:
-    """The three scores of one clip. Raises DataError where the two share no sound."""
+def evaluate(result: Audio, truth: Audio) -> tuple[FoleyOnsetScore, FoleyOnsetScore]:
+    """One clip's scores as published, and corrected. Raises DataError where the two share no sound."""
     found, true = mono_at(result, RATE), mono_at(truth, RATE)
     count = min(len(found), len(true))
     if count == 0:
         raise DataError("the clips share no sound; leave the clip out")
-    return score_onsets(onsets_of(true[:count]), onsets_of(found[:count]), found[:count], upstream=upstream)
+    onsets = onsets_of(true[:count]), onsets_of(found[:count])
+    return tuple(score_onsets(*onsets, found[:count], upstream=upstream) for upstream in (True, False))
 
 
 def _suppress(onsets: np.ndarray, confidences: list[float], upstream: bool) -> list[int]:

@@ -18,7 +18,8 @@ from foleygram.data.manifest import ClipRecord
 from foleygram.errors import DataError, MediaError
 from foleygram.evaluation.systems import SOUND_SUFFIXES, System, recognise
 from foleygram.media.audio import read_audio
-from foleygram.types import Audio
+from foleygram.media.video import read_frames
+from foleygram.types import Audio, Video
 
 SILENT = 1e-4  # peak below which a file counts as silent, -80 dBFS
 FULL_SCALE = 0.999  # amplitude that counts as clipped
@@ -68,6 +69,18 @@ class Ingestion:
     def truth(self, output: Output) -> Audio:
         """The same span of the true sound, at its own rate."""
         return excerpt(read_audio(output.record.audio, rate=None), output.start, self.span)
+
+    def picture(self, output: Output, short_side: int) -> Video:
+        """The same span of the picture, all its frames, times from the start of the span. Raises DataError where the clip
+        has no video, MediaError where it cannot be read."""
+        if output.record.video is None:
+            raise DataError(f"{output.record.id}: the true clip has no video")
+        video = read_frames(output.record.video, short_side=short_side)
+        times = video.times - output.start
+        within = (times >= 0) & (times < self.span)
+        if not within.any():
+            raise DataError(f"{output.record.video}: shows nothing from {output.start:g} s on")
+        return Video(video.frames[within], times[within], self.span)
 
     def onsets(self, output: Output) -> list[float]:
         """The true events within the span, s from its start."""
@@ -120,7 +133,9 @@ def ingest(folder: Path, records: Sequence[ClipRecord], system: System | None = 
     return Ingestion(system, tuple(outputs), tuple(findings), span, tuple(sorted(set(rates))), tuple(sorted(set(channels))))
 
 
-def _named(folder: Path, names: list[str], records: Sequence[ClipRecord], system: System) -> tuple[list[Output], list[Finding]]:
+def _named(
+    files: list[Path], names: list[str], records: Sequence[ClipRecord], system: System
+) -> tuple[list[Output], list[Finding]]:
     by_id = {record.id: record for record in records}
     found, findings = [], []
     for file, name in zip(files, names, strict=True):

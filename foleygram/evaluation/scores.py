@@ -30,6 +30,14 @@ class Score:
     windows: int = 0
     note: str = ""
 
+    def __post_init__(self):
+        # A number that is not defined, such as the precision of nothing, is an empty cell and not a NaN.
+        if self.value is not None and not math.isfinite(self.value):
+            object.__setattr__(self, "value", None)
+            object.__setattr__(self, "note", f"{self.note}; not defined for these clips".removeprefix("; "))
+        if self.interval is not None and not (math.isfinite(self.interval.low) and math.isfinite(self.interval.high)):
+            object.__setattr__(self, "interval", None)
+
 
 @dataclass(frozen=True)
 class ClipScore:
@@ -67,7 +75,12 @@ class ScoreReport:
 
     def as_json(self) -> str:
         """Everything, as JSON text; numbers that are not finite become null."""
-        return json.dumps(finite(asdict(self)), indent=1)
+        return as_json(asdict(self))
+
+
+def as_json(content: object) -> str:
+    """JSON text of nested mappings and sequences; numbers that are not finite become null."""
+    return json.dumps(finite(content), indent=1, default=str)
 
 
 def finite(value):

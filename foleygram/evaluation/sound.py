@@ -1,6 +1,6 @@
 """The looks of a sound: what a listener hears first and no embedding tells. All pure functions of one ``Audio``.
 
-Levels are dB relative to full scale (a full-scale square wave has 0 dBFS RMS); silence is -inf and stays so.
+Levels are dB relative to full scale (a full-scale square wave has 0 dBFS RMS); silence, and all below, is -120.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ class Looks:
 
 
 def decibel(amplitude: float) -> float:
-    """20 log10, with -inf for 0."""
-    return float(20 * np.log10(amplitude)) if amplitude > 0 else float("-inf")
+    """20 log10, at least -120."""
+    return float(20 * np.log10(max(amplitude, 1e-6)))
 
 
 def noise_floor(audio: Audio, onsets: np.ndarray | None = None) -> float:
@@ -41,7 +41,7 @@ def noise_floor(audio: Audio, onsets: np.ndarray | None = None) -> float:
     or where events leave no such pause, the tenth percentile of all steps."""
     curve = rms(audio.mono())
     if len(curve) == 0:
-        return float("-inf")
+        return decibel(0.0)
     times = np.arange(len(curve)) * ENVELOPE_HOP / audio.rate
     quiet = np.ones(len(curve), dtype=bool)
     for onset in () if onsets is None else onsets:
@@ -89,7 +89,7 @@ def evaluate(audio: Audio, onsets: np.ndarray | None = None) -> Looks:
         level=decibel(float(np.sqrt((wave**2).mean())) if len(wave) else 0.0),
         peak=decibel(float(np.abs(audio.samples).max()) if len(wave) else 0.0),
         crest=crest_factor(audio),
-        floor=float("-inf") if quietest else noise_floor(audio, onsets),
+        floor=decibel(0.0) if quietest else noise_floor(audio, onsets),
         stereo=stereo_correlation(audio),
         clipped=float((np.abs(audio.samples) >= 0.9999).mean()) if len(wave) else 0.0,
         bandwidth=bandwidth(audio),
