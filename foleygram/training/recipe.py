@@ -10,6 +10,7 @@ from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
+from foleygram.training.timing import TimingTraining
 
 
 class Recipe(Config):
@@ -25,6 +26,7 @@ class Recipe(Config):
     diffusion: DiffusionTraining = DiffusionTraining()
     gram: GramTraining = GramTraining()
     control: ControlTraining = ControlTraining()
+    timing: TimingTraining = TimingTraining()
 
 
 def read_recipe(path: Path) -> Recipe:

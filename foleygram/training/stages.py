@@ -11,12 +11,15 @@ from foleygram.data.features import read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
+from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError
 from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import write_json
-from foleygram.pipeline import GRAM_FILES, assign
+from foleygram.pipeline import GRAM_FILES, assign, build_autoencoder, pick_device
+from foleygram.timing.network import TimingConfig
+from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.control import ClipEmbeddings, ControlStage
@@ -32,6 +35,7 @@ from foleygram.training.latents import (
 )
 from foleygram.training.loop import LoopResult, run
 from foleygram.training.recipe import Recipe
+from foleygram.training.timing import TimingStage, load_clips
 
 
 
@@ -58,8 +62,9 @@ class Workshop:
         assign(module, *paths)
         return module.eval().requires_grad_(False)
 
-    def autoencoder(self) -> SpectralAutoencoder:
-        return self.trained(SpectralAutoencoder(self.recipe.model.autoencoder), "autoencoder", "autoencoder")
+    def autoencoder(self) -> SpectralAutoencoder | OobleckAutoencoder:
+        model = build_autoencoder(self.recipe.model.autoencoder)
+        return self.trained(model, "autoencoder", "autoencoder").to(pick_device("auto"))
 
     def latents(self, records: Sequence[ClipRecord], envelope: bool = False):
         return sound_latents(self.autoencoder(), self.sounds(records), self.cache, envelope)
@@ -69,7 +74,7 @@ class Workshop:
         """With the frozen towers; audio tower and heads are fresh."""
         from foleygram.training.towers import frozen_towers
 
-        return frozen_towers(self.recipe, self.out)
+        return frozen_towers(self.recipe, self.out).to(pick_device("auto"))
 
     def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
         """What the GRAM stage learns from; the frozen towers run once."""
@@ -138,6 +143,7 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
         embeddings = ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
         crops = Crops([shop.latents(records), shop.latents(records, envelope=True)], seconds, hop)
         sets.append((crops, features.captions, embeddings))
+    del encoder, embedder  # from here on only transformer and ControlNet are held
     transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
     conditioner = shop.trained(Conditioner(recipe.model.conditioner), "diffusion", "conditioner")
     control_net = ControlNet(recipe.model.transformer, recipe.model.control_net)
@@ -145,3 +151,15 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
     train, valid = sets
     stage = ControlStage(transformer, control_net, conditioner, recipe.control, recipe.seed, out, *train, *valid)
     return run(stage, recipe.control.loop, out / "training" / "control", stop_after)
+
+
+def train_timing(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
+    """The predictor of envelopes from pictures (training/timing.py); needs no other stage."""
+    torch.manual_seed(recipe.seed)
+    shop = Workshop(recipe, data, out)
+    model = EnvelopePredictor(recipe.model.timing or TimingConfig())
+    model.network.initialise()
+    chosen = shop.train[: recipe.timing.clips], shop.valid[: recipe.timing.valid_clips]
+    train, valid = (load_clips(records, shop.scenes, textures, shop.cache, recipe.seed, model.config) for records in chosen)
+    stage = TimingStage(model, recipe.timing, train, valid, recipe.seed, out)
+    return run(stage, recipe.timing.loop, out / "training" / "timing", stop_after)

@@ -1,0 +1,133 @@
+"""The network's curves become events, and events and levels an envelope.
+
+Onsets decide when something begins, to a part of a frame; the level decides how it goes on. So the attack is as sharp as
+a real one although the network's level is blurred by what it cannot know.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from foleygram.signal.envelope import step_count
+from foleygram.timing.track import OnsetEvent, OnsetTrack
+from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, ENVELOPE_WINDOW, Envelope
+
+SPREAD = 1.5
+"""Standard deviation in steps of the bump that the network learns to draw around an onset."""
+
+REACH = 5
+"""Steps to both sides of an onset whose probability belongs to it (58 ms)."""
+
+BLUR = 0.06
+"""s before the next onset in which the level already rises because the network is unsure of the moment."""
+
+ATTACK = {"hit": 0.004, "scratch": 0.02}  # s
+FALL = 0.03  # s in which a hit falls to 1/e from its peak towards the level that follows
+
+
+@dataclass(frozen=True, eq=False)
+class Reading:
+    """The network's results of a whole film on an even grid from time 0, float32 [step] each. ``level``: linear amplitude
+    relative to full strength; ``onset``: probability; ``offset``: s to the nearest onset; ``strength``: dB under full
+    strength; ``scratch``: probability of this kind; ``rate``: steps/s; ``seconds``: length of the sound to make."""
+
+    level: np.ndarray
+    onset: np.ndarray
+    offset: np.ndarray
+    strength: np.ndarray
+    scratch: np.ndarray
+    rate: float
+    seconds: float
+
+
+def confidence(onset: np.ndarray) -> np.ndarray:
+    """Probability that an onset lies within ``REACH`` steps, about 0..1: the mass of the bump there, 1 for a whole one."""
+    mass = np.convolve(onset, np.ones(2 * REACH + 1), mode="same")
+    return mass / (SPREAD * math.sqrt(2 * math.pi))
+
+
+def smoothed(onset: np.ndarray) -> np.ndarray:
+    """``onset`` under a bump of the learned shape, so that two halves of one bump are one peak."""
+    steps = np.arange(-REACH, REACH + 1)
+    bump = np.exp(-0.5 * (steps / SPREAD) ** 2)
+    return np.convolve(onset, bump / bump.sum(), mode="same")
+
+
+def read_track(reading: Reading, threshold: float, apart: float, peak: float) -> OnsetTrack:
+    """Events where the probability peaks with a confidence of at least ``threshold``, ``apart`` s or more from a surer one.
+
+    The time is the mean of what the steps around the peak point at, weighted by their probability, so it does not keep to
+    the grid. ``peak``: linear amplitude of full strength."""
+    curve, sure = smoothed(reading.onset), confidence(reading.onset)
+    inner = (curve[1:-1] >= curve[:-2]) & (curve[1:-1] > curve[2:])
+    places = np.flatnonzero(np.concatenate([[False], inner, [False]]) & (sure >= threshold))
+    events: list[OnsetEvent] = []
+    for place in places[np.argsort(-curve[places], kind="stable")]:
+        part = slice(max(place - 2, 0), place + 3)
+        weight = reading.onset[part].astype(np.float64)
+        pointed = np.arange(part.start, part.start + len(weight)) / reading.rate + reading.offset[part]
+        time = float((weight * pointed).sum() / max(weight.sum(), 1e-9))
+        if not 0 <= time < reading.seconds or any(abs(time - event.seconds) < apart for event in events):
+            continue
+        strength = peak * 10 ** (min(float((weight * reading.strength[part]).sum() / max(weight.sum(), 1e-9)), 0.0) / 20)
+        scratch = float((weight * reading.scratch[part]).sum() / max(weight.sum(), 1e-9)) > 0.5
+        events.append(OnsetEvent(time, strength, "scratch" if scratch else "hit"))
+    return with_durations(OnsetTrack(tuple(events)), reading)
+
+
+def with_durations(track: OnsetTrack, reading: Reading) -> OnsetTrack:
+    """Scratches last until their level has fallen to a third of its height, or to the next event."""
+    events = []
+    for event, end in zip(track.events, ends_of(track, reading.seconds), strict=True):
+        if event.kind == "scratch":
+            first = round(event.seconds * reading.rate)
+            part = reading.level[first : max(round((end - BLUR) * reading.rate), first + 1)]
+            above = np.flatnonzero(part >= part.max() / 3) if len(part) and part.max() > 0 else np.zeros(0, int)
+            length = float(above[-1] / reading.rate) if len(above) else 0.0
+            event = OnsetEvent(event.seconds, event.strength, event.kind, max(length, 0.03))
+        events.append(event)
+    return OnsetTrack(tuple(events))
+
+
+def ends_of(track: OnsetTrack, seconds: float) -> list[float]:
+    """Where each event is followed by the next, or by the end of the clip; s."""
+    return [*track.times[1:].tolist(), seconds]
+
+
+def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:
+    """The envelope: at each onset an attack to its strength, then the level of the network, which for a hit only falls.
+
+    Between events it is silent where the level says so; without an event it is silent throughout."""
+    steps = step_count(reading.seconds)
+    grid = np.arange(steps) / ENVELOPE_RATE
+    if not len(track):
+        return Envelope(np.zeros(steps))
+    level = peak * np.interp(grid, np.arange(len(reading.level)) / reading.rate, reading.level, right=0.0)
+    values = np.zeros(steps)
+    tail = 0.0  # what is left of the event before
+    for event, end in zip(track.events, ends_of(track, reading.seconds), strict=True):
+        first, last = math.ceil(event.seconds * ENVELOPE_RATE), math.ceil(end * ENVELOPE_RATE)
+        if last <= first:
+            continue
+        since = grid[first:last] - event.seconds
+        body = level[first:last].copy()
+        body[since > end - event.seconds - BLUR] = np.inf  # that rise belongs to the next event
+        body = np.minimum.accumulate(body) if event.kind == "hit" else held(body)
+        body = np.minimum(body, event.strength)
+        fall = event.strength * np.exp(-since / (FALL if event.kind == "hit" else 2 * FALL))
+        shape = np.maximum(body, fall) * np.minimum(since / ATTACK[event.kind] + 1e-3, 1)
+        values[first:last] = np.maximum(shape, tail * np.exp(-since / FALL))
+        tail = values[last - 1]
+    # what Eq. 5 would measure: the mean power of windows of W samples
+    window = np.ones(ENVELOPE_WINDOW // ENVELOPE_HOP) * ENVELOPE_HOP / ENVELOPE_WINDOW
+    power = np.convolve(np.pad(values**2, (1, 2)), window, mode="valid")
+    return Envelope(np.sqrt(np.maximum(power, 0))[:steps])
+
+
+def held(body: np.ndarray) -> np.ndarray:
+    """Where the level is not known (infinite, at the end), its last known value; 0 where there is none."""
+    known = np.isfinite(body)
+    return np.where(known, body, body[known][-1] if known.any() else 0.0)
