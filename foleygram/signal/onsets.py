@@ -50,16 +50,16 @@ def envelope_onsets(
     gap = max(1, round(apart * envelope.rate))
     # 20 dB below the quietest onset all is silence. So it is before time 0: a sound that is there already is an onset.
     level = 20 * np.log10(np.maximum(values / peak, 10 ** (-(floor + 20) / 20)))
-    level = np.concatenate([np.full(window, level.min()), level])
+    level = np.concatenate([np.full(window, -(floor + 20.0)), level])
     risen = level[window:] - level[:-window]
-    padded = np.pad(np.abs(risen), around, mode="edge")
+    padded = np.pad(np.abs(risen), around)
     usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * around + 1), axis=1)
     strong = np.flatnonzero((risen >= np.maximum(rise, 3 * usual)) & (level[window:] >= -floor))
-    step = np.diff(level)[window - 1 :]  # rise from the step before
     found: list[int] = []
     for k in strong[np.argsort(-risen[strong], kind="stable")]:
-        begin = max(0, k - window + 1)
-        first = int(begin + np.argmax(step[begin : k + 1]))
+        # The first step clearly above the level before the rise; level[k] is one window before level[k + window].
+        above = level[k + 1 : k + window + 1] - level[k] >= max(1.5, 0.15 * risen[k])
+        first = max(0, int(k - window + 1 + np.argmax(above)))
         if all(abs(first - other) >= gap for other in found):
             found.append(first)
     # Step k is the first whose window reaches the onset, so that lies in the last h samples of the window.
