@@ -1,0 +1,229 @@
+"""Tables I and II as commands: a model sounds the clips of a split under several conditionings, and each is scored.
+
+Table II asks what each modality gives, on one model. The control experiments for Table I ask what temporal control and a
+joint space give, on one backbone: each variant is a model trained like the others but for one thing, with the information
+of one of the paper's baselines. A run that was broken off goes on where it stood; results of other settings are refused.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import zlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from foleygram.data.features import clip_frames, read_scenes
+from foleygram.data.manifest import ClipRecord, read_manifest
+from foleygram.errors import DataError, UsageError
+from foleygram.evaluation.embedders import Embedder
+from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
+from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
+from foleygram.media.audio import read_audio, write_audio
+from foleygram.signal.envelope import envelope_from_hits, extract_envelope
+from foleygram.types import SAMPLE_RATE, Audio, Clip, Envelope, modality_set
+
+if TYPE_CHECKING:
+    from foleygram.data.scenes import Scene
+    from foleygram.pipeline import FoleyGRAM
+
+Control = Literal["envelope", "onsets", "none"]
+"""What is known of the timing: the envelope of the true sound, its onsets alone, nothing."""
+
+ONSET_STRENGTH = 0.1  # linear RMS of every hit where only onsets are known
+FRAMES = 8  # of a clip that the model is shown
+SETTINGS = "settings.json"
+
+
+@dataclass(frozen=True)
+class Variant:
+    """One row. ``name``: of the row and its folder; ``use``: conditioning modalities; ``control``: known timing; ``model``:
+    which of the trained variants, empty for the model itself; ``claim``: what the row is there to show; ``paper``: the
+    row of the paper beside it."""
+
+    name: str
+    use: str
+    control: Control = "envelope"
+    model: str = ""
+    claim: str = ""
+    paper: PaperRow | None = None
+
+
+TABLE_2_VARIANTS = tuple(Variant(row.label, row.label, claim="what each modality gives", paper=row) for row in TABLE_2)
+
+TABLE_1_VARIANTS = (
+    Variant("no timing, V", "V", "none", "no-control", "what SpecVQGAN and Diff-Foley know", TABLE_1[1]),
+    Variant("onsets, A", "A", "onsets", "onsets", "what SyncFusion knows with an audio prompt", TABLE_1[4]),
+    Variant("onsets, T", "T", "onsets", "onsets", "what SyncFusion knows with a text prompt", TABLE_1[3]),
+    Variant("envelope, cosine, A", "A", "envelope", "cosine", "what Video-Foley knows with an audio prompt", TABLE_1[6]),
+    Variant("envelope, cosine, T", "T", "envelope", "cosine", "what Video-Foley knows with a text prompt", TABLE_1[5]),
+    Variant("envelope, cosine, AVT", "AVT", "envelope", "cosine", "GRAM against cosine alignment, all else equal"),
+    Variant("envelope, unaligned, AVT", "AVT", "envelope", "unaligned", "what a joint space gives at all"),
+    Variant("FoleyGRAM", "AVT", "envelope", "", "the paper's model", TABLE_1[7]),
+)
+"""Control experiments on one backbone: each isolates one claim behind Table I. The variants named in ``model`` are to be
+trained; the systems of Table I themselves are scored with ``evaluate_folder``."""
+
+
+@dataclass(frozen=True)
+class BenchmarkRow:
+    variant: Variant
+    report: EvaluationReport
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """Where pictures come from that are no files: scenes by id, and the photographs they are rendered with."""
+
+    scenes: Mapping[str, Scene]
+    textures: Path | None
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides a result besides clip and weights; kept beside the sounds."""
+
+    model: str
+    weights: str
+    use: str
+    control: Control
+    truth: str
+    steps: int | None
+    guidance: float | None
+    seed: int
+
+
+Progress = Callable[[str, int, int], None]
+"""Told the stage, how many clips of it are done, and how many there are."""
+
+
+def benchmark_minihits(
+    model: FoleyGRAM,
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    variants: Sequence[Variant] = TABLE_2_VARIANTS,
+    split: str | None = "test",
+    limit: int | None = None,
+    others: Mapping[str, FoleyGRAM] | None = None,
+    textures: Path | None = None,
+    steps: int | None = None,
+    guidance: float | None = None,
+    seed: int = 0,
+    second: str | Path | None = None,
+    cache: str | Path | None = None,
+    embedder: Embedder | None = None,
+    command: str = "",
+    on_progress: Progress = lambda stage, done, total: None,
+) -> tuple[BenchmarkRow, ...]:
+    """Generates the clips of a split under each of ``variants`` with one model, and scores them. Trains nothing.
+
+    ``out``: folder for the sounds, one folder for each variant; ``others``: models by the names in ``Variant.model``;
+    ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
+    ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it. For further arguments
+    see ``evaluate_folder``. Raises UsageError where a model is missing, DataError where a clip lacks what a variant needs
+    and where ``out`` holds sounds of other settings."""
+    rows = []
+    models = {"": model, **(others or {})}
+    absent = sorted({variant.model for variant in variants} - set(models))
+    if absent:
+        raise UsageError(f"these rows need the models {', '.join(absent)}; train them and pass them as others")
+    records = read_manifest(Path(manifest), split)[:limit]
+    scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
+    for variant in variants:
+        used = models[variant.model]
+        folder = Path(out) / variant.name
+        settings = Settings(
+            used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, Path(manifest).name,
+            steps, guidance, seed,
+        )  # fmt: skip
+        generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
+        report = evaluate_folder(
+            folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit, cache=cache,
+            embedder=embedder, seed=seed, command=command, on_progress=on_progress,
+        )  # fmt: skip
+        rows.append(BenchmarkRow(variant, replace(report, given=information(variant))))
+    return tuple(rows)
+
+
+def information(variant: Variant) -> tuple[str, ...]:
+    """What a variant knows of each clip, in words."""
+    timing = {"envelope": "envelope of the own sound", "onsets": "onset times of the own sound", "none": "no timing"}
+    names = {"A": "own sound", "V": "own video", "T": "own text"}
+    return (timing[variant.control], *(names[letter] for letter in modality_set(variant.use)))
+
+
+def fingerprint_of(model: FoleyGRAM) -> str:
+    """Sha256 over names and values of all parameters and buffers, so that sounds of other weights are not taken for the
+    model's own."""
+    digest = hashlib.sha256()
+    for name, tensor in sorted(model.state_dict().items()):
+        digest.update(name.encode())
+        digest.update(tensor.detach().cpu().float().numpy().tobytes())
+    return digest.hexdigest()
+
+
+def generate_set(
+    model: FoleyGRAM,
+    records: Sequence[ClipRecord],
+    pictures: Pictures,
+    folder: Path,
+    settings: Settings,
+    on_progress: Progress,
+) -> None:
+    """One sound for each clip, ``<id>.flac``; clips that have theirs are left alone."""
+    keep_settings(folder, settings)
+    for number, record in enumerate(records, 1):
+        path = folder / f"{record.id}.flac"
+        if not path.exists():
+            clip = clip_of(record, settings.use, pictures)
+            audio = read_audio(record.audio, SAMPLE_RATE).trim(record.seconds)
+            (sound,) = model.generate(
+                clip,
+                control_of(record, audio, settings.control),
+                use=settings.use,
+                seed=clip_seed(settings.seed, record.id),
+                steps=settings.steps,
+                guidance=settings.guidance,
+            )
+            write_audio(path, sound)
+        on_progress(f"generating {folder.name}", number, len(records))
+
+
+def clip_seed(seed: int, id: str) -> int:
+    """A seed that depends on run and clip alone, not on which other clips are made."""
+    return zlib.crc32(f"{seed} {id}".encode())
+
+
+def clip_of(record: ClipRecord, use: str, pictures: Pictures) -> Clip:
+    """What the model is shown of a clip. Raises DataError where a modality is missing, MediaError for broken files."""
+    if "T" in use and not record.text:
+        raise DataError(f"{record.id}: the manifest has no text, which {use} needs")
+    video = clip_frames(record, FRAMES, pictures.scenes, pictures.textures) if "V" in use else None
+    audio = read_audio(record.audio, SAMPLE_RATE).stereo().trim(record.seconds) if "A" in use else None
+    return Clip(video, audio, record.text if "T" in use else None, record.seconds)
+
+
+def control_of(record: ClipRecord, audio: Audio, control: Control) -> Envelope:
+    """The timing that a variant knows. ``none`` gives silence: models without control do not listen to it."""
+    if control == "envelope":
+        return extract_envelope(audio)
+    if control == "onsets":
+        return envelope_from_hits([(time, ONSET_STRENGTH) for time, _ in record.onsets], record.seconds)
+    if control == "none":
+        return envelope_from_hits([], record.seconds)
+    raise UsageError(f"timing is known as envelope, onsets or none, not '{control}'")
+
+
+def keep_settings(folder: Path, settings: Settings) -> None:
+    """Writes the settings into a new folder; DataError where the folder holds sounds of others."""
+    path = folder / SETTINGS
+    text = json.dumps(asdict(settings), indent=1) + "\n"
+    if path.is_file() and path.read_text() != text:
+        raise DataError(f"{folder}: holds sounds of other settings ({SETTINGS}); choose another folder or remove it")
+    if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
+        raise DataError(f"{folder}: is not empty and not the folder of a benchmark; choose another folder")
+    folder.mkdir(parents=True, exist_ok=True)
+    path.write_text(text)

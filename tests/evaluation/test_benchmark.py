@@ -1,0 +1,122 @@
+"""The tables as commands, on a tiny random model."""
+
+import dataclasses
+
+import numpy as np
+import pytest
+
+from foleygram.data.manifest import ClipRecord, write_manifest
+from foleygram.errors import DataError, UsageError
+from foleygram.evaluation.benchmark import (
+    TABLE_1_VARIANTS,
+    TABLE_2_VARIANTS,
+    Pictures,
+    Variant,
+    benchmark_minihits,
+    clip_of,
+    clip_seed,
+    control_of,
+    fingerprint_of,
+    information,
+)
+from foleygram.evaluation.logmel import LogMel
+from foleygram.media.audio import read_audio, write_audio
+from tests.evaluation.conftest import burst_clips
+from tests.tiny import tiny_model
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path, monkeypatch):
+    monkeypatch.setenv("FOLEYGRAM_CACHE", str(tmp_path / "cache"))
+
+
+@pytest.fixture(scope="module")
+def records(tmp_path_factory) -> tuple[ClipRecord, ...]:
+    folder = tmp_path_factory.mktemp("truth")
+    found = []
+    for number, (audio, times) in enumerate(zip(*burst_clips(3), strict=True)):
+        write_audio(folder / f"c{number}.wav", audio)
+        hits = tuple((time, 0.5) for time in times)
+        found.append(
+            ClipRecord(f"c{number}", "test", None, folder / f"c{number}.wav", "a person hits metal", "metal", "hit", 2.0, hits)
+        )
+    return tuple(found)
+
+
+@pytest.fixture(scope="module")
+def model():
+    return tiny_model()
+
+
+def test_generates_scores_and_goes_on_where_it_stood(records, model, tmp_path):
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    variants = (Variant("AT", "AT"), Variant("onsets, T", "T", "onsets"))
+    stages = []
+    run = lambda **more: benchmark_minihits(  # noqa: E731
+        model, manifest, tmp_path / "out", variants=variants, steps=2, embedder=LogMel(),
+        on_progress=lambda stage, done, total: stages.append(stage), **more,
+    )  # fmt: skip
+    first, second = run()
+    assert first.report.name == "AT" and first.report.complete and len(first.report.clips) == 3
+    assert second.report.given == ("onset times of the own sound", "own text")
+    assert {"generating AT", "scoring"} <= set(stages)
+    sound = tmp_path / "out" / "AT" / "c1.flac"
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.flac")}
+    content = read_audio(sound).samples
+    sound.unlink()
+    run()
+    np.testing.assert_array_equal(read_audio(sound).samples, content)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path != sound)
+    with pytest.raises(DataError, match="other settings"):
+        run(seed=1)
+
+
+def test_folders_of_others_are_left_alone(records, model, tmp_path):
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    (tmp_path / "out" / "A").mkdir(parents=True)
+    (tmp_path / "out" / "A" / "thesis.txt").write_text("mine")
+    with pytest.raises(DataError, match="not empty"):
+        benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("A", "A")], embedder=LogMel())
+
+
+def test_what_a_variant_needs_is_asked_for(records, model, tmp_path):
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    with pytest.raises(UsageError, match="need the models cosine, no-control, onsets, unaligned"):
+        benchmark_minihits(model, manifest, tmp_path / "out", variants=TABLE_1_VARIANTS, embedder=LogMel())
+    nothing = Pictures({}, None)
+    with pytest.raises(DataError, match="no video file and no scene"):
+        clip_of(records[0], "V", nothing)
+    with pytest.raises(DataError, match="no text"):
+        clip_of(dataclasses.replace(records[0], text=""), "AT", nothing)
+    assert clip_of(records[0], "T", nothing).modalities == "T"
+    with pytest.raises(UsageError):
+        control_of(records[0], burst_clips(1)[0][0], "rhythm")
+
+
+def test_timing_that_a_variant_knows(records):
+    audio = read_audio(records[0].audio)
+    own, onsets, none = (control_of(records[0], audio, control) for control in ("envelope", "onsets", "none"))
+    assert not none.values.any()
+    assert onsets.values.max() < own.values.max() or onsets.values.max() > 0
+    assert len(own.values) == len(onsets.values) == len(none.values)
+    peaks = [onsets.times[onsets.values > 0][0], records[0].onsets[0][0]]
+    assert peaks[0] == pytest.approx(peaks[1], abs=0.01)
+
+
+def test_seeds_depend_on_run_and_clip_alone():
+    assert clip_seed(0, "a") == clip_seed(0, "a") != clip_seed(1, "a") != clip_seed(1, "b")
+
+
+def test_a_fingerprint_notices_one_weight():
+    model, other = tiny_model(), tiny_model()
+    assert fingerprint_of(model) == fingerprint_of(other)
+    next(other.transformer.parameters()).data.view(-1)[0] += 1e-3
+    assert fingerprint_of(model) != fingerprint_of(other)
+
+
+def test_tables_are_the_papers():
+    assert [variant.use for variant in TABLE_2_VARIANTS] == ["AVT", "AV", "AT", "VT", "A", "V", "T"]
+    assert all(variant.control == "envelope" for variant in TABLE_2_VARIANTS)
+    assert TABLE_1_VARIANTS[-1].paper.label == "FoleyGRAM"
+    assert information(TABLE_1_VARIANTS[0]) == ("no timing", "own video")
+    assert len({variant.name for variant in TABLE_1_VARIANTS}) == len(TABLE_1_VARIANTS)
