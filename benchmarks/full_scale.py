@@ -126,7 +126,9 @@ def compare(dtype: torch.dtype, repeats: int) -> None:
                 times[name].append(time.perf_counter() - began)
     best = {name: round(min(values), 3) for name, values in times.items()}
     middle = {name: round(sorted(values)[len(values) // 2], 3) for name, values in times.items()}
-    difference = float((results["foleygram"].float() - results["diffusers"].float()).abs().max()) if theirs is not None else None
+    difference = (
+        float((results["foleygram"].float() - results["diffusers"].float()).abs().max()) if theirs is not None else None
+    )
     say(
         what="one guided step (batch 2, 216 positions)", dtype=str(dtype), best_seconds=best, median_seconds=middle,
         largest_difference=difference, largest_value=float(results["foleygram"].abs().max()),
@@ -169,7 +171,9 @@ def train(batch: int) -> None:
     crops = Crops(latents, SECONDS, config.autoencoder.hop)
     captions = Captions(("a",), ((0,),) * 4)
     training = ControlTraining(modality_dropout=0.0, seconds=SECONDS)
-    stage = ControlStage(transformer, net, conditioner, training, 0, Path("."), crops, captions, points, crops, captions, points).train()
+    stage = ControlStage(
+        transformer, net, conditioner, training, 0, Path("."), crops, captions, points, crops, captions, points
+    ).train()
     transformer.gradient_checkpointing = net.gradient_checkpointing = True
     optimizer = torch.optim.AdamW((p for p in stage.parameters() if p.requires_grad), lr=1e-4, weight_decay=1e-3)
     say(what="control stage", trained=sum(p.numel() for p in stage.parameters() if p.requires_grad), batch=batch)

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from foleygram.hub.aisfx import INSTALL as AISFX_INSTALL
 from foleygram.hub.aisfx import find_aisfx_checkpoint
-from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder
+from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, in_hub_cache
 
 LIBRARIES = (
     "torch", "numpy", "scipy", "safetensors", "huggingface_hub", "tokenizers", "av", "soxr", "soundfile",
@@ -170,12 +170,6 @@ def model_states() -> tuple[ModelState, ...]:
                 missing.append((name, f"{name}.safetensors is absent; install the package again"))
         states.append(ModelState(folder.name, tuple(licences), tuple(present), tuple(missing)))
     return tuple(states)
-
-
-def in_hub_cache(source: HubSource) -> bool:
-    from huggingface_hub import try_to_load_from_cache
-
-    return isinstance(try_to_load_from_cache(source.repo, source.path, revision=source.revision), str)
 
 
 def cached_repositories() -> tuple[str, ...]:

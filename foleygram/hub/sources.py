@@ -128,6 +128,13 @@ def fetch_file(source: HubSource) -> Path:
     return path
 
 
+def in_hub_cache(source: HubSource) -> bool:
+    """Whether the file was fetched before."""
+    from huggingface_hub import try_to_load_from_cache
+
+    return isinstance(try_to_load_from_cache(source.repo, source.path, revision=source.revision), str)
+
+
 def fetch_folder(repo: str) -> Path:
     """A model folder on the hub, ``user/name`` or ``user/name@revision``; without network the one in the cache."""
     from huggingface_hub import snapshot_download

@@ -37,6 +37,7 @@ class ControlTraining(Config):
     modality_dropout: float = 0.6  # share of rows that see a random proper subset
     embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
+    gradient_checkpointing: bool = False  # computes the blocks twice, and keeps only their inputs in memory
 
 
 @dataclass(frozen=True, eq=False)
@@ -68,6 +69,7 @@ class ControlStage(Stage):
             parameter.requires_grad_(name.startswith("gram_"))
         # the embedders of the copy beyond the reference's cut are used, so all of the ControlNet learns
         self.control_net.requires_grad_(True)
+        transformer.gradient_checkpointing = control_net.gradient_checkpointing = config.gradient_checkpointing
 
     def compiled_blocks(self) -> Sequence[nn.Module]:
         return [*self.transformer.transformer_blocks, *self.control_net.transformer_blocks]
@@ -115,12 +117,12 @@ class ControlStage(Stage):
         return v_loss(prediction, v_target(latent, noise, t))[None]
 
     def validate(self) -> Sequence[float]:
-        losses = []
+        losses, device = [], next(self.transformer.parameters()).device
         for part in range(4):
             columns = zip(*(self.draw(self.valid_set, 0, 16 * part + row) for row in range(16)), strict=True)
-            *rest, dropped = (torch.stack(column) for column in columns)
-            t = (torch.arange(16) + 0.5) / 16
-            with torch.autocast("cpu", torch.bfloat16):
+            *rest, dropped = (torch.stack(column).to(device) for column in columns)
+            t = ((torch.arange(16) + 0.5) / 16).to(device)
+            with torch.autocast(device.type, torch.bfloat16):
                 losses.append(self.forward(*rest, torch.zeros_like(dropped), t))
         return torch.stack(losses).mean(0).tolist()
 

@@ -73,13 +73,13 @@ class DiffusionStage(Stage):
         return v_loss(prediction, v_target(latent, noise, t))[None]
 
     def validate(self) -> Sequence[float]:
-        losses = []
+        losses, device = [], next(self.transformer.parameters()).device
         for part in range(4):
             columns = zip(*(self.draw(self.valid_set, 0, 16 * part + row) for row in range(16)), strict=True)
-            latent, states, mask, start, total, noise, _ = (torch.stack(column) for column in columns)
-            t = (torch.arange(16) + 0.5) / 16
-            with torch.autocast("cpu", torch.bfloat16):
-                losses.append(self.forward(latent, states, mask, start, total, noise, torch.zeros(16, dtype=torch.bool), t))
+            latent, states, mask, start, total, noise, _ = (torch.stack(column).to(device) for column in columns)
+            t = ((torch.arange(16) + 0.5) / 16).to(device)
+            with torch.autocast(device.type, torch.bfloat16):
+                losses.append(self.forward(latent, states, mask, start, total, noise, torch.zeros(16, dtype=torch.bool, device=device), t))
         return torch.stack(losses).mean(0).tolist()
 
     def export(self) -> None:

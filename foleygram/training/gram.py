@@ -34,7 +34,9 @@ class GramTraining(Config):
     frames: int = 8  # of each clip at a step
     stored_frames: int = 12  # frames behind the cached features
     gram: GramLossConfig = GramLossConfig(label_smoothing=0.1)
+    contrastive_weight: float = 0.0  # of the pairwise loss beside the GRAM loss; 0 = the paper
     cosine: CosineLossConfig = CosineLossConfig(pairs="all", label_smoothing=0.1)
+    crop: int = 512  # fbank frames (10 ms each) of a training sound; the loudest of three random places
     gain_db: float = 10.0  # random gain of a sound, +-
     feature_noise: float = 0.0  # relative length of a random vector added to frame and text features
 
@@ -76,8 +78,11 @@ class GramStage(Stage):
         return "finetune" if step >= (1 - self.config.finetune_share) * steps else "gram"
 
     def augmented(self, bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """A log-mel slice shifted in time and level, with a masked band; values are in units of 2 std (BEATs)."""
-        bank = np.roll(bank.astype(np.float32), draw.integers(len(bank)), axis=0)
+        """A crop of a log-mel slice at another level, with a masked band; values are in units of 2 std (BEATs)."""
+        crop = min(self.config.crop, len(bank))
+        starts = draw.integers(len(bank) - crop + 1, size=3)
+        start = max(starts, key=lambda place: float(bank[place : place + crop].astype(np.float32).mean()))
+        bank = bank[start : start + crop].astype(np.float32)
         gain = draw.uniform(-self.config.gain_db, self.config.gain_db) * np.log(10) / 10
         bank = bank + np.float32(gain / (2 * 6.55582))
         low = draw.integers(bank.shape[1])
@@ -108,6 +113,10 @@ class GramStage(Stage):
             loss = cosine_loss(points.text, points.video, points.audio, temperature, self.config.cosine)
         else:
             loss = gram_loss(points.text, points.video, points.audio, temperature, self.config.gram)
+            if self.config.contrastive_weight:
+                # a volume is small already where two of three agree; this keeps the third from drifting away
+                pairs = cosine_loss(points.text, points.video, points.audio, temperature, self.config.cosine)
+                loss = loss + self.config.contrastive_weight * pairs
         agreement = (points.text * points.audio).sum(-1).mean()
         return torch.stack([loss, agreement])
 
@@ -119,14 +128,14 @@ class GramStage(Stage):
     def embed(self, data: ClipFeatures) -> Embeddings:
         """Points of all clips (text: of all captions), without augmentation; numpy rows as tensors in fp32."""
         self.eval()
-        audio, video = [], []
+        audio, video, device = [], [], self.encoder.contra_temp.device
         for start in range(0, len(data.frames), 32):
             part = slice(start, start + 32)
-            banks = torch.from_numpy(data.banks[part].astype(np.float32))
+            banks, frames = (torch.from_numpy(rows[part].astype(np.float32)).to(device) for rows in (data.banks, data.frames))
             audio.append(self.encoder.embed_features(audio=self.encoder.audio_features(banks[:, None])).audio)
-            video.append(self.encoder.embed_features(video=torch.from_numpy(data.frames[part].astype(np.float32))).video)
-        text = self.encoder.embed_features(text=torch.from_numpy(data.texts.astype(np.float32))).text
-        return Embeddings(video=torch.cat(video), text=text, audio=torch.cat(audio))
+            video.append(self.encoder.embed_features(video=frames).video)
+        text = self.encoder.embed_features(text=torch.from_numpy(data.texts.astype(np.float32)).to(device)).text
+        return Embeddings(video=torch.cat(video).cpu(), text=text.cpu(), audio=torch.cat(audio).cpu())
 
     def validate(self) -> Sequence[float]:
         """Volume of mismatched minus matched triples; share of clips whose nearest neighbour across modalities has

@@ -17,6 +17,7 @@ from torch import Tensor
 from foleygram.data.features import clip_frames
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Scene
+from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
@@ -39,16 +40,22 @@ def clip_sounds(records: Sequence[ClipRecord], folder: Path, seconds: float) -> 
 
 
 @torch.no_grad()
-def sound_latents(model: SpectralAutoencoder, sounds: np.ndarray, folder: Path, envelope: bool) -> np.ndarray:
+def sound_latents(
+    model: SpectralAutoencoder | OobleckAutoencoder, sounds: np.ndarray, folder: Path, envelope: bool
+) -> np.ndarray:
     """fp16 [clip, latent_dim, length]: latents of the sounds, or of their envelopes (section III-B2)."""
+    weights = model.encoder.parameters() if isinstance(model, OobleckAutoencoder) else model.to_latent.parameters()
+    weights = list(weights)
+
     def row(index: int) -> np.ndarray:
         sound = Audio(sounds[index].astype(np.float32) / 32768, model.config.rate)
         if envelope:
             sound = extract_envelope(sound).as_audio(sound.seconds)
-        return model.encode(torch.from_numpy(sound.samples)[None])[0].half().numpy()
+        samples = torch.from_numpy(sound.samples)[None].to(weights[0].device)
+        return model.encode(samples)[0].half().cpu().numpy()
 
     name = "envelope-latents" if envelope else "latents"
-    key = key_of(model.to_latent.weight, model.to_latent.bias, np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds))
+    key = key_of(*weights, np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds))
     return cached_array(folder, name, key, len(sounds), row, f"encoding {'envelopes' if envelope else 'sounds'}")
 
 
@@ -94,8 +101,8 @@ def text_states(encoder: GramEncoder, captions: Captions, folder: Path) -> TextS
         result = encoder.text(encoder.tokens([captions.texts[index]]))
         states = np.zeros((length + 2, width), np.float16)
         count = int(result.mask.sum())
-        states[:count] = result.states[0, :count].half().numpy()
-        states[length] = result.pooled[0].half().numpy()
+        states[:count] = result.states[0, :count].half().cpu().numpy()
+        states[length] = result.pooled[0].half().cpu().numpy()
         states[length + 1, 0] = count
         return states
 
@@ -115,7 +122,7 @@ def frame_features(
 
     def row(index: int) -> np.ndarray:
         frames = preprocess_frames(clip_frames(records[index], count, scenes, textures), config)
-        return encoder.vision(frames).half().numpy()
+        return encoder.vision(frames.to(parameters[0].device)).half().cpu().numpy()
 
     parameters = list(encoder.vision.parameters())
     key = key_of([(record.id, record.texture) for record in records], count, encoder.config.vision, parameters[0], parameters[-1])
@@ -124,12 +131,13 @@ def frame_features(
 
 def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.ndarray:
     """fp16 [clip, time, mel]: what the audio tower reads of each sound."""
+    audio = encoder.config.audio
 
     def row(index: int) -> np.ndarray:
         sound = Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE)
         return preprocess_audio(sound, encoder.config.audio)[0].half().numpy()
 
-    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), encoder.config.audio)
+    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.mel, audio.frames, audio.slices)
     return cached_array(folder, "banks", key, len(sounds), row, "filter banks")
 
 

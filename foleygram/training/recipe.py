@@ -10,6 +10,7 @@ from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
+from foleygram.training.pretraining import PretrainingConfig
 from foleygram.training.timing import TimingTraining
 
 
@@ -24,6 +25,7 @@ class Recipe(Config):
     model: FoleyGRAMConfig
     autoencoder: AutoencoderTraining = AutoencoderTraining()
     diffusion: DiffusionTraining = DiffusionTraining()
+    pretraining: PretrainingConfig = PretrainingConfig()
     gram: GramTraining = GramTraining()
     control: ControlTraining = ControlTraining()
     timing: TimingTraining = TimingTraining()

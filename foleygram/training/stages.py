@@ -9,6 +9,7 @@ import torch
 
 from foleygram.data.features import read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
+from foleygram.data.shards import open_shards
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.autoencoder import OobleckAutoencoder
@@ -16,8 +17,10 @@ from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError
 from foleygram.gram.encoder import GramEncoder
-from foleygram.hub.folder import write_json
-from foleygram.pipeline import GRAM_FILES, assign, build_autoencoder, pick_device
+from foleygram.gram.text import Tokenizer
+from foleygram.hub.folder import read_tensors, write_json
+from foleygram.hub.layouts import check_shapes
+from foleygram.pipeline import GRAM_FILES, assign, build_autoencoder, float_state, pick_device
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
@@ -34,6 +37,7 @@ from foleygram.training.latents import (
     text_states,
 )
 from foleygram.training.loop import LoopResult, run
+from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
 
@@ -112,6 +116,32 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
         train, train_captions, valid, valid_captions, texts, valid_texts,
     )  # fmt: skip
     return run(stage, recipe.diffusion.loop, out / "training" / "diffusion", stop_after)
+
+
+def train_pretraining(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
+    """GRAM with all its towers (training/pretraining.py). ``data``: a folder of tar shards; ``out`` holds the towers' weights
+    to begin with (foleygram import) and gets the trained ones."""
+    torch.manual_seed(recipe.seed)
+    encoder = GramEncoder(recipe.model.gram)
+    start_of_gram(encoder, out)
+    clips = open_shards(sorted(data.glob("*.tar")), recipe.model.seconds)
+    stage = PretrainingStage(encoder, recipe.pretraining, clips, recipe.seed, out)
+    return run(stage, recipe.pretraining.loop, out / "training" / "pretraining", stop_after)
+
+
+def start_of_gram(encoder: GramEncoder, folder: Path) -> None:
+    """Loads the weights files of the encoder that lie in ``folder``, towers alone too, and its tokenizer."""
+    definition = folder / "tokenizer.json"
+    if not definition.exists():
+        raise ModelError(f"{definition}: absent; copy the tokenizer.json of the text tower there (bert-base-uncased)")
+    encoder.tokenizer = Tokenizer(definition.read_text(), encoder.config.text)
+    state = {}
+    for name in GRAM_FILES:
+        if (folder / f"{name}.safetensors").exists():
+            state |= float_state(read_tensors(folder / f"{name}.safetensors"))
+    kept = encoder.state_dict()
+    check_shapes(f"this GRAM encoder ({folder})", kept | state, kept)
+    encoder.load_state_dict(kept | state)
 
 
 def label_of(record: ClipRecord) -> str:

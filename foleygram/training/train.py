@@ -10,11 +10,12 @@ import torch
 
 from foleygram.errors import UsageError
 from foleygram.training.recipe import read_recipe
-from foleygram.training.stages import train_autoencoder, train_control, train_diffusion, train_gram
+from foleygram.training.stages import train_autoencoder, train_control, train_diffusion, train_gram, train_pretraining
 
 STAGES = {
     "autoencoder": train_autoencoder,
     "diffusion": train_diffusion,
+    "pretraining": train_pretraining,
     "gram": train_gram,
     "control": train_control,
 }

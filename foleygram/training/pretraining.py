@@ -1,0 +1,87 @@
+"""GRAM at the paper's size: all three towers learn, on clips read from tar shards (sections III-A and IV-C).
+
+The mini keeps its towers frozen and learns from cached features (training/gram.py); here every step decodes its clips,
+so that nothing but the shards has to lie on the disk.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import Tensor
+from torch.utils.checkpoint import checkpoint
+
+from foleygram.config import Config
+from foleygram.data.shards import ShardedClips
+from foleygram.errors import DataError
+from foleygram.gram.audio import preprocess_audio
+from foleygram.gram.encoder import GramEncoder
+from foleygram.gram.loss import GramLossConfig, gram_loss
+from foleygram.gram.text import Tokens
+from foleygram.gram.vision import preprocess_frames
+from foleygram.hub.folder import write_tensors
+from foleygram.pipeline import GRAM_FILES
+from foleygram.training.loop import LoopConfig, Stage
+
+
+class PretrainingConfig(Config):
+    """Defaults: the paper's numbers, one pass over 150,000 clips."""
+
+    loop: LoopConfig = LoopConfig(
+        steps=586, batch=256, learning_rate=1e-4, betas=(0.9, 0.98), weight_decay=0.01, warmup=58, decay="cosine", ema=0.0
+    )
+    learn: tuple[str, ...] = ("vision", "audio", "text")  # towers; the heads and the temperature always learn
+    frames: int = 8  # of each clip
+    loss: GramLossConfig = GramLossConfig()
+    readers: int = 8  # clips that are decoded at the same time
+    gradient_checkpointing: bool = True  # of the vision tower's blocks, which hold most of the memory
+
+
+class PretrainingStage(Stage):
+    """``losses``: of Eqs. 3 and 4, and the mean cosine of text and sound of one clip."""
+
+    losses = ("loss", "agreement")
+
+    def __init__(self, encoder: GramEncoder, config: PretrainingConfig, clips: ShardedClips, seed: int, folder: Path):
+        super().__init__()
+        self.encoder, self.config, self.clips, self.seed, self.folder = encoder, config, clips, seed, folder
+        for name in ("vision", "audio", "text"):
+            getattr(encoder, name).requires_grad_(name in config.learn)
+        if config.gradient_checkpointing and "vision" in config.learn:
+            for block in getattr(encoder.vision, "blocks", ()):
+                block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+    def row(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(frames, filter banks, word pieces, their mask) of a clip under one of its captions."""
+        number, caption = place
+        config = self.encoder.config
+        clip = self.clips.clip(number, self.config.frames, config.vision.size * 8 // 7, caption)
+        tokens = self.encoder.tokenizer([clip.text])
+        if clip.video is None:
+            raise DataError(
+                f"{self.clips.clips[number].key}: has no picture; GRAM is trained on clips with all three modalities"
+            )
+        frames = preprocess_frames(clip.video, config.vision.replace(frames=self.config.frames))
+        return frames, preprocess_audio(clip.audio, config.audio), tokens.ids[0], tokens.mask[0]
+
+    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+        places = self.clips.draw(self.seed, step, rows, size)
+        with ThreadPoolExecutor(self.config.readers) as readers:
+            drawn = list(readers.map(self.row, places))
+        return tuple(torch.stack(column) for column in zip(*drawn, strict=True))
+
+    def forward(self, frames: Tensor, banks: Tensor, ids: Tensor, mask: Tensor) -> Tensor:
+        points = self.encoder(frames, banks, Tokens(ids, mask))
+        loss = gram_loss(points.text, points.video, points.audio, self.encoder.contra_temp, self.config.loss)
+        agreement = (points.text * points.audio).sum(-1).mean()
+        return torch.stack([loss, agreement])
+
+    def export(self) -> None:
+        state = self.encoder.state_dict()
+        for name, prefixes in GRAM_FILES.items():
+            write_tensors(
+                self.folder / f"{name}.safetensors", {key: value for key, value in state.items() if key.startswith(prefixes)}
+            )
