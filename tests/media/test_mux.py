@@ -121,6 +121,31 @@ def test_refusals(tmp_path, tiny_video, tiny_sound, sound):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "copy.mp4", "raw.h264"]
 
 
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_same_input_same_bytes(tmp_path, tiny_video, sound, suffix):
+    for name in ("a", "b"):
+        mux(tiny_video, sound, tmp_path / f"{name}.{suffix}")
+    assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
+
+
+@pytest.mark.parametrize("tag", ["hvc1", "hev1"])
+def test_hevc_keeps_the_tag_that_players_ask_for(tmp_path, sound, tag):
+    import av
+
+    source = record(tmp_path / "a.mkv", "libx265", count=3, options={"x265-params": "log-level=none:pools=none"})
+    tagged = tmp_path / "tagged.mp4"
+    with av.open(str(source)) as original, av.open(str(tagged), "w") as copy:
+        stream = copy.add_stream_from_template(original.streams.video[0], opaque=True)
+        stream.codec_context.codec_tag = tag
+        for packet in original.demux(original.streams.video[0]):
+            if packet.size:
+                packet.stream = stream
+                copy.mux(packet)
+    mux(tagged, sound, tmp_path / "out.mp4")
+    with av.open(str(tmp_path / "out.mp4")) as container:
+        assert container.streams.video[0].codec_context.codec_tag == tag
+
+
 def test_force_replaces(tmp_path, tiny_video, sound):
     out = tmp_path / "out.mp4"
     out.write_text("an older file")
