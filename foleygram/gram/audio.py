@@ -5,6 +5,7 @@ it on 64 mel bands instead of 128, which fits the same weights.
 """
 
 import math
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
@@ -23,12 +24,18 @@ FULL_SCALE = 2**15  # the filter bank expects samples on the scale of 16-bit int
 FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # of log mel energies over AudioSet (BEATs)
 
 
-class BeatsConfig(Config):
-    """Defaults: BEATs_iter3_plus_AS2M in GRAM, 90.3 M parameters."""
+class BankConfig(Config):
+    """How an audio tower wants its filter banks."""
 
-    mel: int = 64  # bands, a multiple of patch
-    frames: int = 1024  # of one slice, 10 ms each, a multiple of patch
+    mel: int = 64  # bands
+    frames: int = 1024  # of one slice, 10 ms each
     slices: int = 1  # of a clip, evenly spread
+
+
+class BeatsConfig(BankConfig):
+    """Defaults: BEATs_iter3_plus_AS2M in GRAM, 90.3 M parameters. ``mel`` and ``frames`` are multiples of ``patch``."""
+
+    kind: Literal["beats"] = "beats"
     patch: int = 16
     embed: int = 512  # of a patch
     width: int = 768
@@ -49,7 +56,7 @@ class BeatsConfig(Config):
         return cls(embed=256, width=192, layers=4, heads=6, hidden=768, dropout=0.1, layer_drop=0.0, gradient_decay=1.0)
 
 
-def preprocess_audio(audio: Audio, config: BeatsConfig) -> Float[Tensor, "slice frames mel"]:
+def preprocess_audio(audio: Audio, config: BankConfig) -> Float[Tensor, "slice frames mel"]:
     """Log mel slices of the mono mix at 16 kHz: normalised first and padded with zeros after it, so that a pad is the
     mean of AudioSet and not silence (GRAM). Longer sound: the middle slice of each of ``config.slices`` parts."""
     waveform = torch.from_numpy(resample(Audio(audio.mono()[None], audio.rate), RATE).mono())

@@ -17,6 +17,7 @@ from foleygram.config import Config
 from foleygram.errors import ModelError, UsageError
 from foleygram.gram.audio import Beats, BeatsConfig, preprocess_audio
 from foleygram.gram.loss import TEMPERATURE
+from foleygram.gram.sound_net import SoundNet, SoundNetConfig
 from foleygram.gram.text import Bert, BertConfig, Tokenizer, Tokens
 from foleygram.gram.vision import EfficientNetConfig, EfficientNetLite0, EvaConfig, EvaVisionTransformer, preprocess_frames
 from foleygram.types import Clip, Embeddings
@@ -83,18 +84,18 @@ class GramConfig(Config):
 
     dim: int = 512  # of the joint space
     vision: VisionConfig = EvaConfig()
-    audio: BeatsConfig = BeatsConfig()
+    audio: BeatsConfig | SoundNetConfig = BeatsConfig()
     text: BertConfig = BertConfig()
     head: HeadConfig = HeadConfig()
     pool: FramePoolConfig = FramePoolConfig()
 
     @classmethod
     def mini(cls) -> "GramConfig":
-        """Small towers: EfficientNet-Lite0 and MiniLM stay as they are published, BEATs learns from scratch."""
+        """Small towers: EfficientNet-Lite0 and MiniLM stay as they are published, a sound network learns from scratch."""
         return cls(
             dim=256,
             vision=EfficientNetConfig(size=192),
-            audio=BeatsConfig.mini(),
+            audio=SoundNetConfig(),
             text=BertConfig.minilm(),
             head=HeadConfig(kind="mlp"),
             pool=FramePoolConfig(kind="moments"),
@@ -112,7 +113,7 @@ class GramEncoder(nn.Module):
             self.vision = EvaVisionTransformer(config.vision)
         else:
             self.vision = EfficientNetLite0(config.vision)
-        self.audio = Beats(config.audio)
+        self.audio = Beats(config.audio) if isinstance(config.audio, BeatsConfig) else SoundNet(config.audio)
         self.text = Bert(config.text)
         self.pool = FramePool(config.vision.features, config.pool)
         self.contra_head_t = ContrastiveHead(config.text.width, config.dim, config.head)

@@ -1,7 +1,7 @@
 """The mini's audio tower: a small convolutional network on the same filter banks that BEATs reads.
 
 A BEATs of this size does not leave its initial constant output within the steps that two cores allow (docs/lab-notes.md);
-convolutions with batch norm learn from a few thousand clips. Same input, same place in the encoder.
+convolutions learn from a few thousand clips. Same input, same place in the encoder.
 """
 
 from typing import Literal
@@ -34,8 +34,8 @@ class SoundNet(nn.Module):
         stages, inner = [], 1
         for outer in config.channels:
             stages += [
-                nn.Conv2d(inner, outer, 3, padding=1, stride=2, bias=False), nn.BatchNorm2d(outer), nn.ReLU(),
-                nn.Conv2d(outer, outer, 3, padding=1, groups=min(8, outer // 8), bias=False), nn.BatchNorm2d(outer), nn.ReLU(),
+                nn.Conv2d(inner, outer, 3, padding=1, stride=2, bias=False), nn.GroupNorm(8, outer), nn.ReLU(),
+                nn.Conv2d(outer, outer, 3, padding=1, bias=False), nn.GroupNorm(8, outer), nn.ReLU(),
             ]  # fmt: skip
             inner = outer
         self.stages = nn.Sequential(*stages)

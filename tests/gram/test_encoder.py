@@ -4,6 +4,7 @@ import torch
 
 from foleygram.errors import ModelError, UsageError
 from foleygram.gram.audio import BeatsConfig, preprocess_audio
+from foleygram.gram.sound_net import SoundNetConfig
 from foleygram.gram.encoder import ContrastiveHead, FramePool, FramePoolConfig, GramConfig, GramEncoder, HeadConfig
 from foleygram.gram.text import Tokenizer
 from foleygram.gram.vision import EfficientNetConfig, EfficientNetLite0, EvaConfig, EvaVisionTransformer, preprocess_frames
@@ -217,5 +218,5 @@ def test_mini_is_small():
         mini = GramEncoder(GramConfig.mini())
     millions = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in mini.named_children()}
     assert millions["vision"] == pytest.approx(3.35, abs=0.01)
-    assert millions["audio"] == pytest.approx(2.2, abs=0.05)
-    assert mini.config.audio == BeatsConfig.mini() and not isinstance(mini.config.vision, EvaConfig)
+    assert millions["audio"] == pytest.approx(2.14, abs=0.05)
+    assert isinstance(mini.config.audio, SoundNetConfig) and not isinstance(mini.config.vision, EvaConfig)
