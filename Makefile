@@ -1,0 +1,22 @@
+# make demo: a clip of the open benchmark gets its Foley track; make test: the tests. Both make the environment first.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/ready
+
+.PHONY: demo test clean
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
+	touch $(READY)
+
+demo: $(READY)
+	$(BIN)/foleygram prepare minihits --out demo/minihits --train 0 --validation 0 --test 1
+	$(BIN)/foleygram generate demo/minihits/video/test_00000.mp4 -o demo/foley.mp4 \
+	    --envelope demo/minihits/audio/test_00000.flac --text "A person hits metal with a wooden stick." --force
+
+test: $(READY)
+	$(BIN)/python -m pytest
+
+clean:
+	rm -rf .venv demo
