@@ -184,10 +184,10 @@ def import_gram(
 
     ``tokenizer``: tokenizer.json or vocab.txt of bert-base-uncased, which the checkpoint does not hold;
     ``keep_passengers``: also keep what FoleyGRAM does not use, so that an export is the whole checkpoint again."""
-    config = config or full_config()
+    full = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
     file, settings = find_gram_files(Path(source))
-    config = config.replace(gram=gram_config(config.gram, read_settings(settings), settings).model_dump())
+    config = full.replace(gram=gram_config(full.gram, read_settings(settings), settings).model_dump())
     parts = from_gram(read_checkpoint(file))
     encoder, passengers = dict(parts.encoder), dict(parts.passengers)
     shapes = expected(lambda: GramEncoder(config.gram))
@@ -211,6 +211,8 @@ def import_gram(
         write_atomically(out / "tokenizer.json", definition.encode())
     elif not (out / "tokenizer.json").exists():
         still.append(f"{out} has no tokenizer; {TOKENIZER_STEPS}")
+    if differing := differing_numbers(full.gram, config.gram):
+        still.append(f"hps.json differs from the recipes ({differing}); say the same under model.gram of the recipe")
     if settings is None:
         still.append("no hps.json was found; 64 mel bands were assumed, which the published checkpoints use")
     report = write_parts(out, config, files)
@@ -272,6 +274,15 @@ def gram_config(config: GramConfig, settings: Mapping[str, Any], path: Path | No
         for part, values in (("audio", audio), ("text", text), ("vision", vision))
     }
     return config.replace(dim=settings.get("contra_dim", config.dim), **changes)
+
+
+def differing_numbers(usual: GramConfig, own: GramConfig) -> str:
+    """``audio.mel 128, dim 256`` and the like: where ``own`` is not as usual; empty where it is."""
+    found = [f"dim {own.dim}"] if own.dim != usual.dim else []
+    for part in ("vision", "audio", "text"):
+        before, after = getattr(usual, part).model_dump(), getattr(own, part).model_dump()
+        found += [f"{part}.{name} {value}" for name, value in after.items() if value != before[name]]
+    return ", ".join(found)
 
 
 def write_parts(

@@ -43,17 +43,14 @@ def find_aisfx_checkpoint() -> Path | None:
 
 def load_aisfx_checkpoint() -> AisfxCheckpoint:
     """Reads the checkpoint with torch's restricted loader. Raises ModelError where the wheel is absent or broken."""
-    import pickle
-
-    import torch
+    from foleygram.hub.doors import read_pickle
 
     path = find_aisfx_checkpoint()
     if path is None:
         raise ModelError(f"the judge AISFX is not installed; {INSTALL} brings its weights (CC BY 4.0)")
     try:
-        with torch.serialization.safe_globals(plain_numbers()):
-            tensors, sets = torch.load(path, map_location="cpu", weights_only=True)
-    except (pickle.UnpicklingError, OSError, RuntimeError, ValueError) as error:
+        tensors, sets = read_pickle(path, plain_numbers())
+    except (ModelError, ValueError, TypeError) as error:
         raise ModelError(f"{path}: not the checkpoint of aisfx 0.1.2; install it again with {INSTALL}") from error
     heads = tuple((name, int(number), int(classes)) for name, (number, classes) in sets.items())
     return AisfxCheckpoint(dict(tensors), heads, sha256_of(path))

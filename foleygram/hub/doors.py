@@ -9,8 +9,9 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -21,6 +22,9 @@ from foleygram.hub.folder import read_tensors
 WRAPPINGS = ("state_dict", "model", "module")
 """Keys under which training programs keep the weights inside of a checkpoint."""
 
+UNREADABLE = (RuntimeError, EOFError, OSError, ValueError, LookupError, AttributeError, ImportError)
+"""What torch's loader raises for files that are no checkpoint, or a part of one."""
+
 
 def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file or of a torch pickle (.pt, .pth, .ckpt, .bin), on the CPU, as they are stored.
@@ -30,10 +34,21 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     path = Path(path)
     if path.suffix == ".safetensors":
         return read_tensors(path)
+    content = read_pickle(path)
+    tensors = unwrapped(content)
+    if not tensors:
+        raise ModelError(f"{path}: holds no weights (tensors by name); take the file that its authors call the checkpoint")
+    return tensors
+
+
+def read_pickle(path: Path, allowed: Sequence[object] = ()) -> Any:
+    """The content of a torch pickle: tensors, numbers, texts and containers of them. ``allowed``: further harmless types
+    (torch.serialization.safe_globals). Raises ModelError for a file that is absent, truncated or holds code."""
     if not path.is_file():
         raise ModelError(f"{path}: there is no such checkpoint; check the path")
     try:
-        content = torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
+        with torch.serialization.safe_globals(list(allowed)):
+            return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
         if named:
@@ -41,22 +56,8 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
                 f"{path}: holds code ({named[1]}), which was not run; take a checkpoint of plain tensors, best safetensors"
             ) from error
         raise ModelError(f"{path}: not a checkpoint, or only a part of one; fetch it again") from error
-    except (
-        RuntimeError,
-        EOFError,
-        OSError,
-        ValueError,
-        KeyError,
-        IndexError,
-        AttributeError,
-        UnicodeDecodeError,
-        ImportError,
-    ) as error:
+    except UNREADABLE as error:
         raise ModelError(f"{path}: not a checkpoint, or only a part of one; fetch it again") from error
-    tensors = unwrapped(content)
-    if not tensors:
-        raise ModelError(f"{path}: holds no weights (tensors by name); take the file that its authors call the checkpoint")
-    return tensors
 
 
 def unwrapped(content: object) -> dict[str, Tensor]:

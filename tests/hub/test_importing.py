@@ -153,7 +153,7 @@ def test_gram_settings_are_those_of_hps(whole, tmp_path):
     report = import_gram(checkpoint, tmp_path / "model", config=small.CONFIG)
     config = json.loads((tmp_path / "model" / "config.json").read_text())
     assert config["gram"]["audio"]["mel"] == 32 and config["gram"]["text"]["max_length"] == 12
-    assert "tokenizer" in report.open[0]
+    assert "tokenizer" in report.open[0] and "audio.mel 32, text.max_length 12" in report.open[1]
     notes = read_notes(tmp_path / "model" / "audio.safetensors")
     assert notes["sha256"] == sha256_of(checkpoint / "ckpt" / "model_step_1000.pt")
 
