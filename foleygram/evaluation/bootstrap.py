@@ -23,14 +23,17 @@ class Interval:
 
 
 def bootstrap(
-    statistic: Callable[[np.ndarray], float], count: int, *, repeats: int = 1000, seed: int = 0, level: float = LEVEL
+    statistic: Callable[[np.ndarray], np.ndarray], count: int, *, repeats: int = 2000, seed: int = 0, level: float = LEVEL
 ) -> Interval:
-    """Percentile interval of ``statistic(indices)``, where ``indices`` draws ``count`` of ``count`` clips with
-    replacement. Draws on which the statistic is not finite are left out. Source: Efron and Tibshirani 1993."""
+    """Percentile interval of a statistic of ``count`` clips, drawn with replacement.
+
+    ``statistic``: takes indices of clips, int [draw, count], and gives float [draw]; draws on which it is not finite are
+    left out. Raises DataError below two clips. Source: Efron and Tibshirani 1993."""
     if count < 2:
         raise DataError(f"an interval needs at least two clips, here are {count}")
-    generator = np.random.default_rng(seed)
-    values = np.array([statistic(generator.integers(count, size=count)) for _ in range(repeats)])
+    draws = np.random.default_rng(seed).integers(count, size=(repeats, count))
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = statistic(draws)
     return _percentiles(values[np.isfinite(values)], level)
 
 
@@ -38,7 +41,7 @@ def mean_interval(values: np.ndarray, *, repeats: int = 2000, seed: int = 0) -> 
     """The interval of the mean of one number for each clip; NaN marks clips without one."""
     values = np.asarray(values, dtype=np.float64)
     values = values[np.isfinite(values)]
-    return bootstrap(lambda draw: float(values[draw].mean()), len(values), repeats=repeats, seed=seed)
+    return bootstrap(lambda draws: values[draws].mean(axis=1), len(values), repeats=repeats, seed=seed)
 
 
 def frechet_interval(

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from foleygram.evaluation import classes, onsets, similarity
-from foleygram.evaluation.bootstrap import Interval, bootstrap, frechet_interval, mean_interval
+from foleygram.evaluation.bootstrap import bootstrap, frechet_interval, mean_interval
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.frechet import frechet_distance, frechet_infinity, split_half_floor
 from foleygram.evaluation.kernel import kernel_distance
@@ -112,26 +112,27 @@ def rank_scores(kept: list[ClipWindows], judge: str, seed: int) -> list[Score]:
 def onset_scores(clips: Sequence[ClipScore], events: bool, seed: int) -> list[Score]:
     """F1 of results and of the truth's own sound by one detector, at each tolerance, and details at 50 ms."""
     against = "against the true events" if events else "against the onsets detected in the truth"
+    note = f"{against}; counts of all clips added"
     scores = []
     for number, tolerance in enumerate(onsets.TOLERANCES):
         at = f"{tolerance * 1000:g} ms"
+        # 2 hits / (true + found), from sums over clips; columns: result, truth.
+        pairs = [(each.onsets[number], each.truth_onsets[number]) for each in clips]
+        hits = np.array([[2 * side.hits for side in pair] for pair in pairs])
+        all_onsets = np.array([[side.true + side.found for side in pair] for pair in pairs])
+
+        def f1(draws: np.ndarray, side: int, hits=hits, all_onsets=all_onsets) -> np.ndarray:
+            return hits[draws, side].sum(axis=1) / all_onsets[draws, side].sum(axis=1)
+
         found, ceiling = _pooled(clips, number, False), _pooled(clips, number, True)
-
-        def f1(draw: np.ndarray, truth: bool, number: int = number) -> float:
-            return _pooled([clips[i] for i in draw], number, truth).f1
-
-        def ratio(draw: np.ndarray, f1: Callable = f1) -> float:
-            truth = f1(draw, True)
-            return f1(draw, False) / truth if truth else float("nan")
-
-        note = f"{against}; counts of all clips added"
-        interval = _interval(lambda draw, f1=f1: f1(draw, False), len(clips), repeats=300, seed=seed)
-        scores.append(Score(f"onset F1 at {at}", found.f1, "higher", interval, None, DETECTOR, len(clips), 0, note))
-        interval = _interval(lambda draw, f1=f1: f1(draw, True), len(clips), repeats=300, seed=seed)
-        scores.append(Score(f"onset F1 of truth at {at}", ceiling.f1, "", interval, None, DETECTOR, len(clips), 0, note))
-        interval = _interval(ratio, len(clips), repeats=300, seed=seed)
-        share = found.f1 / ceiling.f1 if ceiling.f1 else None
-        scores.append(Score(f"onset F1 over truth's at {at}", share, "higher", interval, None, DETECTOR, len(clips), 0, note))
+        ratio = found.f1 / ceiling.f1 if ceiling.f1 else None
+        for name, value, better, statistic in (
+            (f"onset F1 at {at}", found.f1, "higher", lambda draws, f1=f1: f1(draws, 0)),
+            (f"onset F1 of truth at {at}", ceiling.f1, "", lambda draws, f1=f1: f1(draws, 1)),
+            (f"onset F1 over truth's at {at}", ratio, "higher", lambda draws, f1=f1: f1(draws, 0) / f1(draws, 1)),
+        ):
+            interval = bootstrap(statistic, len(clips), seed=seed) if len(clips) > 1 else None
+            scores.append(Score(name, value, better, interval, None, DETECTOR, len(clips), 0, note))
     middle = _pooled(clips, onsets.TOLERANCES.index(0.05), False)
     for name, value, better in (
         ("onset precision at 50 ms", middle.precision, "higher"),
@@ -174,10 +175,6 @@ def look_scores(clips: Sequence[ClipScore], seed: int) -> list[Score]:
 
 def _empty(name: str, judge: str, clips: int) -> Score:
     return Score(name, None, "", None, None, judge, clips, 0, f"needs at least {LEAST} clips, here are {clips}")
-
-
-def _interval(statistic: Callable[[np.ndarray], float], count: int, *, repeats: int, seed: int) -> Interval | None:
-    return bootstrap(statistic, count, repeats=repeats, seed=seed) if count > 1 else None
 
 
 def _extrapolated(results: Sequence[np.ndarray], truth: np.ndarray, judge: str, clips: int, seed: int) -> Score:
