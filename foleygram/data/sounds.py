@@ -77,7 +77,7 @@ UNFIT = re.compile(
     "Splash_L|Crash|Ride|Hi-Hat|Bell_Tree|Sleigh|Wind_Chime|shakhchi|Tambourine|cymbal|splash_soft|DivingLoop|glass_hum"
     "|Bowed_Glass|vinyl_(hiss|rewind|backspin)|SawmillRipcut|match_ignite|nono|woodpecker|bucket_fill|bucket_water|alloon"
     "|tree_creak|door_knock|Repair|Objects-Connect|Square_Click|Vibraphone|Kalimba|Tubular|perc_bell|tinker_bell"
-    "|train_whistle|rain_|Rain|Waterfall|env_sounds|Boiling|_open|Open|pistol_reload|rifle_cock_01"
+    "|train_whistle|rain_|Rain|Waterfall|env_sounds|Boiling|_open|Open|gallop|pistol_reload|rifle_cock_01"
 )
 """Music, ambience and mechanisms that are no contact with a surface."""
 

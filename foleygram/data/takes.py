@@ -19,6 +19,7 @@ LOUDNESS = 0.1  # highest 10-ms RMS of every take
 WIDTH = 441  # samples of the 10-ms level
 PAUSE = {"hit": 0.010, "step": 0.020, "scratch": 0.030}  # s of quiet that separate an attack from what rustles before it
 THRESHOLD = {"hit": 0.2, "step": 0.2, "scratch": 0.1}  # share of the 1-ms peak at which an attack is heard
+SWELL = 0.25  # the same for what rises slowly
 APART = {"hit": 0.07, "step": 0.28, "scratch": 0.12}  # s between two contacts of a recording
 STAND_OUT = {"hit": 8, "step": 12, "scratch": 20}  # dB of a contact above what lies between it and the next
 SINGLE = {"hit": 0.03, "step": 0.22}  # s after which a second rise ends a take
@@ -52,11 +53,11 @@ def normalised(samples: np.ndarray) -> np.ndarray:
     return (samples * (LOUDNESS / max(level(samples, WIDTH).max(), 1e-9))).astype(np.float32)
 
 
-def find_attacks(samples: np.ndarray, action: str) -> list[int]:
+def find_attacks(samples: np.ndarray, action: str, threshold: float | None = None) -> list[int]:
     """Samples at which single contacts begin, of float32 [channel, sample] at 44.1 kHz.
 
     A contact is a peak of the 10-ms level that stands out; its attack is where the 1-ms level crosses ``THRESHOLD`` of
-    its peak after the last ``PAUSE`` before it (the first crossing for a scratch)."""
+    its peak after the last ``PAUSE`` before it (the first crossing for a scratch). ``threshold``: another share."""
     coarse = level(samples, WIDTH)[::44]
     top = coarse.max()
     if top <= 1e-5:
@@ -75,7 +76,7 @@ def find_attacks(samples: np.ndarray, action: str) -> list[int]:
         if last - first < 44:
             continue
         stretch = fine[first:last]
-        above = stretch >= THRESHOLD[action] * stretch.max()
+        above = stretch >= (threshold or THRESHOLD[action]) * stretch.max()
         start = int(np.argmax(above))
         if action != "scratch":
             start = _after_pause(above, int(np.argmax(stretch)), int(PAUSE[action] * SAMPLE_RATE))
@@ -102,7 +103,7 @@ def cut(samples: np.ndarray, action: str, swelling: bool = False) -> list[tuple[
     floor = np.percentile(level(samples, WIDTH), 5)
     samples = np.pad(samples, ((0, 0), (2205, 0)))  # some recordings begin with their attack
     smooth, fine = level(samples, WIDTH), level(samples, 132)
-    attacks = find_attacks(samples, "scratch" if swelling else action)
+    attacks = find_attacks(samples, "scratch", SWELL) if swelling else find_attacks(samples, action)
     takes: list[tuple[np.ndarray, int, float]] = []
     if not attacks:
         return takes
@@ -111,12 +112,12 @@ def cut(samples: np.ndarray, action: str, swelling: bool = False) -> list[tuple[
         end = min(end, attack + int(LONGEST[action] * SAMPLE_RATE))
         if end <= attack + 300:
             continue
-        if action in SINGLE and not swelling:
-            end = _before_second(smooth, attack, end, SINGLE[action])
+        if action in SINGLE:
+            end = _before_second(smooth, attack, end, 0.25 if swelling else SINGLE[action])
         peak = smooth[attack:end].max()
         before = smooth[max(0, attack - 1764) : max(1, attack - 330)].max()
         rise = int(np.argmax(fine[attack:end] > 0.5 * fine[attack:end].max())) / SAMPLE_RATE
-        if before > peak * 10 ** (-12 / 20) or (action != "scratch" and not swelling and rise > RISE):
+        if before > peak * (0.4 if swelling else 10 ** (-12 / 20)) or (action != "scratch" and not swelling and rise > RISE):
             continue
         audible = np.flatnonzero(smooth[attack:end] > max(peak * 10 ** (-52 / 20), 1.6 * min(floor, peak * 0.03)))
         end = min(end, attack + int(audible[-1]) + WIDTH) if len(audible) else end
