@@ -55,11 +55,11 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
     watch = Stopwatch(on_progress)
     with watch.stage("read"):
         info = probed(order)
-    with watch.stage("envelope"):
-        guide = read_guide(order.envelope, order.video, info.seconds)
     with watch.stage("load"):
         model = FoleyGRAM.load(order.model, order.device, order.dtype)
         sampler = model.config.sampler.replace(**changes)
+    with watch.stage("envelope"):
+        guide = read_guide(order.envelope, order.video, info.seconds, model.timing)
         card = described(order, info, guide, model, sampler)
     with watch.stage("read"):
         clip = read_references(order, info, model)
@@ -74,7 +74,7 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
             with watch.stage("write"):
                 write(order, sound, out)
                 result = card.replace(result=source_of(out, out.parent), take=number + 1)
-                write_sidecar(sidecar_of(out), result, order.force)
+                write_sidecar(sidecar_of(out), result, order.may_replace(sidecar_of(out)))
             peak = float(np.abs(sound.samples).max())
             same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
             notes += doubts(order, out, peak, same, result)

@@ -53,8 +53,8 @@ class Request:
 @dataclass(frozen=True)
 class Order:
     """A request with nothing left open but what only the model knows. ``outs``: (number of the take from 0, its file);
-    ``subtype``: sample format of a sound file, None for a video; ``sidecar``: what it repeats, if it is a repetition;
-    ``exact``: whether the result should be that of the sidecar, byte for byte."""
+    ``subtype``: sample format of a sound file, None for a video; ``sidecar``: what it repeats, read from
+    the file ``again``, if it is a repetition; ``exact``: whether the result should be that of the sidecar, byte for byte."""
 
     video: Path
     outs: tuple[tuple[int, Path], ...]
@@ -71,8 +71,13 @@ class Order:
     dtype: str
     subtype: str | None
     force: bool
+    again: Path | None = None
     sidecar: Sidecar | None = None
     exact: bool = False
+
+    def may_replace(self, path: Path) -> bool:
+        """Whether an existing ``path`` may go: by ``--force``, or as the very sidecar that is being repeated."""
+        return self.force or (self.exact and path.exists() and path.samefile(self.again))
 
     @property
     def is_video(self) -> bool:
@@ -121,6 +126,7 @@ def settle(request: Request) -> Order:
         dtype=request.dtype or "auto",
         subtype=sample_format(out, request.format),
         force=request.force,
+        again=request.again,
         sidecar=sidecar,
         exact=exact,
     )
@@ -130,7 +136,7 @@ def settle(request: Request) -> Order:
         check_input(path)
     for _, path in order.outs:
         for name in (path, sidecar_of(path)):
-            check_output(name, order.force, sources=order.inputs)
+            check_output(name, order.may_replace(name), sources=order.inputs)
     return order
 
 

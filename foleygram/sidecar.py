@@ -5,7 +5,6 @@ It holds no time of day and no host, so it too is the same when the result is ma
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import platform
@@ -17,17 +16,12 @@ from pydantic import Field, ValidationError
 
 from foleygram.config import Config, first_complaint
 from foleygram.errors import MediaError, UsageError
+from foleygram.hub.doors import sha256_of
 from foleygram.media.output import whole_file
 from foleygram.types import ENVELOPE_RATE
 
 LIBRARIES = ("foleygram", "torch", "numpy", "scipy", "av", "soxr", "soundfile", "tokenizers")
 """What the bytes of a result depend on."""
-
-
-def hash_file(path: Path) -> str:
-    """SHA-256 of a file's content, in hex."""
-    with Path(path).open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def sidecar_of(result: Path) -> Path:
@@ -106,7 +100,7 @@ def relative(path: Path, folder: Path) -> str:
 
 
 def source_of(path: Path, folder: Path) -> Source:
-    return Source(path=relative(path, folder), sha256=hash_file(path))
+    return Source(path=relative(path, folder), sha256=sha256_of(path))
 
 
 def read_sidecar(path: Path) -> Sidecar:
@@ -134,7 +128,7 @@ def find_source(source: Source, sidecar: Path, option: str) -> Path:
     folder = Path(sidecar).resolve().parent
     for path in (folder / source.path, folder / Path(source.path).name):
         if path.is_file():
-            if hash_file(path) != source.sha256:
+            if sha256_of(path) != source.sha256:
                 raise MediaError(f"{path}: has changed since {sidecar} was written; restore it, or name it with {option}")
             return path
     raise MediaError(f"{source.path}: is gone, {sidecar} was made from it; put it beside the sidecar, or name it with {option}")

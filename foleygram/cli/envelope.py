@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from foleygram.cli.options import Force, Json
+from foleygram.cli.options import Force, Json, Model
 
 SHOWN = 24  # onsets that are printed
 
@@ -16,14 +16,16 @@ Out = Annotated[Path | None, typer.Option("-o", "--out", help="CSV of seconds,am
 Picture = Annotated[Path | None, typer.Option(help="PNG to draw: film, spectrogram, envelope, onsets.")]
 
 
-def envelope(file: File, out: Out = None, picture: Picture = None, force: Force = False, json: Json = False) -> None:
+def envelope(
+    file: File, out: Out = None, picture: Picture = None, force: Force = False, model: Model = None, json: Json = False
+) -> None:
     """Extract, write and draw the envelope that steers a track.
 
-    The CSV can be edited and given to generate --envelope.
+    The CSV can be edited and given to generate --envelope. That of a video without sound is predicted by the model.
     """
     from foleygram.guide import envelope as library
 
-    report = library(file, out, picture, force)
+    report = library(file, out, picture, force, model or "mini")
     typer.echo(report.as_json() if json else in_words(report))
 
 

@@ -37,3 +37,22 @@ def minihits(
 
     manifest = prepare_minihits(out, sounds, textures, train, validation, test, seconds, seed, pictures, workers)
     typer.echo(f"{manifest}\n  {train} clips for training, {validation} for validation, {test} for testing, {seconds:g} s each")
+
+
+@app.command("greatest-hits")
+def greatest_hits(
+    folder: Annotated[Path, typer.Argument(help="The unpacked data set (vis-data).")],
+    out: Out,
+    split: Annotated[str, typer.Option(help="paper, official, or a folder with lists of ids: train.txt, test.txt.")] = "paper",
+    short_side: Annotated[int, typer.Option(help="Pixels of the shorter side of the videos.")] = 256,
+) -> None:
+    """Cut Greatest Hits into 10-s clips with the paper's prompts."""
+    from foleygram.cli.progress import progress
+    from foleygram.data.greatest_hits import prepare_greatest_hits
+
+    with progress() as on_progress:
+        report = prepare_greatest_hits(folder, out, split, short_side, lambda done, total: on_progress("videos", done, total))
+    counts = ", ".join(f"{count} clips for {part}" for part, count in report.clips.items())
+    typer.echo(f"{report.manifest}\n  {counts}, from {report.videos} videos")
+    for entry in report.dropped:
+        typer.echo(f"  left out: {entry.where}: {entry.reason}")

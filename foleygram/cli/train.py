@@ -9,13 +9,13 @@ import typer
 
 from foleygram.cli.options import Json
 
-Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram or control, in this order.")]
+Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram, control, timing or pretraining.")]
 Recipe = Annotated[Path, typer.Argument(help="YAML with every number: recipes/mini.yaml, for example.")]
 Data = Annotated[Path | None, typer.Option(help="Manifest of the clips. [default: the recipe's]")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run. [default: the recipe's]")]
 Steps = Annotated[int | None, typer.Option(help="Leave after so many steps; the next call goes on from there.")]
 Threads = Annotated[int | None, typer.Option(help="Threads of torch. [default: all]")]
-Textures = Annotated[Path | None, typer.Option(help="Photographs, where pictures are rendered from scenes (gram, control).")]
+Textures = Annotated[Path | None, typer.Option(help="Photographs, where pictures are rendered (gram, control, timing).")]
 
 
 def train(

@@ -6,6 +6,7 @@ import hashlib
 from pathlib import Path
 
 from foleygram.errors import ModelError
+from foleygram.hub.doors import sha256_of
 
 NAMES = ("config.json", "tokenizer.json")
 
@@ -18,8 +19,7 @@ def fingerprint(folder: Path) -> str:
     files = sorted(path for path in Path(folder).iterdir() if path.suffix == ".safetensors" or path.name in NAMES)
     for path in files:
         try:
-            with path.open("rb") as file:
-                digest.update(f"{path.name}\0{hashlib.file_digest(file, 'sha256').hexdigest()}\n".encode())
+            digest.update(f"{path.name}\0{sha256_of(path)}\n".encode())
         except OSError as error:
             raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
     return digest.hexdigest()

@@ -10,7 +10,14 @@ import torch
 
 from foleygram.errors import UsageError
 from foleygram.training.recipe import read_recipe
-from foleygram.training.stages import train_autoencoder, train_control, train_diffusion, train_gram, train_pretraining
+from foleygram.training.stages import (
+    train_autoencoder,
+    train_control,
+    train_diffusion,
+    train_gram,
+    train_pretraining,
+    train_timing,
+)
 
 STAGES = {
     "autoencoder": train_autoencoder,
@@ -18,10 +25,11 @@ STAGES = {
     "pretraining": train_pretraining,
     "gram": train_gram,
     "control": train_control,
+    "timing": train_timing,
 }
 """The verbs' stages in the order in which they build on each other."""
 
-WITH_PICTURES = ("gram", "control")
+WITH_PICTURES = ("gram", "control", "timing")
 """Stages that may have to render pictures, for which they take ``textures``."""
 
 
@@ -60,7 +68,7 @@ def train(
         if number is not None and number < 1:
             raise UsageError(f"{name} is at least 1, not {number}")
     if textures is not None and stage not in WITH_PICTURES:
-        raise UsageError(f"--textures is for {' and '.join(WITH_PICTURES)}; leave it out")
+        raise UsageError(f"--textures is for {', '.join(WITH_PICTURES)}; leave it out")
     try:
         import accelerate  # noqa: F401
     except ImportError:

@@ -1,0 +1,63 @@
+"""``foleygram import``: foreign checkpoints become a model folder."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+app = typer.Typer(rich_markup_mode=None)
+
+Out = Annotated[Path | None, typer.Option("-o", "--out", help="Model folder to fill. [default: the cache of the model full]")]
+
+
+@app.callback()
+def imports() -> None:
+    """Turn public checkpoints into a model folder."""
+
+
+@app.command("stable-audio")
+def stable_audio(
+    source: Annotated[str, typer.Argument(help="A folder, a .safetensors or .ckpt, or user/repository on the hub.")],
+    out: Out = None,
+) -> None:
+    """Stable Audio Open: autoencoder, transformer, timing conditioners."""
+    from foleygram.importing import import_stable_audio
+
+    typer.echo(in_words(import_stable_audio(source, out)))
+
+
+@app.command("gram")
+def gram(
+    source: Annotated[Path, typer.Argument(help="A checkpoint folder of GRAM, or its model_step_*.pt.")],
+    out: Out = None,
+    tokenizer: Annotated[Path | None, typer.Option(help="tokenizer.json or vocab.txt of bert-base-uncased.")] = None,
+) -> None:
+    """GRAM: the three towers and their heads."""
+    from foleygram.importing import import_gram
+
+    typer.echo(in_words(import_gram(source, out, tokenizer)))
+
+
+@app.command("tower")
+def tower(
+    kind: Annotated[str, typer.Argument(help="eva, beats or bert.")],
+    source: Annotated[Path, typer.Argument(help="The checkpoint as its authors publish it.")],
+    out: Annotated[Path, typer.Option("-o", "--out", help="Model folder to fill.")],
+) -> None:
+    """A single tower, to train GRAM from."""
+    from foleygram.errors import UsageError
+    from foleygram.towers import import_tower
+
+    if kind not in ("eva", "beats", "bert"):
+        raise UsageError(f"there is no tower '{kind}'; take eva, beats or bert")
+    typer.echo(in_words(import_tower(kind, source, out)))
+
+
+def in_words(report) -> str:
+    """The report as people read it."""
+    lines = [str(report.folder)]
+    lines += [f"  {file}: {parameters / 1e6:.1f} M parameters" for file, parameters in report.written]
+    lines += [f"  left behind: {group}" for group in report.ignored]
+    return "\n".join(lines + [f"  still to do: {step}" for step in report.open])

@@ -1,0 +1,212 @@
+"""The story of ``foleygram generate``: a video in, a video with sound out, by the real command line."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foleygram.cli import main
+from foleygram.media.audio import read_audio, write_audio
+from foleygram.media.video import probe, read_frames, write_video
+from foleygram.types import Audio, sample_count
+
+
+@pytest.fixture
+def foleygram(capsys, tiny_folder):
+    """Runs a command line in this process, ``generate`` and ``embed`` with the tiny model: (exit code, out, err)."""
+
+    def run(*arguments):
+        line = [str(argument) for argument in arguments]
+        if line[0] in ("generate", "embed") and "--model" not in line and "--from" not in line:
+            line += ["--model", str(tiny_folder)]
+        code = main(line)
+        return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, tiny_video, tiny_sound, moving_bar, clicks):
+    """A folder to work in: clip.mp4 (1.2 s with clicks), silent.mp4, guide.wav, hits.csv, other.mp4; names are relative."""
+    (tmp_path / "clip.mp4").write_bytes(tiny_video.read_bytes())
+    (tmp_path / "guide.wav").write_bytes(tiny_sound.read_bytes())
+    (tmp_path / "hits.csv").write_text("seconds,strength\n0.1,0.3\n0.4,0.1\n")
+    write_video(tmp_path / "silent.mp4", moving_bar(7), 12)
+    write_video(tmp_path / "other.mp4", [frame[:, ::-1] // 2 for frame in moving_bar(5)], 5, clicks(1.0, [0.5]))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def digest(path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def names(folder: Path) -> set[str]:
+    return {path.name for path in folder.iterdir()}
+
+
+def test_main_command(foleygram, desk):
+    code, out, err = foleygram(
+        "generate", "clip.mp4", "-o", "clip_foley.mp4", "--envelope", "guide.wav",
+        "--text", "A person hits metal with a wooden stick.",
+    )  # fmt: skip
+    assert (code, err) == (0, "")
+    assert out.startswith("clip_foley.mp4\n")
+    for stage in ("load", "read", "embed", "envelope", "sample", "decode", "write"):
+        assert f"{stage} " in out
+    assert "picture, text (VT)" in out.replace("text, picture", "picture, text") and "peak memory" in out
+    info = probe(Path("clip_foley.mp4"))
+    assert info.has_audio and info.audio_tracks == 1 and info.audio_rate == 44100 and info.audio_start == 0
+    assert info.seconds == probe(Path("clip.mp4")).seconds
+    sound = read_audio(Path("clip_foley.mp4"))
+    assert sound.channels == 2 and sound.samples.shape[1] == sample_count(info.seconds)
+    assert not np.allclose(sound.samples, read_audio(Path("clip.mp4")).samples, atol=1e-3)
+    before, after = read_frames(Path("clip.mp4")), read_frames(Path("clip_foley.mp4"))
+    np.testing.assert_array_equal(before.frames, after.frames)
+    np.testing.assert_array_equal(before.times, after.times)
+
+
+@pytest.mark.parametrize("out", ["a.wav", "a.flac", "a.mov", "a.mkv"])
+def test_the_name_of_the_output_says_what_it_is(foleygram, desk, out):
+    code, *_ = foleygram("generate", "silent.mp4", "-o", out, "--envelope", "hits.csv")
+    assert code == 0
+    sound = read_audio(Path(out))
+    assert sound.samples.shape == (2, sample_count(7 / 12)) and sound.rate == 44100
+    assert probe(Path(out)).has_video == (out not in ("a.wav", "a.flac"))
+
+
+@pytest.mark.parametrize(("sample_format", "subtype"), [("pcm16", "PCM_16"), ("pcm24", "PCM_24"), ("float", "FLOAT")])
+def test_sample_formats(foleygram, desk, sample_format, subtype):
+    import soundfile
+
+    assert foleygram("generate", "silent.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--format", sample_format)[0] == 0
+    assert soundfile.info("a.wav").subtype == subtype
+
+
+def test_json_report_and_sidecar(foleygram, desk, tiny_folder):
+    code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--seed", 7, "--json")
+    report = json.loads(out)
+    assert code == 0 and report["results"][0]["path"] == "a.wav" and report["use"] == "V" and report["seed"] == 7
+    assert report["samples"] == sample_count(1.2) and report["memory"] > 1e7
+    assert all(seconds >= 0 for seconds in report["stages"].values()) and report["stages"]["sample"] > 0
+    sidecar = json.loads(Path("a.wav.json").read_text())
+    assert sidecar["result"] == {"path": "a.wav", "sha256": digest("a.wav")}
+    assert sidecar["video"] == {"path": "clip.mp4", "sha256": digest("clip.mp4")}
+    assert sidecar["envelope"]["kind"] == "own" and sidecar["steps"] == 3 and sidecar["take"] == 1
+    assert sidecar["model"]["shipped"] is False and len(sidecar["model"]["sha256"]) == 64
+    assert {"foleygram", "torch", "av", "numpy", "python", "cpu"} <= sidecar["versions"].keys()
+
+
+@pytest.mark.parametrize("out", ["a.mp4", "a.mkv", "a.wav"])
+def test_the_same_command_gives_the_same_bytes(foleygram, desk, out):
+    arguments = ("generate", "clip.mp4", "--envelope", "own", "--seed", 3, "-o", out)
+    assert foleygram(*arguments)[0] == 0
+    first = digest(out), digest(f"{out}.json")
+    assert foleygram(*arguments, "--force")[0] == 0
+    assert (digest(out), digest(f"{out}.json")) == first
+    assert foleygram(*arguments[:-3], 4, "-o", out, "--force")[0] == 0
+    assert digest(out) != first[0]
+
+
+def test_a_result_is_made_again_from_its_sidecar(foleygram, desk):
+    arguments = (
+        "generate", "clip.mp4", "-o", "a.mp4", "--envelope", "hits.csv", "--audio", "guide.wav", "--video-ref", "other.mp4",
+        "--text", "a person scratches wood", "--seed", 9, "--steps", 4, "--guidance", 3,
+    )  # fmt: skip
+    assert foleygram(*arguments)[0] == 0
+    code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "again.mp4")
+    assert code == 0 and "the same bytes as before" in out and digest("again.mp4") == digest("a.mp4")
+    # without -o it is the recorded name, which is kept unless --force
+    code, _, err = foleygram("generate", "--from", "a.mp4.json")
+    assert code == 1 and "exists already" in err
+    assert foleygram("generate", "--from", "a.mp4.json", "--force")[0] == 0
+    # other options change it
+    code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "b.mp4", "--seed", 10, "--json")
+    assert code == 0 and json.loads(out)["results"][0]["same"] is None and json.loads(out)["use"] == "AVT"
+    assert digest("b.mp4") != digest("a.mp4")
+
+
+def test_a_sidecar_finds_its_files_after_a_move_and_notices_changes(foleygram, desk, tmp_path_factory):
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
+    moved = tmp_path_factory.mktemp("moved")
+    for name in ("clip.mp4", "hits.csv", "a.wav.json"):
+        (moved / name).write_bytes(Path(name).read_bytes())
+    content = json.loads((moved / "a.wav.json").read_text())
+    for source in (content["video"], content["envelope"]["source"]):
+        source["path"] = "elsewhere/" + source["path"]
+    content["model"]["source"] = str((desk / content["model"]["source"]).resolve())
+    (moved / "a.wav.json").write_text(json.dumps(content))
+    code, out, err = foleygram("generate", "--from", moved / "a.wav.json")
+    assert code == 0, err
+    assert (moved / "a.wav").read_bytes() == Path("a.wav").read_bytes()
+    (moved / "hits.csv").write_text("0.5\n")
+    code, _, err = foleygram("generate", "--from", moved / "a.wav.json", "--force")
+    assert code == 1 and "has changed since" in err and "--envelope" in err
+    (moved / "hits.csv").unlink()
+    code, _, err = foleygram("generate", "--from", moved / "a.wav.json", "--force")
+    assert code == 1 and "is gone" in err
+
+
+def test_several_takes(foleygram, desk):
+    code, out, _ = foleygram("generate", "silent.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--takes", 3)
+    assert code == 0
+    takes = [Path(f"a_take{number}.wav") for number in (1, 2, 3)]
+    assert len({digest(path) for path in takes}) == 3 and all(str(path) in out for path in takes)
+    assert not Path("a.wav").exists()
+    assert foleygram("generate", "silent.mp4", "-o", "one.wav", "--envelope", "hits.csv")[0] == 0
+    assert digest("one.wav") == digest(takes[0])
+    code, *_ = foleygram("generate", "--from", "a_take3.wav.json", "-o", "third.wav")
+    assert code == 0 and digest("third.wav") == digest(takes[2])
+    assert json.loads(Path("third.wav.json").read_text())["take"] == 3
+
+
+@pytest.mark.parametrize(
+    ("options", "use"),
+    [
+        ((), "V"),
+        (("--text", "a person hits wood"), "VT"),
+        (("--audio", "guide.wav"), "AV"),
+        (("--audio", "own"), "AV"),
+        (("--use", "A"), "A"),
+        (("--use", "avt", "--text", "wood"), "AVT"),
+        (("--use", "T", "--text", "wood"), "T"),
+        (("--video-ref", "other.mp4", "--audio", "other.mp4"), "AV"),
+    ],
+)
+def test_what_conditions_by_default(foleygram, desk, options, use):
+    code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--json", *options)
+    assert code == 0, err
+    assert json.loads(out)["use"] == use
+
+
+def test_references_change_the_sound(foleygram, desk):
+    variants = {
+        "plain": (), "text": ("--text", "wood"), "other text": ("--text", "metal"), "audio": ("--audio", "guide.wav"),
+        "picture": ("--video-ref", "other.mp4"), "curve": ("--envelope", "guide.wav"),
+    }  # fmt: skip
+    found = set()
+    for number, options in enumerate(variants.values()):
+        envelope = () if "--envelope" in options else ("--envelope", "hits.csv")
+        assert foleygram("generate", "clip.mp4", "-o", f"{number}.wav", "--format", "float", *envelope, *options)[0] == 0
+        found.add(digest(f"{number}.wav"))
+    assert len(found) == len(variants)
+
+
+def test_notes(foleygram, desk):
+    code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "guide.wav", "--text", "wood", "--use", "V")
+    assert code == 0 and "the envelope ends at 1.00 s of 1.20 s" in out and "leaves --text unused" in out
+    write_audio(Path("nothing.wav"), Audio(np.zeros((1, 44100)), 44100))
+    code, out, _ = foleygram("generate", "clip.mp4", "-o", "b.wav", "--envelope", "nothing.wav")
+    assert code == 0 and "silent throughout" in out
+
+
+def test_the_library_function_takes_an_envelope(desk, tiny_folder):
+    import foleygram
+
+    guide = foleygram.envelope_from_hits([(0.2, 0.3)], 1.2)
+    report = foleygram.generate(foleygram.Request(Path("clip.mp4"), Path("a.wav"), envelope=guide, model=tiny_folder))
+    assert report.envelope == "given by the caller"
+    again = foleygram.generate(foleygram.Request(again=Path("a.wav.json"), out=Path("b.wav")))
+    assert again.results[0].same and digest("b.wav") == digest("a.wav")
