@@ -30,6 +30,7 @@ from foleygram.hub.sources import WeightsSources, fetch_folder, find_weights, is
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
+from foleygram.windows import Film, synthesise_long
 
 MODELS = Path(__file__).parent / "models"
 """The registry of shipped models is this folder."""
@@ -39,6 +40,8 @@ GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": 
 
 TAKES_LIMIT = 64
 LARGEST_SEED = 2**63 - 1
+LEEWAY = 0.5
+"""s by which a clip may be longer than the training window and still be made at once."""
 
 
 def autoencoder_kind(value: Any) -> str:
@@ -229,8 +232,14 @@ class FoleyGRAM(nn.Module):
         sampler: SamplerConfig,
         seeds: list[int],
         on_step: Callable[[int, int], None] | None = None,
+        film: Film | None = None,
     ) -> tuple[Audio, ...]:
-        """From points and envelope to sound. Takes run one after another, which keeps their bytes independent."""
+        """From points and envelope to sound. Takes run one after another, which keeps their bytes independent.
+
+        Clips longer than the training window are made of windows (windows.py), for which ``film`` tells cuts and points."""
+        if seconds > self.config.seconds + LEEWAY:
+            film = film or Film(lambda start, end: embeddings)
+            return tuple(synthesise_long(self, film, envelope, seconds, sampler, seeds, on_step))
         condition = self.condition(embeddings, seconds)
         control = self.encode_envelope(envelope, seconds)
         denoise = guided(self.transformer, self.control_net, condition, control, sampler)

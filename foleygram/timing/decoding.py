@@ -94,7 +94,7 @@ def with_durations(track: OnsetTrack, reading: Reading) -> OnsetTrack:
 
 def ends_of(track: OnsetTrack, seconds: float) -> list[float]:
     """Where each event is followed by the next, or by the end of the clip; s."""
-    return [*track.times[1:].tolist(), seconds]
+    return [*track.times[1:].tolist(), seconds] if len(track) else []
 
 
 def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:

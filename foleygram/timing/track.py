@@ -112,6 +112,7 @@ class OnsetTrack:
         """Linear amplitudes, float64 [event]."""
         return np.array([event.strength for event in self.events], dtype=np.float64)
 
+    @property
     def hits(self) -> list[tuple[float, float]]:
         """(seconds, strength) of all events, as ``signal.envelope`` has them."""
         return [(event.seconds, event.strength) for event in self.events]

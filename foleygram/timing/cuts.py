@@ -1,0 +1,93 @@
+"""Where a film cuts from one picture to another, found from its frames alone and in constant memory.
+
+Two signs must agree: the shares of brightness and colour change (histograms), and edges lie elsewhere. A flash changes
+only the first for long, a fast movement only the second.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from foleygram.config import Config
+from foleygram.errors import MediaError
+from foleygram.timing.motion import shrinking
+
+
+class CutConfig(Config):
+    """``histogram``: distance 0..1 of the histograms of two frames at a cut; ``edges``: distance 0..1 of their edges;
+    ``stand_out``: how many times the usual distance around it; ``apart``: s between two cuts."""
+
+    width: int = 64
+    height: int = 48
+    bins: int = 12
+    histogram: float = 0.18
+    edges: float = 0.45
+    stand_out: float = 3.0
+    apart: float = 0.2
+
+
+@dataclass(frozen=True, eq=False)
+class Look:
+    """One frame as it is compared. ``shares``: histogram of each colour in each quarter; ``edges``: unit vector."""
+
+    time: float
+    shares: np.ndarray
+    edges: np.ndarray
+    flat: bool
+
+
+def look(time: float, frame: np.ndarray, config: CutConfig) -> Look:
+    """Shrinks and describes a frame uint8 [3, height, width]."""
+    if frame.ndim != 3 or frame.shape[0] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
+        raise MediaError(f"a frame is uint8 [3, height, width], not {frame.dtype} {list(frame.shape)}")
+    rows, columns = shrinking(frame.shape[1], config.height), shrinking(frame.shape[2], config.width).T
+    small = np.stack([rows @ plane.astype(np.float32) @ columns for plane in frame])
+    # light changes the mean, a cut the rest
+    even = small / max(float(small.mean()), 4.0) * 64
+    shares = []
+    half = (config.height // 2, config.width // 2)
+    for part in (even[:, : half[0], : half[1]], even[:, : half[0], half[1] :], even[:, half[0] :, : half[1]], even[:, half[0] :, half[1] :]):
+        for plane in part:
+            counts, _ = np.histogram(plane, config.bins, (0, 192))
+            shares.append(counts / plane.size)
+    grey = np.log2(1 + small.mean(axis=0) / 16)
+    down, right = np.gradient(grey)
+    edges = np.hypot(down, right)
+    flat = float(edges.mean()) < 0.004
+    edges = edges - edges.mean()
+    return Look(time, np.concatenate(shares), edges.ravel() / max(float(np.linalg.norm(edges)), 1e-6), flat)
+
+
+def distance(before: Look, now: Look) -> tuple[float, float]:
+    """Of the histograms and of the edges, each 0 (equal) .. 1."""
+    shares = 0.5 * float(np.abs(before.shares - now.shares).sum()) / 12
+    if before.flat or now.flat:  # a picture without edges: black, or a plain card
+        return shares, 0.0 if before.flat and now.flat and shares < 0.1 else 1.0
+    return shares, float(np.clip(1 - before.edges @ now.edges, 0, 1))
+
+
+def find_cuts(frames: Iterable[tuple[float, np.ndarray]], config: CutConfig | None = None) -> Iterator[float]:
+    """Times (s) of the first frame after each cut, rising. ``frames``: (s, uint8 [3, height, width]).
+
+    Dissolves and fades are no cuts. Raises MediaError for frames that are none."""
+    config = config or CutConfig()
+    looks: deque[Look] = deque(maxlen=3)
+    usual: deque[float] = deque(maxlen=24)
+    last = -1e9
+    for time, frame in frames:
+        now = look(time, frame, config)
+        if looks:
+            shares, edges = distance(looks[-1], now)
+            normal = float(np.median(usual)) if len(usual) > 3 else 0.0
+            cut = shares > max(config.histogram, config.stand_out * normal) and edges > config.edges
+            # after a single flash the picture is what it was two frames ago
+            back = len(looks) > 1 and distance(looks[-2], now)[1] < 0.5 * edges and time - last < config.apart
+            if cut and not back and time - last >= config.apart:
+                yield time
+                last = time
+            usual.append(shares)
+        looks.append(now)
