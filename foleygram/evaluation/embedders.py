@@ -6,7 +6,6 @@ way from ``Audio`` to windows: mixing down, resampling, cutting, padding. Nothin
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -51,9 +50,3 @@ def require_sound(audio: Audio) -> None:
     """DataError where there is not a single sample to judge."""
     if audio.samples.shape[1] == 0:
         raise DataError("a sound of length 0 cannot be judged; leave the clip out or make it again")
-
-
-def embed_all(embedder: Embedder, audios: Iterable[Audio]) -> Iterator[np.ndarray]:
-    """The windows of one clip after the other; never holds more than one sound."""
-    for audio in audios:
-        yield embedder.embed(audio)

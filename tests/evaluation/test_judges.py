@@ -8,12 +8,14 @@ from foleygram.errors import DataError, ModelError
 from foleygram.evaluation import clap, i3d, vggish
 from foleygram.evaluation.aisfx import Aisfx, AisfxNetwork, fold
 from foleygram.evaluation.embedding_cache import CachedEmbedder
+from foleygram.evaluation.gram_judge import GramJudge
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.resampling import resample_kaiser, sixteen_bits
 from foleygram.hub import evaluators
 from foleygram.hub.aisfx import find_aisfx_checkpoint
 from foleygram.types import Audio, Video
 from tests.evaluation import golden
+from tests.tiny import tiny_model
 
 GOLDEN = dict(np.load(golden.FILE))
 
@@ -220,6 +222,15 @@ def test_log_mel_windows():
     assert judge.embed(Audio(golden.test_wave(0.1, 16000)[None], 16000)).shape == (1, 128)
     with pytest.raises(DataError, match="length 0"):
         judge.embed(Audio(np.zeros((1, 0)), 44100))
+
+
+def test_the_models_own_space_is_a_judge_that_says_so():
+    encoder = tiny_model().gram
+    judge = GramJudge(encoder, "tiny", "0" * 64)
+    found = judge.embed(Audio(golden.test_wave(2.0, 44100)[None], 44100))
+    assert found.shape == (1, judge.card.dim) == (1, 24)
+    assert np.linalg.norm(found) == pytest.approx(1, abs=1e-5)
+    assert "not an outside judge" in judge.card.note
 
 
 class Counting(LogMel):
