@@ -21,9 +21,11 @@ from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux
 from foleygram.media.video import MediaInfo, probe, read_frames
-from foleygram.pipeline import DTYPES, LARGEST_SEED, MODELS, FoleyGRAM, check_range, find_folder, take_seed
+from foleygram.pipeline import DTYPES, LARGEST_SEED, LEEWAY, MODELS, FoleyGRAM, check_range, find_folder, take_seed
+from foleygram.ranking import Rank, fit, onset_agreement
 from foleygram.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
 from foleygram.request import FORMATS, Order, Request, settle
+from foleygram.shots import read_film
 from foleygram.sidecar import (
     EnvelopeSource,
     ModelSource,
@@ -36,6 +38,7 @@ from foleygram.sidecar import (
     write_sidecar,
 )
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, sample_count
+from foleygram.windows import Film
 
 STEPS_LIMIT = 1000
 GUIDANCE_LIMIT = 20.0
@@ -65,12 +68,14 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
         clip = read_references(order, info, model)
     with watch.stage("embed"):
         embeddings = model.embed(clip).only(order.use)
+        film = filmed(order, info, model, embeddings)
     notes = remarks(order, info, guide)
     results = []
     with torch_threads(card.threads):
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
-            sound = render(model, embeddings, guide.envelope, info.seconds, sampler, take_seed(order.seed, number), watch, name)
+            seed = take_seed(order.seed, number)
+            sound = render(model, embeddings, guide.envelope, info.seconds, sampler, seed, film, watch, name)
             with watch.stage("write"):
                 write(order, sound, out)
                 result = card.replace(result=source_of(out, out.parent), take=number + 1)
@@ -78,7 +83,8 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
             peak = float(np.abs(sound.samples).max())
             same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
             notes += doubts(order, out, peak, same, result)
-            results.append(Result(out, sidecar_of(out), number + 1, peak, same))
+            rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
+            results.append(Result(out, sidecar_of(out), number + 1, peak, same, rank))
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), info.seconds, sample_count(info.seconds), str(order.model),
         order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype, tuple(notes),
@@ -122,6 +128,20 @@ def read_references(order: Order, info: MediaInfo, model: FoleyGRAM) -> Clip:
     return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
 
 
+def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings) -> Film | None:
+    """Cuts and changing pictures of a film that is longer than the model's window."""
+    if info.seconds <= model.config.seconds + LEEWAY:
+        return None
+    return read_film(model, order.video, embeddings, moving=order.video_ref is None)
+
+
+def judged(model: FoleyGRAM, embeddings: Embeddings, guide: Guide, sound: Audio, number: int, watch: Stopwatch) -> Rank:
+    """How well a take fits the references and keeps the moments of the guide."""
+    with watch.stage("embed"):
+        own = model.embed(Clip(audio=sound, seconds=sound.seconds))
+        return Rank(number, fit(own, embeddings), onset_agreement(sound, guide.envelope))
+
+
 def render(
     model: FoleyGRAM,
     embeddings: Embeddings,
@@ -129,13 +149,12 @@ def render(
     seconds: float,
     sampler: SamplerConfig,
     seed: int,
+    film: Film | None,
     watch: Stopwatch,
     name: str,
 ) -> Audio:
-    """One take of any length; ``watch`` is told the seconds of sampling and decoding.
-
-    The model runs over the whole length at once: its rotary positions are relative. Raises ModelError where the memory
-    does not suffice or the sound is not finite."""
+    """One take of any length; ``watch`` is told the seconds of sampling and decoding. ``film``: of a clip that is longer than
+    the model's window. Raises ModelError where the memory does not suffice or the sound is not finite."""
     began = sampled = time.perf_counter()
 
     def step(done: int, total: int) -> None:
@@ -144,7 +163,7 @@ def render(
         watch.on_progress(name if done < total else "decode", done, total)
 
     try:
-        (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step)
+        (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step, film)
     except MediaError as error:
         raise ModelError("the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance") from error
     except (MemoryError, RuntimeError) as error:  # torch has a class of its own only for the memory of a GPU

@@ -9,6 +9,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from foleygram.ranking import Rank
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, total): told at the begin of a stage and after each step of sampling."""
@@ -34,13 +38,14 @@ class Stages:
 @dataclass(frozen=True)
 class Result:
     """One file that was written. ``take``: its number from 1; ``peak``: largest absolute sample; ``same``: whether its
-    bytes are those of the sidecar it repeats, None where it repeats none."""
+    bytes are those of the sidecar it repeats, None where it repeats none; ``rank``: of one of several takes."""
 
     path: Path
     sidecar: Path
     take: int
     peak: float
     same: bool | None = None
+    rank: Rank | None = None
 
 
 @dataclass(frozen=True)
@@ -63,8 +68,15 @@ class Report:
     dtype: str
     notes: tuple[str, ...] = ()
 
+    @property
+    def best(self) -> Result | None:
+        """The take that fits best; None of a single one."""
+        ranked = [result for result in self.results if result.rank is not None]
+        return max(ranked, key=lambda result: result.rank.score, default=None)
+
     def as_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, default=str)
+        best = None if self.best is None else str(self.best.path)
+        return json.dumps({**asdict(self), "best": best}, indent=2, default=str)
 
 
 class Stopwatch:

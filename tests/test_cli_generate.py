@@ -151,7 +151,7 @@ def test_a_sidecar_finds_its_files_after_a_move_and_notices_changes(foleygram, d
 
 def test_several_takes(foleygram, desk):
     code, out, _ = foleygram("generate", "silent.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--takes", 3)
-    assert code == 0
+    assert code == 0 and out.count("fits best") == 1 and out.count("onsets F1") == 3
     takes = [Path(f"a_take{number}.wav") for number in (1, 2, 3)]
     assert len({digest(path) for path in takes}) == 3 and all(str(path) in out for path in takes)
     assert not Path("a.wav").exists()
@@ -160,6 +160,15 @@ def test_several_takes(foleygram, desk):
     code, *_ = foleygram("generate", "--from", "a_take3.wav.json", "-o", "third.wav")
     assert code == 0 and digest("third.wav") == digest(takes[2])
     assert json.loads(Path("third.wav.json").read_text())["take"] == 3
+
+
+def test_a_clip_longer_than_the_window_is_exactly_as_long(foleygram, desk, moving_bar):
+    write_video(Path("long.mp4"), moving_bar(42), 10)  # 4.2 s, the tiny model was made for 2
+    assert foleygram("generate", "long.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--text", "wood")[0] == 0
+    sound = read_audio(Path("a.wav"))
+    assert sound.samples.shape[1] == sample_count(4.2) and np.abs(sound.samples[:, -44100:]).max() > 0
+    assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav")[0] == 0
+    assert digest("a.wav") == digest("b.wav")
 
 
 @pytest.mark.parametrize(

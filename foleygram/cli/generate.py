@@ -82,7 +82,7 @@ def in_words(report) -> str:
     kinds = {"A": "sound", "V": "picture", "T": "text"}
     sampling = f"{report.steps} steps, guidance {report.guidance:g}, {report.device} {report.dtype}"
     stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in asdict(report.stages).items())
-    lines = [f"{result.path}{same[result.same]}" for result in report.results]
+    lines = [f"{result.path}{same[result.same]}{fit_of(result, report.best)}" for result in report.results]
     lines += [
         f"  {report.video_seconds:.3f} s, {report.samples} samples at 44.1 kHz, stereo",
         f"  sounds when: {report.envelope}",
@@ -93,3 +93,11 @@ def in_words(report) -> str:
         f"  settings: {', '.join(str(result.sidecar) for result in report.results)}",
     ]
     return "\n".join(lines + [f"  note: {note}" for note in report.notes])
+
+
+def fit_of(result, best) -> str:
+    """How one of several takes fits the references and keeps the moments."""
+    if result.rank is None:
+        return ""
+    mark = ", fits best" if result is best else ""
+    return f"  (volume with the references {result.rank.volume:.3f}, onsets F1 {result.rank.onset_f1:.2f}{mark})"
