@@ -10,10 +10,16 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[dev]'
 	touch $(READY)
 
+CAPTION = $(BIN)/python -c 'import json; print(json.loads(open("demo/minihits/clips.jsonl").readline())["text"])'
+
 demo: $(READY)
-	$(BIN)/foleygram prepare minihits --out demo/minihits --train 0 --validation 0 --test 1
+	@echo "composing and rendering a clip of MiniHits"
+	@began=$$(date +%s); \
+	$(BIN)/foleygram prepare minihits --out demo/minihits --train 0 --validation 0 --test 1 && \
+	echo "  seconds: $$(($$(date +%s) - began))"
+	@text="$$($(CAPTION))"; echo "laying a Foley track under it: $$text"; \
 	$(BIN)/foleygram generate demo/minihits/video/test_00000.mp4 -o demo/foley.mp4 \
-	    --envelope demo/minihits/audio/test_00000.flac --text "A person hits metal with a wooden stick." --force
+	    --envelope demo/minihits/audio/test_00000.flac --text "$$text" --force
 
 test: $(READY)
 	$(BIN)/python -m pytest
