@@ -256,7 +256,8 @@ def write_video(
                     if picture is None:
                         shape = image.shape
                         height, width = (side + side % 2 for side in shape[:2])
-                        picture = container.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "veryfast"})
+                        # x264's lookahead reads memory that it has not written: slower presets vary from run to run
+                        picture = container.add_stream("libx264", rate=rate, options={"crf": "18", "preset": "superfast"})
                         picture.width, picture.height, picture.pix_fmt = width, height, "yuv420p"
                         picture.codec_context.thread_count = 1  # x264's bytes depend on the number of threads
                         picture.codec_context.colorspace = 1  # BT.709, also the next two
