@@ -1,7 +1,7 @@
 """Where a film cuts from one picture to another, found from its frames alone and in constant memory.
 
-Two signs must agree: the shares of brightness and colour change (histograms), and edges lie elsewhere. A flash changes
-only the first for long, a fast movement only the second.
+Two signs must agree, the shares of brightness and colour (histograms) and where edges lie, and the picture must stay
+another: after a flash it is what it was before.
 """
 
 from __future__ import annotations
@@ -19,13 +19,15 @@ from foleygram.timing.motion import shrinking
 
 class CutConfig(Config):
     """``histogram``: distance 0..1 of the histograms of two frames at a cut; ``edges``: distance 0..1 of their edges;
-    ``stand_out``: how many times the usual distance around it; ``apart``: s between two cuts."""
+    ``sure``: distance of the histograms that needs no
+    edges; ``stand_out``: how many times the usual distance around it; ``apart``: s between two cuts."""
 
     width: int = 64
     height: int = 48
     bins: int = 12
     histogram: float = 0.18
     edges: float = 0.45
+    sure: float = 0.6
     stand_out: float = 3.0
     apart: float = 0.2
 
@@ -75,19 +77,25 @@ def find_cuts(frames: Iterable[tuple[float, np.ndarray]], config: CutConfig | No
 
     Dissolves and fades are no cuts. Raises MediaError for frames that are none."""
     config = config or CutConfig()
-    looks: deque[Look] = deque(maxlen=3)
+    before: Look | None = None  # the frame that the newest ones are compared with
+    doubtful: Look | None = None  # a frame unlike ``before``: a cut, unless the next one is like ``before`` again
     usual: deque[float] = deque(maxlen=24)
     last = -1e9
     for time, frame in frames:
         now = look(time, frame, config)
-        if looks:
-            shares, edges = distance(looks[-1], now)
+        if before is not None:
+            shares, edges = distance(before, now)
             normal = float(np.median(usual)) if len(usual) > 3 else 0.0
-            cut = shares > max(config.histogram, config.stand_out * normal) and edges > config.edges
-            # after a single flash the picture is what it was two frames ago
-            back = len(looks) > 1 and distance(looks[-2], now)[1] < 0.5 * edges and time - last < config.apart
-            if cut and not back and time - last >= config.apart:
-                yield time
-                last = time
-            usual.append(shares)
-        looks.append(now)
+            other = shares > config.sure or (shares > max(config.histogram, config.stand_out * normal) and edges > config.edges)
+            if not other:
+                doubtful = None  # it was a flash
+                usual.append(shares)
+            elif doubtful is None:
+                doubtful = now
+                continue
+            else:
+                if doubtful.time - last >= config.apart:
+                    yield doubtful.time
+                    last = doubtful.time
+                doubtful = None
+        before = now

@@ -13,7 +13,7 @@ import numpy as np
 
 from foleygram.signal.envelope import step_count
 from foleygram.timing.track import OnsetEvent, OnsetTrack
-from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, ENVELOPE_WINDOW, Envelope
+from foleygram.types import ENVELOPE_RATE, ENVELOPE_WINDOW, SAMPLE_RATE, Envelope
 
 SPREAD = 1.5
 """Standard deviation in steps of the bump that the network learns to draw around an onset."""
@@ -24,8 +24,11 @@ REACH = 5
 BLUR = 0.06
 """s before the next onset in which the level already rises because the network is unsure of the moment."""
 
-ATTACK = {"hit": 0.004, "scratch": 0.02}  # s
-FALL = 0.03  # s in which a hit falls to 1/e from its peak towards the level that follows
+LEAD = ENVELOPE_WINDOW / SAMPLE_RATE / 2
+"""Half a window of Eq. 5 in s."""
+
+RISE = {"hit": LEAD, "scratch": 0.025}  # s from the onset to the peak
+FALL = {"hit": 0.03, "scratch": 0.06}  # s in which it falls to 1/e from its peak towards the level that follows
 
 
 @dataclass(frozen=True, eq=False)
@@ -109,7 +112,8 @@ def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:
     values = np.zeros(steps)
     tail = 0.0  # what is left of the event before
     for event, end in zip(track.events, ends_of(track, reading.seconds), strict=True):
-        first, last = math.ceil(event.seconds * ENVELOPE_RATE), math.ceil(end * ENVELOPE_RATE)
+        first, last = (max(math.ceil((time - LEAD) * ENVELOPE_RATE), 0) for time in (event.seconds, end))
+        last = steps if end == reading.seconds else last
         if last <= first:
             continue
         since = grid[first:last] - event.seconds
@@ -117,14 +121,12 @@ def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:
         body[since > end - event.seconds - BLUR] = np.inf  # that rise belongs to the next event
         body = np.minimum.accumulate(body) if event.kind == "hit" else held(body)
         body = np.minimum(body, event.strength)
-        fall = event.strength * np.exp(-since / (FALL if event.kind == "hit" else 2 * FALL))
-        shape = np.maximum(body, fall) * np.minimum(since / ATTACK[event.kind] + 1e-3, 1)
-        values[first:last] = np.maximum(shape, tail * np.exp(-since / FALL))
+        fall = event.strength * np.exp(-np.maximum(since - RISE[event.kind], 0) / FALL[event.kind])
+        # the window of Eq. 5 meets an onset half its length ahead, and then holds ever more of its power
+        shape = np.maximum(body, fall) * np.sqrt(np.clip((since + LEAD) / (RISE[event.kind] + LEAD), 0, 1))
+        values[first:last] = np.maximum(shape, tail * np.exp(-(since + LEAD) / FALL[event.kind]))
         tail = values[last - 1]
-    # what Eq. 5 would measure: the mean power of windows of W samples
-    window = np.ones(ENVELOPE_WINDOW // ENVELOPE_HOP) * ENVELOPE_HOP / ENVELOPE_WINDOW
-    power = np.convolve(np.pad(values**2, (1, 2)), window, mode="valid")
-    return Envelope(np.sqrt(np.maximum(power, 0))[:steps])
+    return Envelope(values)
 
 
 def held(body: np.ndarray) -> np.ndarray:

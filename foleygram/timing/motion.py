@@ -126,9 +126,9 @@ class Camera:
 
     @staticmethod
     def misfit(difference: np.ndarray) -> float:
-        """Median of |difference - median|, infinite where less than half of the picture overlaps."""
+        """Median of |difference - median|, infinite where less than two thirds of the picture overlap."""
         valid = difference[np.isfinite(difference)]
-        return float(np.median(np.abs(valid - np.median(valid)))) if 2 * len(valid) > len(difference) else math.inf
+        return float(np.median(np.abs(valid - np.median(valid)))) if 3 * len(valid) > 2 * len(difference) else math.inf
 
     def fit(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
         """``motion`` [2, 3] in pixels of the half canvas."""
@@ -164,7 +164,7 @@ class Camera:
         return motion
 
     def difference(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
-        """``now`` minus the moved and relit ``before``, float32, 0 where that was outside the picture."""
+        """``now`` minus the moved and relit ``before``, float32, nan where that was outside the picture."""
         motion = self.fit(before, now)
         high, wide = self.shape
         y, x = 2 * self.grid[0] / high - 1, 2 * self.grid[1] / wide - 1
@@ -174,7 +174,7 @@ class Camera:
         valid = np.isfinite(difference)
         if not valid.any():
             return np.zeros(self.shape, np.float32)
-        return np.where(valid, difference - self.light(difference, valid, x, y), 0).astype(np.float32)
+        return (difference - self.light(difference, valid, x, y)).astype(np.float32)
 
     @staticmethod
     def light(difference: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
@@ -219,7 +219,9 @@ def motions(frames: Iterator[tuple[float, np.ndarray]], config: MotionConfig) ->
         now = canvas_of(frame)
         camera = camera or Camera(now.shape)
         difference = np.zeros_like(now) if before is None else camera.difference(before, now)
-        cut = before is not None and float((np.abs(difference) > config.jump).mean()) > config.cut
+        inside = np.isfinite(difference)
+        difference = np.where(inside, difference, 0)
+        cut = before is not None and float((np.abs(difference) > config.jump).sum()) > config.cut * inside.sum()
         if cut:
             difference = np.zeros_like(now)
         before = now

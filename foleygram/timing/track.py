@@ -168,7 +168,7 @@ class OnsetTrack:
         under the loudest, ``apart`` s or more from one another). An event that stays within 6 dB of its loudest for 0.15 s
         or longer is a scratch."""
         found = envelope_onsets(envelope, rise, floor, apart)
-        ends = [time for time, _ in found[1:]] + [envelope.seconds]
+        ends = ([time for time, _ in found[1:]] + [envelope.seconds])[: len(found)]
         events = []
         for (time, _), end in zip(found, ends, strict=True):
             part = envelope.values[math.floor(time * envelope.rate) : max(math.ceil(end * envelope.rate) - 3, 0) or None]

@@ -26,6 +26,7 @@ STAGES = {
     "gram": train_gram,
     "control": train_control,
     "timing": train_timing,
+    "timing": train_timing,
 }
 """The verbs' stages in the order in which they build on each other."""
 

@@ -1,0 +1,98 @@
+"""Files of other programs, there and back, and what is wrong in them."""
+
+import numpy as np
+import pytest
+
+from foleygram.errors import EnvelopeError, OutputError
+from foleygram.timing.exchange import as_reaper_csv, parse_csv, read_track, write_track
+from foleygram.timing.midi import midi_bytes, parse_midi, variable_length
+from foleygram.timing.track import OnsetEvent, OnsetTrack
+
+TRACK = OnsetTrack((OnsetEvent(0.25, 0.3), OnsetEvent(1.5, 0.1), OnsetEvent(62.2, 0.2, "scratch", 0.4)))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".txt", ".rpp", ".mid", ".MIDI"])
+def test_there_and_back(tmp_path, suffix):
+    path = tmp_path / f"events{suffix}"
+    write_track(path, TRACK)
+    back = read_track(path)
+    np.testing.assert_allclose(back.times, TRACK.times, atol=5e-4)
+    np.testing.assert_allclose(back.strengths, TRACK.strengths, rtol=0.02)
+    assert [event.kind for event in back.events] == ["hit", "hit", "scratch"]
+    assert back.events[2].duration == pytest.approx(0.4, abs=1e-3)
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".txt", ".rpp", ".mid"])
+def test_empty_tracks(tmp_path, suffix):
+    path = tmp_path / f"none{suffix}"
+    write_track(path, OnsetTrack())
+    assert len(read_track(path)) == 0
+
+
+def test_reaper_table_with_clock_times():
+    assert parse_csv(as_reaper_csv(TRACK), "r.csv").times == pytest.approx(TRACK.times)
+    rows = "#,Name,Start,End,Length\nM1,hit 0.3,1:02.250,,\nR2,scratch,0:01:05.5,1:06.5,0:01.0\n"
+    track = parse_csv(rows, "r.csv")
+    assert track.times == pytest.approx([62.25, 65.5]) and track.events[1].duration == pytest.approx(1.0)
+    with pytest.raises(EnvelopeError, match="ruler"):
+        parse_csv("#,Name,Start,End,Length\nM1,hit,1.1.00,,\n", "r.csv")
+
+
+def test_csv_of_people():
+    assert parse_csv("1.0\n0.5\n", "x").times.tolist() == [0.5, 1.0]
+    assert parse_csv("seconds,kind\n0.5,scratch\n", "x").events[0].kind == "scratch"
+    assert len(parse_csv("\n", "x")) == 0
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "message"),
+    [
+        ("a.csv", "seconds,colour\n1,red\n", "colour"), ("b.csv", "1\ntwo\n", "line 2"), ("c.csv", "seconds\n-1\n", "line 2"),
+        ("d.json", "[1]", "events"), ("e.json", '{"events": [{"seconds": "x"}]}', "event 1"), ("f.json", '{"events": [{"time": 1}]}', "event 1"),
+        ("g.txt", "1.0\tx\n2", "line 1"), ("h.rpp", "  MARKER 1 soon", "line 1"), ("i.mid", "MThd", "MIDI"), ("j.wav", "", "export"),
+    ],
+)  # fmt: skip
+def test_broken_files_are_named(tmp_path, name, text, message):
+    path = tmp_path / name
+    path.write_text(text)
+    with pytest.raises(EnvelopeError, match=message) as error:
+        read_track(path)
+    assert name in str(error.value) and "\n" not in str(error.value)
+
+
+def test_places_that_cannot_be(tmp_path):
+    with pytest.raises(OutputError, match="end the name"):
+        write_track(tmp_path / "events.doc", TRACK)
+    (tmp_path / "there.csv").write_text("")
+    with pytest.raises(OutputError, match="exists"):
+        write_track(tmp_path / "there.csv", TRACK)
+    with pytest.raises(EnvelopeError):
+        read_track(tmp_path / "absent.mid")
+
+
+def test_audacity_writes_spectral_labels_and_commas(tmp_path):
+    path = tmp_path / "labels.txt"
+    path.write_text("0,5\t0,5\tknock\n\\\t100\t200\n1.0\t1.4\tscratch .2\n")
+    track = read_track(path)
+    assert track.times.tolist() == [0.5, 1.0] and track.events[1].duration == pytest.approx(0.4)
+
+
+def test_midi_numbers():
+    assert [variable_length(value).hex() for value in (0, 127, 128, 16383, 16384)] == ["00", "7f", "8100", "ff7f", "818000"]
+
+
+def test_midi_of_other_programs():
+    def chunk(name, content):
+        return name + len(content).to_bytes(4, "big") + content
+
+    head = chunk(b"MThd", bytes([0, 1, 0, 2, 0, 96]))
+    tempo = chunk(b"MTrk", bytes.fromhex("00ff5103 0f4240 60ff5103 07a120 00ff2f00"))  # 1 s a quarter, after one: 0.5 s
+    # running status, a note on of velocity 0 as its end, a controller, a system message, a note that never ends
+    notes = chunk(b"MTrk", bytes.fromhex("00c005 00b00740 60903c7f 60 3c00 00f001f7 60903e40 00ff2f00"))
+    track = parse_midi(head + tempo + notes, "x.mid")
+    assert track.times == pytest.approx([1.0, 2.0]) and track.events[0].strength == pytest.approx(0.5)
+    with pytest.raises(EnvelopeError):
+        parse_midi(head + tempo + notes[:-6], "x.mid")
+    with pytest.raises(EnvelopeError):
+        parse_midi(chunk(b"MThd", bytes([0, 2, 0, 1, 0, 96])), "x.mid")
+    assert parse_midi(midi_bytes(TRACK), "y").times == pytest.approx(TRACK.times, abs=5e-4)

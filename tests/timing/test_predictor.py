@@ -1,0 +1,187 @@
+"""The predictor over films of every kind: constant memory, no crash, what it cannot see it says."""
+
+import numpy as np
+import pytest
+import torch
+
+from foleygram.errors import MediaError, UsageError
+from foleygram.timing.decoding import Reading, confidence, read_track, render
+from foleygram.timing.difference import DifferenceConfig, difference_onsets
+from foleygram.timing.motion import MotionConfig
+from foleygram.timing.network import LEVELS, Curves, TimingConfig, TimingNetwork, level_classes, level_edges, level_values
+from foleygram.timing.predictor import EnvelopePredictor
+from foleygram.timing.track import OnsetTrack
+from foleygram.timing.video2rms import Video2RMS, Video2RMSConfig
+
+RATE = TimingConfig().rate
+
+
+def reading_of(times, seconds=2.0, strengths=None, scratch=0.0, level=None):
+    """What a perfect network would say of onsets at ``times``."""
+    grid = np.arange(int(seconds * RATE) + 2) / RATE
+    gaps = np.array(times, dtype=float)[None] - grid[:, None]
+    nearest = gaps[np.arange(len(grid)), np.abs(gaps).argmin(axis=1)] if len(times) else np.full(len(grid), 9.0)
+    onset = np.exp(-0.5 * (nearest * RATE / 1.5) ** 2)
+    db = np.zeros(len(grid)) if strengths is None else np.array(strengths)[np.abs(gaps).argmin(axis=1)]
+    if level is None:
+        level = np.full(len(grid), 0.3)
+    return Reading(*(np.asarray(row, np.float32) for row in (level, onset, nearest, db, np.full(len(grid), scratch))), RATE, seconds)
+
+
+def test_shipped_config_fits_into_two_megabytes():
+    with torch.device("meta"):
+        network = TimingNetwork(TimingConfig())
+    assert 2 * sum(parameter.numel() for parameter in network.parameters()) < 2.0e6
+
+
+def test_levels_are_those_of_video2rms():
+    edges = level_edges()
+    assert edges[0].item() == pytest.approx(0.01) and edges[1].item() == pytest.approx(0.0116, abs=1e-4)
+    assert edges[-1].item() == pytest.approx(0.9425, abs=1e-4)
+    values = level_values()
+    assert values[0] == 0 and (level_classes(values) == torch.arange(LEVELS)).all()
+    assert level_classes(torch.tensor([0.0099, 2.0])).tolist() == [0, 63]
+
+
+def test_published_structure():
+    with torch.device("meta"):
+        shapes = {name: tuple(tensor.shape) for name, tensor in Video2RMS(Video2RMSConfig()).state_dict().items()}
+    assert shapes["convolutions.2.0.weight"] == (2048, 2048, 5) and shapes["lstm.weight_ih_l0_reverse"] == (2048, 2048)
+    assert shapes["to_steps.weight"] == (1250, 300) and shapes["to_level.weight"] == (64, 1024)
+    small = Video2RMS(Video2RMSConfig(features=8, frames=20, steps=50, seconds=2.0, hidden=4)).eval()
+    assert small(torch.zeros(3, 20, 8)).shape == (3, 50, 64)
+    with pytest.raises(UsageError, match="20, 8"):
+        small(torch.zeros(1, 19, 8))
+    envelope = small.predict(torch.zeros(1, 20, 8))
+    assert envelope.rate == 25.0 and len(envelope.values) == 50
+
+
+def test_onsets_are_read_between_the_steps():
+    times = [0.2503, 0.8127, 1.4444]
+    track = read_track(reading_of(times, strengths=[0.0, -20.0, -6.0]), 0.5, 0.09, 0.2)
+    np.testing.assert_allclose(track.times, times, atol=1e-3)
+    np.testing.assert_allclose(track.strengths, [0.2, 0.02, 0.1], rtol=0.02)
+    assert confidence(reading_of(times).onset).max() == pytest.approx(1.0, abs=0.02)
+
+
+def test_the_envelope_rises_where_the_onset_is():
+    reading = reading_of([0.5, 1.2], strengths=[0.0, -6.0], level=np.full(int(2 * RATE) + 2, 0.1))
+    track = read_track(reading, 0.5, 0.09, 0.2)
+    back = OnsetTrack.from_envelope(render(track, reading, 0.2))
+    np.testing.assert_allclose(back.times, [0.5, 1.2], atol=0.006)
+    np.testing.assert_allclose(back.strengths, [0.2, 0.1], rtol=0.25)
+
+
+def test_a_scratch_lasts_as_long_as_its_level():
+    grid = np.arange(int(2 * RATE) + 2) / RATE
+    track = read_track(reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.5, 0.09, 0.2)
+    assert track.events[0].kind == "scratch" and track.events[0].duration == pytest.approx(0.4, abs=0.03)
+    envelope = render(track, reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.2)
+    assert envelope.at(np.array([0.8]))[0] > 0.05 and envelope.at(np.array([1.5]))[0] < 0.01
+
+
+def test_no_event_is_silence():
+    reading = reading_of([])
+    track = read_track(reading, 0.5, 0.09, 0.2)
+    assert not len(track) and not render(track, reading, 0.2).values.any()
+
+
+def test_windows_give_what_one_window_gives(small, film):
+    frames = list(film([0.5, 1.3, 2.9, 4.1], 6.0, fps=20))
+    short = small.read(iter(frames), 6.0, threshold=0.01)
+    longer = EnvelopePredictor(small.config.replace(window=60.0))
+    longer.load_state_dict(small.state_dict())
+    whole = longer.eval().requires_grad_(False).read(iter(frames), 6.0, threshold=0.01)
+    assert short.frames == whole.frames == 120
+    np.testing.assert_allclose(short.envelope.values, whole.envelope.values, atol=2e-4)
+
+
+def test_memory_does_not_grow(small):
+    import tracemalloc
+
+    def endless(seconds):
+        for k in range(int(seconds * 10)):
+            yield k / 10, np.full((3, 90, 130), k % 7, np.uint8)
+
+    peaks = []
+    for seconds in (5, 15):
+        tracemalloc.start()
+        small.read(endless(seconds), seconds)
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] < peaks[0] + 10 * 20_000  # a second of results takes some kB, a second of frames 350
+
+
+def black(count, fps=25.0, size=(3, 24, 32)):
+    return ((k / fps, np.zeros(size, np.uint8)) for k in range(count))
+
+
+def test_one_frame_and_black_say_that_there_is_no_event(small):
+    for frames in (black(1), black(2), black(40)):
+        prediction = small.read(frames, 1.6, threshold=1.4)
+        assert prediction.silent and "no event" in prediction.describe() and not prediction.envelope.values.any()
+        assert prediction.envelope.seconds == pytest.approx(1.6, abs=0.005)
+
+
+def test_no_frame_is_an_error(small):
+    with pytest.raises(MediaError, match="no frame"):
+        small.read(iter(()), 1.0)
+    for seconds in (0.0, -1.0, float("nan")):
+        with pytest.raises(UsageError):
+            small.read(black(2), seconds)
+    with pytest.raises(UsageError, match="threshold"):
+        small.read(black(2), 1.0, threshold=0.0)
+
+
+@pytest.mark.parametrize("fps", [5.0, 15.0, 240.0])
+def test_any_rate(small, film, fps):
+    prediction = small.read(film([0.4, 0.9], 1.2, fps=fps, size=(18, 24)), 1.2, threshold=0.01)
+    assert len(prediction.envelope.values) == 414 and all(0 <= time < 1.2 for time in prediction.track.times)
+
+
+def test_flicker_cuts_sideways_and_gaps(small):
+    rng = np.random.default_rng(0)
+    flicker = [(k / 25, np.full((3, 24, 32), 40 + 180 * (k % 2), np.uint8)) for k in range(30)]
+    pictures = [rng.integers(0, 255, (3, 6, 8), dtype=np.uint8).repeat(4, 1).repeat(4, 2) for _ in range(5)]
+    cut = [(k / 10, pictures[k // 10]) for k in range(50)]
+    sideways = [(k / 25, rng.integers(0, 255, (3, 32, 24), dtype=np.uint8)) for k in range(20)]
+    gap = [(0.0, pictures[0]), (0.1, pictures[0]), (4.9, pictures[0]), (5.0, pictures[0])]
+    for frames, seconds in ((flicker, 1.2), (cut, 5.0), (sideways, 0.8), (gap, 5.0)):
+        prediction = small.read(iter(frames), seconds, threshold=0.05)
+        assert np.isfinite(prediction.envelope.values).all()
+    assert len(small.read(iter(cut), 5.0).cuts) == 4
+
+
+def test_picture_shorter_or_longer_than_the_sound(small, film):
+    prediction = small.read(film([0.5], 1.0), 3.0, threshold=0.01)
+    assert all(time <= 1.3 for time in prediction.track.times) and prediction.envelope.seconds == pytest.approx(3.0, abs=0.005)
+    assert small.read(film([0.5], 3.0), 1.0, threshold=0.01).envelope.seconds == pytest.approx(1.0, abs=0.005)
+
+
+def test_curves_lie_on_the_grid(small):
+    motion = torch.zeros(2, 5, 2, 24, 32, dtype=torch.int8)
+    times = torch.arange(5)[None].repeat(2, 1) / 20
+    curves = small.network(motion, times, (torch.arange(17)[None] / 60).repeat(2, 1))
+    assert isinstance(curves, Curves) and curves.level.shape == (2, 17, 64) and curves.onset.shape == (2, 17)
+    assert small.network(motion[:, :1], times[:, :1], torch.zeros(2, 1)).onset.shape == (2, 1)
+
+
+def test_api_names(small, film):
+    frames = list(film([0.4], 0.8))
+    assert (small.predict(iter(frames), 0.8).values == small.read(iter(frames), 0.8).envelope.values).all()
+    assert isinstance(small.predict_onsets(iter(frames), 0.8), OnsetTrack)
+
+
+def test_words_for_people(small):
+    from foleygram.timing.predictor import Prediction
+    from foleygram.timing.track import OnsetEvent
+
+    track = OnsetTrack((OnsetEvent(0.5), OnsetEvent(1.0), OnsetEvent(1.5, 0.1, "scratch", 0.2)))
+    assert Prediction(track, track.to_envelope(2.0), 50).describe() == "2 hits and 1 scratch predicted from 50 frames, the first at 0.50 s"
+
+
+def test_baseline_finds_the_falls(film):
+    config = DifferenceConfig(motion=MotionConfig(long=48, short=36))
+    track = difference_onsets(film([0.5, 1.2, 2.0], 2.6, fps=30, shake=1.5, light=0.1), 2.6, config)
+    assert OnsetTrack.at([0.5, 1.2, 2.0]).agreement(track, 0.1).f1 > 0.6
+    assert not len(difference_onsets(black(20), 0.8, config)) and not len(difference_onsets(black(1), 0.8, config))

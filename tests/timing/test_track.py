@@ -1,0 +1,107 @@
+"""Onset tracks: to an envelope and back, impulses, snapping, agreement."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from foleygram.errors import EnvelopeError, UsageError
+from foleygram.signal.envelope import envelope_from_hits
+from foleygram.timing.track import OnsetEvent, OnsetTrack, Shape
+from foleygram.types import ENVELOPE_RATE
+
+TRACK = OnsetTrack((OnsetEvent(1.5, 0.1), OnsetEvent(0.25, 0.3), OnsetEvent(2.2, 0.2, "scratch", 0.4)))
+
+
+def test_events_stand_in_order():
+    assert TRACK.times.tolist() == [0.25, 1.5, 2.2]
+    assert TRACK.strengths.tolist() == [0.3, 0.1, 0.2]
+    assert TRACK.hits == [(0.25, 0.3), (1.5, 0.1), (2.2, 0.2)]
+
+
+def test_hits_become_the_same_envelope_as_in_signal():
+    hits = [(0.0, 0.2), (0.4013, 0.3), (0.43, 0.05), (0.999, 0.4)]
+    exact = envelope_from_hits(hits, 1.0)
+    ours = OnsetTrack(tuple(OnsetEvent(*hit) for hit in hits)).to_envelope(1.0)
+    assert len(ours.values) == len(exact.values)
+    assert np.abs(ours.values - exact.values).max() < 0.02 * exact.values.max()
+
+
+def test_a_scratch_is_held():
+    envelope = TRACK.to_envelope(4.0)
+    assert envelope.at(np.array([2.4, 2.55])) == pytest.approx(0.2, rel=0.01)
+    assert envelope.at(np.array([2.9]))[0] < 0.01
+
+
+def test_envelope_and_back():
+    back = OnsetTrack.from_envelope(TRACK.to_envelope(4.0, Shape(scratch_attack=0.006)))
+    np.testing.assert_allclose(back.times, TRACK.times, atol=0.004)
+    np.testing.assert_allclose(back.strengths, TRACK.strengths, rtol=0.15)
+    assert [event.kind for event in back.events] == ["hit", "hit", "scratch"]
+    assert back.events[2].duration == pytest.approx(0.4, abs=0.06)
+
+
+@given(st.lists(st.integers(0, 40), max_size=8, unique=True))
+def test_impulses_and_back(places):
+    times = [place * 0.1 for place in places]
+    back = OnsetTrack.from_impulses(OnsetTrack.at(times).impulses(5.0, 1000.0), 1000.0)
+    np.testing.assert_allclose(back.times, sorted(times), atol=0.0011)
+
+
+def test_a_run_of_impulses_is_one_hit():
+    assert OnsetTrack.from_impulses(np.array([0, 0.7, 0.9, 0.2, 0.8]), 15, 0.622).times == pytest.approx([1 / 15, 4 / 15])
+    with pytest.raises(EnvelopeError, match="one row"):
+        OnsetTrack.from_impulses(np.zeros((2, 2)), 15)
+
+
+def test_empty_track_is_a_silent_envelope():
+    envelope = OnsetTrack().to_envelope(1.0)
+    assert not envelope.values.any() and len(OnsetTrack.from_envelope(envelope)) == 0
+    assert envelope.rate == ENVELOPE_RATE
+
+
+def test_snap_shift_scale_within():
+    frames = np.arange(100) / 24
+    assert TRACK.snapped(frames).times == pytest.approx([6 / 24, 36 / 24, 53 / 24])
+    assert TRACK.shifted(-0.5).times == pytest.approx([1.0, 1.7])
+    assert TRACK.scaled(0.5).strengths == pytest.approx([0.15, 0.05, 0.1])
+    assert len(TRACK.within(1.5)) == 1
+    with pytest.raises(UsageError, match="no frame"):
+        TRACK.snapped(np.zeros(0))
+
+
+def test_agreement_pairs_each_onset_once():
+    found = TRACK.agreement([0.26, 0.27, 1.46, 3.0], 0.05)
+    assert (found.hits, found.true, found.found) == (2, 3, 4)
+    assert found.f1 == pytest.approx(4 / 7) and found.mean_error == pytest.approx(0.025)
+    assert OnsetTrack().agreement([]).f1 == 1.0
+
+
+@given(st.lists(st.floats(0, 5), max_size=12), st.lists(st.floats(0, 5), max_size=12))
+def test_agreement_is_as_large_as_the_best_pairing(first, second):
+    from scipy.optimize import linear_sum_assignment
+
+    ours = OnsetTrack.at(first).agreement(OnsetTrack.at(second), 0.3).hits
+    near = np.abs(np.array(first)[:, None] - np.array(second)[None]) <= 0.3 + 1e-9
+    best = 0
+    if near.size:
+        rows, columns = linear_sum_assignment(~near)
+        best = int(near[rows, columns].sum())
+    assert ours == best
+
+
+@pytest.mark.parametrize(
+    "event", [(-0.1,), (float("nan"),), (1.0, -1.0), (1.0, float("inf")), (1.0, 0.1, "thud"), (1.0, 0.1, "scratch", -1.0)]
+)
+def test_events_that_are_none(event):
+    with pytest.raises(EnvelopeError):
+        OnsetEvent(*event)
+
+
+def test_bad_lengths_and_shapes():
+    with pytest.raises(EnvelopeError, match="outside the clip"):
+        TRACK.to_envelope(2.0)
+    with pytest.raises(UsageError):
+        TRACK.to_envelope(0.0)
+    with pytest.raises(UsageError):
+        Shape(attack=0.0)

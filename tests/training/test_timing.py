@@ -1,0 +1,140 @@
+"""The timing stage: targets, crops, one step, the way through the recipe."""
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from foleygram.data.manifest import ClipRecord
+from foleygram.data.scenes import Event, Scene
+from foleygram.errors import DataError
+from foleygram.media.audio import write_audio
+from foleygram.timing.motion import MotionConfig
+from foleygram.timing.network import TimingConfig
+from foleygram.timing.predictor import EnvelopePredictor
+from foleygram.training.loop import LoopConfig, run
+from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips
+
+CONFIG = TimingConfig(motion=MotionConfig(long=32, short=24), stem=4, middle=4, top=4, width=8, hidden=8, dilations=(1,))
+
+
+def scene(number: int) -> Scene:
+    events = tuple(
+        Event(time, 0.8, action, duration, 0.5, 0.5, 0.6 if duration else 0.5, 0.5, "modal:metal:1", 0.5, 1.0)
+        for time, action, duration in ((0.5, "hit", 0.0), (1.2, "scratch", 0.3))
+    )
+    return Scene(
+        f"clip{number}", "train", number + 1, 2.0, 25.0, 64, 48, "metal", "hit", "stick", "a person hits metal",
+        "procedural:metal:7", 1.0, 0.2, 0, 0.0, events,
+    )  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def clips(tmp_path_factory):
+    """Three clips with a sound and a scene each: records, scenes, folder."""
+    pytest.importorskip("cv2")
+    from conftest import click_sound
+
+    folder = tmp_path_factory.mktemp("clips")
+    scenes = {f"clip{number}": scene(number) for number in range(3)}
+    records = []
+    for name in scenes:
+        write_audio(folder / f"{name}.wav", click_sound(2.0, [0.5, 1.2]))
+        records.append(ClipRecord(name, "train", None, folder / f"{name}.wav", "", "metal", "hit", 2.0, ((0.5, 1.0), (1.2, 0.5))))
+    return records, scenes, folder
+
+
+@pytest.fixture(scope="module")
+def loaded(clips):
+    records, scenes, folder = clips
+    return load_clips(records, scenes, None, folder / "cache", 0, CONFIG)
+
+
+def test_targets(clips):
+    records, scenes, _ = clips
+    events, level = clip_targets(records[0], scenes["clip0"], CONFIG.rate)
+    assert events[:, 0] == pytest.approx([0.5, 1.2]) and events[:, 2].tolist() == [0, 1]
+    assert (events[:, 1] <= 0).all() and events[:, 1].max() > -3
+    assert level.max() <= 1 and level.argmax() / CONFIG.rate == pytest.approx(0.5, abs=0.75)
+    events, _ = clip_targets(records[0], None, CONFIG.rate)
+    assert events[:, 2].tolist() == [0, 0]
+
+
+def test_loading_again_reads_the_cache(clips, loaded):
+    records, scenes, folder = clips
+    again = load_clips(records, {}, None, folder / "cache", 0, CONFIG)  # no scene to render from: it need not
+    assert (again[1].motion == loaded[1].motion).all() and (again[2].level == loaded[2].level).all()
+    assert loaded[0].motion.shape[1:] == (2, 24, 32) and loaded[0].motion.dtype == np.int8
+    assert loaded[0].track().times == pytest.approx([0.5, 1.2])
+
+
+def test_neither_video_nor_scene(clips):
+    with pytest.raises(DataError, match="no scene"):
+        list(clip_motion(clips[0][0], None, None, 0, CONFIG.motion))
+
+
+def test_crops_are_pure_and_whole(loaded):
+    crops = TimingCrops(loaded, 0, 16, CONFIG.rate)
+    for step in range(30):
+        motion, times, classes, events = crops.crop(step, 1)
+        assert motion.shape == (16, 2, 24, 32) and motion.dtype == np.int8
+        assert len(times) == 16 and (np.diff(times) > 0).all() and times[0] == 0
+        assert classes.shape == (crops.steps,) and classes.min() >= -1 and (classes >= 0).any()
+        assert events.shape == (48, 3) and math.isfinite(events.sum())
+    for first, second in zip(crops.crop(3, 1), crops.crop(3, 1), strict=True):
+        assert (first == second).all()
+
+
+def test_stage_learns_resumes_and_exports(loaded, tmp_path):
+    pytest.importorskip("accelerate")
+    training = TimingTraining(
+        frames=16, loop=LoopConfig(steps=6, batch=4, learning_rate=3e-3, log_every=2, validate_every=6, precision="no")
+    )
+
+    def stage() -> TimingStage:
+        torch.manual_seed(0)
+        model = EnvelopePredictor(CONFIG)
+        model.network.initialise()
+        return TimingStage(model, training, loaded, loaded[:1], 0, tmp_path)
+
+    first = stage()
+    before = first.forward(*first.batch(0, range(4), 4))[0].item()
+    assert math.isfinite(before)
+    run(first, training.loop, tmp_path / "log", stop_after=3)
+    second = stage()
+    result = run(second, training.loop, tmp_path / "log")
+    assert result.finished and result.last[0] < before
+    straight = stage()
+    run(straight, training.loop, tmp_path / "straight")
+    for one, other in zip(second.parameters(), straight.parameters(), strict=True):
+        torch.testing.assert_close(one, other)
+    assert (tmp_path / "timing.safetensors").exists()
+
+
+def test_verb(clips, tmp_path):
+    """``train timing`` from a recipe file to a weights file."""
+    import json
+
+    import yaml
+
+    pytest.importorskip("accelerate")
+    from tiny import CONFIG as TINY
+
+    from foleygram.data.manifest import write_manifest
+    from foleygram.training.train import train
+
+    records, scenes, folder = clips
+    from dataclasses import asdict, replace
+
+    split = [replace(record, split="validation" if record.id == "clip2" else "train") for record in records]
+    data = write_manifest(folder / "clips.jsonl", split)
+    Path(folder / "scenes.jsonl").write_text("".join(json.dumps(asdict(scene)) + "\n" for scene in scenes.values()))
+    recipe = {
+        "model": {**TINY.model_dump(mode="json"), "timing": CONFIG.model_dump(mode="json")},
+        "timing": {"frames": 16, "loop": {"steps": 1, "batch": 2, "precision": "no"}},
+    }
+    (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    report = train("timing", tmp_path / "recipe.yaml", data, tmp_path / "run")
+    assert report.steps == 1 and (tmp_path / "run" / "timing.safetensors").exists()
