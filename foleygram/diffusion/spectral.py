@@ -30,7 +30,7 @@ class SpectralAutoencoderConfig(Config):
     blocks: int = 4
     expansion: int = 3
     phase_iterations: int = 24
-    speckle: float = 0.5  # share of the predicted spread that decoding draws
+    speckle: float = 1.0  # share of the predicted spread that decoding draws
 
     @property
     def hop(self) -> int:
