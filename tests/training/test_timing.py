@@ -87,7 +87,8 @@ def test_crops_are_pure_and_whole(loaded):
         assert (first == second).all()
 
 
-def test_stage_learns_resumes_and_exports(loaded, tmp_path):
+def test_stage_learns_resumes_and_exports(loaded, tmp_path, monkeypatch):
+    monkeypatch.setattr("foleygram.training.curve.draw_curve", lambda *_: None)  # slower than all the steps
     pytest.importorskip("accelerate")
     training = TimingTraining(
         frames=16, loop=LoopConfig(steps=6, batch=4, learning_rate=3e-3, log_every=2, validate_every=6, precision="no")
