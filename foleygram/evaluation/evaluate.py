@@ -34,12 +34,14 @@ Progress = Callable[[str, int, int], None]
 
 @dataclass(frozen=True)
 class Player:
-    """Files to listen to beside each other. ``start``: s of the truth at which the result begins."""
+    """Files to listen to beside each other. ``start``: s of the truth at which the result begins; ``onsets``: s of the true
+    events from there."""
 
     id: str
     result: str
     truth: str
     start: float
+    onsets: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,10 @@ def evaluate_folder(
         findings=ingestion.findings,
         scores=scores,
         clips=report.clips,
-        players=tuple(Player(each.record.id, str(each.file), str(each.record.audio), each.start) for each in outputs),
+        players=tuple(
+            Player(each.record.id, str(each.file), str(each.record.audio), each.start, tuple(ingestion.onsets(each)))
+            for each in outputs
+        ),
         command=command,
         versions=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),

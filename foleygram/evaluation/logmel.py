@@ -13,6 +13,7 @@ from foleygram.types import Audio
 RATE = 44100  # Hz
 FRAME, HOP, BANDS = 2048, 512, 64  # samples, samples, mel bands
 WINDOW, WINDOW_HOP = 86, 43  # frames: 1.0 s every 0.5 s
+SILENCE = 1e-6  # power of a band below which all is silence: above the dither of 16 bits, so that file formats do not count
 
 
 class LogMel:
@@ -31,6 +32,6 @@ class LogMel:
         wave = torch.nn.functional.pad(wave, (FRAME // 2, max(FRAME // 2, FRAME // 2 + WINDOW * HOP - len(wave))))
         spectrum = torch.stft(wave, FRAME, HOP, window=torch.hann_window(FRAME), center=False, return_complex=True)
         filters = torch.from_numpy(mel_filters(RATE, FRAME, BANDS, 0.0, RATE / 2, htk=False, norm=True).copy())
-        level = 10 * (filters @ (spectrum.real**2 + spectrum.imag**2)).clamp_min(1e-10).log10()
+        level = 10 * (filters @ (spectrum.real**2 + spectrum.imag**2)).clamp_min(SILENCE).log10()
         windows = level.T.unfold(0, WINDOW, WINDOW_HOP)
         return torch.cat([windows.mean(dim=2), windows.std(dim=2)], dim=1).numpy()

@@ -198,7 +198,7 @@ def player(report: EvaluationReport, place: int) -> str:
     share = f"nearer to its truth than to {clip.share:.0%} of the others" if clip.share == clip.share else "not ranked"
     return (
         f"<h3>{escape.escape(clip.id)}</h3><p><small>{share}</small></p>"
-        f"<p>truth {sound(truth)} result {sound(result)}</p>{picture(clip_pair(result, truth), clip.id)}"
+        f"<p>truth {sound(truth)} result {sound(result)}</p>{picture(clip_pair(result, truth, files.onsets), clip.id)}"
     )
 
 

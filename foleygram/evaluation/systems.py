@@ -94,7 +94,7 @@ FOLEYGRAM = System(
     "FoleyGRAM",
     (r"(?:^|/)(?P<id>[^/]+?)(?:_take(?P<sample>\d+))?",),
     44100, 0.0, ("envelope of the clip's own sound", "own sound, video and text, as far as the conditioning names them"),
-    "see the model's card",
+    "what its model card says",
 )  # fmt: skip
 
 SYSTEMS = (SPECVQGAN, DIFF_FOLEY, COND_FOLEY_GEN, SYNC_FUSION, VIDEO_FOLEY, FOLEYGRAM)

@@ -10,6 +10,7 @@ import soundfile
 
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, OutputError, UsageError
+from foleygram.evaluation import i3d, judge_rows
 from foleygram.evaluation import report as reports
 from foleygram.evaluation.bootstrap import Interval
 from foleygram.evaluation.evaluate import evaluate_folder, load_report
@@ -18,6 +19,7 @@ from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.systems import OutputName, recognise, system_named
 from foleygram.evaluation.tables import OTHERS, TABLE_1, TABLE_2
 from foleygram.media.audio import write_audio
+from foleygram.media.video import write_video
 from foleygram.types import Audio
 from tests.evaluation.conftest import burst_clips
 
@@ -268,3 +270,44 @@ def test_the_papers_misprints_are_marked():
     best = min(TABLE_1, key=lambda row: row.favd)
     assert best.label == "FoleyGRAM"
     assert TABLE_2[0].fad_c == TABLE_1[-1].fad_c and json.dumps(TABLE_2[-1].clap) == "0.1962"
+
+
+class Eyes:
+    """A judge of pictures that sees the mean colour of every 24 frames at 25 frames/s."""
+
+    card = dataclasses.replace(LogMel().card, name="eyes", weights="1" * 64)
+
+    def embed(self, video):
+        frames = i3d.at_25_fps(video)
+        count = (len(frames) - 1) // i3d.STACK
+        return frames[: count * i3d.STACK].reshape(count, i3d.STACK, 3, -1).mean(axis=(1, 3)).astype(np.float32)
+
+
+class OneWindow(LogMel):
+    """One window a clip."""
+
+    def embed(self, audio):
+        return super().embed(audio).mean(axis=0, keepdims=True)
+
+
+def test_judges_that_are_there_fill_their_rows(truth, outputs, tmp_path, monkeypatch):
+    records = []
+    for number, record in enumerate(read_manifest(truth)[:COUNT]):
+        path = tmp_path / f"{record.id}.mp4"
+        write_video(path, [np.full((32, 48, 3), 255 if 10 <= k < 14 else 40 * number, np.uint8) for k in range(50)], 25)
+        records.append(dataclasses.replace(record, video=path))
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    monkeypatch.setattr(judge_rows, "PAPER_JUDGES", (("FAD-C", LogMel),))
+    monkeypatch.setattr(judge_rows, "I3d", Eyes)
+    monkeypatch.setattr(judge_rows, "Vggish", LogMel)
+    monkeypatch.setattr(judge_rows, "LaionClap", lambda whole: OneWindow())
+    found = evaluate_folder(outputs, manifest, pictures=True, embedder=LogMel())
+    assert found.score("FAD-C").value == pytest.approx(0, abs=0.01)
+    assert 0 <= found.score("FAD-C / |x|^2").value < 1e-3
+    assert found.score("CLAP score").value == pytest.approx(1, abs=1e-6) and found.score("CLAP score").floor < 1
+    assert found.score("CLAP retrieval R@1").value == 1
+    assert (
+        found.score("FAVD").value == pytest.approx(0, abs=0.01) and found.score("FAVD").judge == "eyes #11111111 + log-mel 64"
+    )
+    assert found.score("FAVD, picture alone").value == pytest.approx(0, abs=1e-6)
+    assert 0 <= found.score("AV-Align").value <= 1
