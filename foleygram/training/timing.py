@@ -251,7 +251,7 @@ class TimingStage(Stage):
         gaps = events[:, None, :, 0] - grid[None, :, None]  # batch, step, event
         distance, place = gaps.abs().min(dim=-1)
         bump = torch.exp(-0.5 * (distance * model.config.rate / SPREAD) ** 2)
-        onset = F.binary_cross_entropy_with_logits(curves.onset, bump, reduction="none") * (1 + 4 * bump)
+        onset = F.binary_cross_entropy_with_logits(curves.onset, bump, reduction="none")
         near = (distance * model.config.rate <= NEAR).float() * mask
         count = near.sum().clamp(min=1)
         nearest = events.gather(1, place[..., None].expand(-1, -1, 3))
@@ -261,7 +261,7 @@ class TimingStage(Stage):
         kind = (F.binary_cross_entropy_with_logits(curves.kind, nearest[..., 2], reduction="none") * near).sum() / count
         level, onset = (level * mask).sum() / total, (onset * mask).sum() / total
         config = self.config
-        loss = 10 * onset + config.level * level + config.near * (off + strength + kind)
+        loss = 20 * onset + config.level * level + config.near * (off + strength + kind)
         return torch.stack([loss, onset, level, off, strength, kind])
 
     def validate(self) -> Sequence[float]:

@@ -118,7 +118,7 @@ def black(count, fps=25.0, size=(3, 24, 32)):
 
 def test_one_frame_and_black_say_that_there_is_no_event(small):
     for frames in (black(1), black(2), black(40)):
-        prediction = small.read(frames, 1.6, threshold=1.4)
+        prediction = small.read(frames, 1.6, threshold=1.49)
         assert prediction.silent and "no event" in prediction.describe() and not prediction.envelope.values.any()
         assert prediction.envelope.seconds == pytest.approx(1.6, abs=0.005)
 
