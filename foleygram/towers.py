@@ -25,7 +25,7 @@ from foleygram.hub.vocabulary import trim_vocabulary
 from foleygram.importing import ImportReport, expected, full_config, read_text, write_parts
 from foleygram.pipeline import MODELS, FoleyGRAMConfig
 
-MINI_LAYERS = (0, 1, 2, 3)
+MINI_LAYERS = (0, 1, 4, 5)
 """Of MiniLM's six that the mini keeps."""
 
 MINI_POSITIONS = 64

@@ -3,6 +3,8 @@
 First the conventional pairwise contrastive loss, then the GRAM loss (Eqs. 3 and 4), then fine-tuning with it on the
 template captions alone. Vision and text towers stay as published, so their features are computed once; the audio tower,
 the pooling and the heads learn. Sounds are shifted, scaled and masked, frames are drawn from more than are used.
+The paper's audio tower comes with AudioSet behind it; the mini's starts from nothing, so its points also have to tell the
+sound's spectrum (``timbre_weight``).
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from foleygram.config import Config
 from foleygram.gram.encoder import GramEncoder
@@ -39,6 +41,7 @@ class GramTraining(Config):
     crop: int = 512  # fbank frames (10 ms each) of a training sound; the loudest of three random places
     gain_db: float = 10.0  # random gain of a sound, +-
     feature_noise: float = 0.0  # relative length of a random vector added to frame and text features
+    timbre_weight: float = 0.0  # of reading the sound's spectrum off its point; 0 = the paper, whose BEATs knows timbre already
 
 
 @dataclass(frozen=True, eq=False)
@@ -51,9 +54,21 @@ class ClipFeatures:
     captions: Captions
 
 
+def spectra(banks: np.ndarray) -> np.ndarray:
+    """Colour of each sound, level taken off: [clip, time, mel] filter banks (normalised log power) to [clip, 2 mel], mean
+    power of each band and its mean logarithm (which tells ringing and noise between events from silence), in banks' units."""
+    rows = []
+    for bank in banks:
+        bank = bank.astype(np.float32)
+        scale = np.float32(2 * 6.55582)  # BEATs' normalisation: (x - mean) / (2 std), x in nats of power
+        power = np.log(np.exp(bank * scale).mean(axis=0)) / scale
+        rows.append(np.concatenate([power, bank.mean(axis=0)]) - power.mean())
+    return np.stack(rows)
+
+
 class GramStage(Stage):
-    losses = ("loss", "agreement")
-    validation = ("valid_volume_gap", "valid_text_to_audio", "valid_video_to_audio", "valid_text_to_video")
+    losses = ("loss", "agreement", "timbre")
+    validation = ("valid_timbre", "valid_volume_gap", "valid_text_to_audio", "valid_video_to_audio", "valid_text_to_video")
 
     def __init__(
         self, encoder: GramEncoder, config: GramTraining, seed: int, folder: Path, train: ClipFeatures, valid: ClipFeatures,
@@ -64,6 +79,13 @@ class GramStage(Stage):
         self.train_set, self.valid_set, self.valid_labels = train, valid, np.asarray(valid_labels)
         encoder.vision.requires_grad_(False)
         encoder.text.requires_grad_(False)
+        self.timbre = nn.Linear(encoder.config.dim, 2 * encoder.config.audio.mel)  # learns beside, is not kept
+        if train is not None:
+            colours = spectra(train.banks)
+            middle, spread = colours.mean(axis=0), colours.std(axis=0) + 1e-3
+            self.colours, self.valid_colours = (
+                ((part - middle) / spread).astype(np.float32) for part in (colours, spectra(valid.banks))
+            )
 
     def train(self, mode: bool = True) -> GramStage:
         super().train(mode)
@@ -100,13 +122,14 @@ class GramStage(Stage):
             for feature in (frames, text):
                 noise = draw.standard_normal(feature.shape, dtype=np.float32)
                 feature += config.feature_noise * noise * np.linalg.norm(feature) / np.linalg.norm(noise)
-        return torch.from_numpy(frames), torch.from_numpy(self.augmented(data.banks[clip], draw)), torch.from_numpy(text)
+        sound = torch.from_numpy(self.augmented(data.banks[clip], draw))
+        return torch.from_numpy(frames), sound, torch.from_numpy(text), torch.from_numpy(self.colours[clip])
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         drawn = zip(*(self.draw(step, row) for row in rows), strict=True)
         return (*(torch.stack(column) for column in drawn), torch.tensor(self.phase(step) == "contrastive"))
 
-    def forward(self, frames: Tensor, banks: Tensor, texts: Tensor, contrastive: Tensor) -> Tensor:
+    def forward(self, frames: Tensor, banks: Tensor, texts: Tensor, colours: Tensor, contrastive: Tensor) -> Tensor:
         points = self.points(frames, banks, texts)
         temperature = self.encoder.contra_temp
         if bool(contrastive):
@@ -118,7 +141,8 @@ class GramStage(Stage):
                 pairs = cosine_loss(points.text, points.video, points.audio, temperature, self.config.cosine)
                 loss = loss + self.config.contrastive_weight * pairs
         agreement = (points.text * points.audio).sum(-1).mean()
-        return torch.stack([loss, agreement])
+        timbre = (self.timbre(points.audio).float() - colours).square().mean()
+        return torch.stack([loss + self.config.timbre_weight * timbre, agreement, timbre])
 
     def points(self, frames: Tensor, banks: Tensor, texts: Tensor) -> Embeddings:
         encoder = self.encoder
@@ -151,8 +175,9 @@ class GramStage(Stage):
             found = (queries @ keys.T).argmax(-1).numpy()
             return float((self.valid_labels[found] == self.valid_labels).mean())
 
+        timbre = (self.timbre(points.audio.to(self.timbre.weight.device)).cpu() - torch.from_numpy(self.valid_colours)).square().mean()
         return (
-            float(mismatched - matched), nearest(text, points.audio), nearest(points.video, points.audio),
+            float(timbre), float(mismatched - matched), nearest(text, points.audio), nearest(points.video, points.audio),
             nearest(text, points.video),
         )  # fmt: skip
 

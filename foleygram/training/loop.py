@@ -169,6 +169,7 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
             block.compile()
     module, optimizer = accelerator.prepare(stage, optimizer)
     world, rank = accelerator.num_processes, accelerator.process_index
+    seed = torch.initial_seed()
     if config.batch % (world * config.accumulate):
         raise RecipeError(f"batch {config.batch} does not divide by {world} processes x accumulate {config.accumulate}")
     share = config.batch // (world * config.accumulate)
@@ -206,6 +207,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                     break
                 for group in optimizer.param_groups:
                     group["lr"] = rate_at(step, config)
+                # dropout too is then a function of the step, whenever the run was killed
+                torch.manual_seed((seed + step * world + rank) % 2**63)
                 for part in range(config.accumulate):
                     begin = (part * world + rank) * share
                     batch = stage.batch(step, range(begin, begin + share), config.batch)

@@ -1,0 +1,104 @@
+"""The four stages of the mini in their order, on a MiniHits of self-made sounds: killed, resumed, and then used."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from tiny import CONFIG, tiny_model
+
+import foleygram.training.stages as stages
+from foleygram.errors import ModelError
+from foleygram.gram.sound_net import SoundNetConfig
+from foleygram.hub.folder import read_tensors
+from foleygram.media.audio import read_audio
+from foleygram.pipeline import FoleyGRAM
+from foleygram.signal.envelope import extract_envelope
+from foleygram.training.autoencoder import AutoencoderTraining
+from foleygram.training.control import ControlTraining
+from foleygram.training.diffusion import DiffusionTraining
+from foleygram.training.gram import GramTraining
+from foleygram.training.loop import LoopConfig
+from foleygram.training.recipe import Recipe
+from foleygram.types import Clip
+
+STAGES = ("autoencoder", "diffusion", "gram", "control")
+LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-3, ema=0.5, log_every=1, validate_every=2)
+MODEL = CONFIG.replace(
+    gram=CONFIG.gram.replace(audio=SoundNetConfig(channels=(8, 8), width=16, frames=200).model_dump()).model_dump()
+)
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory) -> Path:
+    pytest.importorskip("cv2")
+    from foleygram.data.minihits import prepare_minihits
+
+    folder = tmp_path_factory.mktemp("minihits")
+    return prepare_minihits(folder, train=3, validation=2, test=0, seconds=2.0, pictures=False, progress=False)
+
+
+@pytest.fixture(scope="module")
+def recipe(tmp_path_factory) -> Recipe:
+    towers = tmp_path_factory.mktemp("towers")
+    tiny_model().save(towers)
+    return Recipe(
+        towers=str(towers),
+        model=MODEL,
+        autoencoder=AutoencoderTraining(loop=LOOP),
+        diffusion=DiffusionTraining(loop=LOOP, seconds=1.0),
+        gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, timbre_weight=1.0),
+        control=ControlTraining(loop=LOOP, seconds=1.0),
+    )
+
+
+def train(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> None:
+    for stage in STAGES:
+        steps = getattr(stages, f"train_{stage}")(recipe, data, out, stop_after).steps
+        assert steps == (stop_after or 4)
+        if stop_after:
+            getattr(stages, f"train_{stage}")(recipe, data, out)
+
+
+@pytest.fixture(scope="module")
+def through(recipe, data, tmp_path_factory) -> Path:
+    """A run that nobody disturbed."""
+    out = tmp_path_factory.mktemp("run")
+    train(recipe, data, out)
+    return out
+
+
+def test_a_run_that_was_killed_ends_with_the_same_weights(recipe, data, through, tmp_path):
+    train(recipe, data, tmp_path, stop_after=2)
+    for path in through.glob("*.safetensors"):
+        ours, theirs = read_tensors(path), read_tensors(tmp_path / path.name)
+        assert ours.keys() == theirs.keys()
+        for name, tensor in ours.items():
+            torch.testing.assert_close(tensor, theirs[name], rtol=1e-3, atol=1e-5, msg=f"{path.name} {name}")
+
+
+def test_each_stage_leaves_its_log_and_curve(through):
+    for stage in STAGES:
+        lines = (through / "training" / stage / "log.jsonl").read_text().splitlines()
+        assert len([line for line in lines if '"valid_' in line]) == 2 and len(lines) == 6
+        assert (through / "training" / stage / "curve.png").stat().st_size > 1000
+
+
+def test_the_base_is_frozen_while_control_learns(recipe, data, through, tmp_path):
+    before = read_tensors(through / "transformer.safetensors")
+    stages.train_control(recipe, data, through)  # already at its end: exports again
+    after = read_tensors(through / "transformer.safetensors")
+    assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
+    copied, learned = before["proj_in.weight"].float(), read_tensors(through / "control_net.safetensors")["proj_in.weight"].float()
+    assert torch.allclose(copied, learned, atol=0.05)
+
+
+def test_the_run_folder_is_a_model(through, data):
+    model = FoleyGRAM.load(through)
+    sound = read_audio(data.parent / "audio" / "validation_00000.flac", 44100)
+    (take,) = model.generate(Clip(text="A person hits wood once.", audio=sound, seconds=2.0), extract_envelope(sound), use="AT", steps=2)
+    assert take.samples.shape == (2, 88200) and bool((abs(take.samples) > 0).any())
+
+
+def test_a_stage_says_which_one_comes_before_it(recipe, data, tmp_path):
+    with pytest.raises(ModelError, match="train autoencoder"):
+        stages.train_diffusion(recipe, data, tmp_path)
