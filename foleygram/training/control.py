@@ -74,6 +74,9 @@ class ControlStage(Stage):
     def compiled_blocks(self) -> Sequence[nn.Module]:
         return [*self.transformer.transformer_blocks, *self.control_net.transformer_blocks]
 
+    def hidden_blocks(self) -> Sequence[nn.Module]:
+        return list(self.control_net.transformer_blocks)
+
     def noised(self, point: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         point = point.astype(np.float32)
         if self.config.embedding_noise:

@@ -48,6 +48,9 @@ class DiffusionStage(Stage):
     def compiled_blocks(self) -> Sequence[nn.Module]:
         return list(self.transformer.transformer_blocks)
 
+    def hidden_blocks(self) -> Sequence[nn.Module]:
+        return list(self.transformer.transformer_blocks)
+
     def draw(self, data: tuple[Crops, Captions, TextStatesTable], step: int, row: int) -> tuple[Tensor, ...]:
         """(latent, text states, mask, start s, total s, noise, dropped) of one row."""
         crops, captions, texts = data

@@ -28,7 +28,9 @@ class LoopConfig(Config):
 
     steps: int
     batch: int
+    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices of the blocks (Jordan et al. 2024), AdamW for the rest
     learning_rate: float = 1e-4
+    matrix_rate: float = 2e-3  # of Muon, whose steps are scaled to those of AdamW; same warm-up and decay
     betas: tuple[float, float] = (0.9, 0.999)
     eps: float = 1e-8
     weight_decay: float = 1e-3
@@ -69,6 +71,10 @@ class Stage(nn.Module):
         """Blocks that torch.compile may fuse."""
         return ()
 
+    def hidden_blocks(self) -> Sequence[nn.Module]:
+        """Blocks whose matrices ``optimizer: muon`` trains; embeddings, first and last layers stay outside."""
+        return ()
+
 
 @dataclass(frozen=True)
 class LoopResult:
@@ -78,9 +84,9 @@ class LoopResult:
     last: tuple[float, ...]
 
 
-def rate_at(step: int, config: LoopConfig) -> float:
-    """Learning rate of a step: warm-up, plateau, cosine end."""
-    rate = config.learning_rate * min(1.0, (step + 1) / max(1, config.warmup))
+def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
+    """Learning rate of a step: warm-up to ``peak`` (``learning_rate``), plateau, cosine end."""
+    rate = (config.learning_rate if peak is None else peak) * min(1.0, (step + 1) / max(1, config.warmup))
     if config.decay == "cosine":
         start = config.steps * (1 - config.decay_share)
         progress = (step - start) / max(1.0, config.steps - start)
@@ -89,13 +95,39 @@ def rate_at(step: int, config: LoopConfig) -> float:
     return rate
 
 
+STATES = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
+"""Names of the optimisers' tensors for one parameter."""
+
+
+def build_optimizers(stage: Stage, parameters: dict[str, nn.Parameter], config: LoopConfig) -> list[torch.optim.Optimizer]:
+    """AdamW for everything, or for what Muon leaves. Raises RecipeError where this torch has no Muon."""
+    matrices: set[nn.Parameter] = set()
+    if config.optimizer == "muon":
+        if not hasattr(torch.optim, "Muon"):
+            raise RecipeError("optimizer muon: needs torch 2.9 or newer; install it, or say optimizer: adamw")
+        inside = {parameter for block in stage.hidden_blocks() for parameter in block.parameters()}
+        matrices = {parameter for parameter in parameters.values() if parameter.ndim == 2 and parameter in inside}
+    rest = [parameter for parameter in parameters.values() if parameter not in matrices]
+    optimizers: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(rest, lr=config.learning_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay)
+    ]
+    if matrices:
+        ordered = [parameter for parameter in parameters.values() if parameter in matrices]
+        optimizers.append(
+            torch.optim.Muon(ordered, lr=config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
+        )
+    return optimizers
+
+
 class Checkpoint:
     """Weights, average and optimiser state of one stage in one safetensors file."""
 
-    def __init__(self, path: Path, parameters: dict[str, nn.Parameter], optimizer: torch.optim.Optimizer):
+    def __init__(self, path: Path, parameters: dict[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer]):
         self.path = path
         self.parameters = parameters
-        self.optimizer = optimizer
+        self.optimizer_of = {
+            parameter: optimizer for optimizer in optimizers for group in optimizer.param_groups for parameter in group["params"]
+        }
 
     def save(self, average: dict[str, Tensor], step: int, seconds: float) -> None:
         tensors: dict[str, Tensor] = {}
@@ -103,7 +135,7 @@ class Checkpoint:
             tensors[f"weight.{name}"] = parameter
             if name in average:
                 tensors[f"average.{name}"] = average[name]
-            for key, value in self.optimizer.state.get(parameter, {}).items():
+            for key, value in self.optimizer_of[parameter].state.get(parameter, {}).items():
                 tensors[f"{key}.{name}"] = torch.as_tensor(value)
         write_tensors(self.path, tensors, {"step": str(step), "seconds": f"{seconds:.1f}"})
 
@@ -120,9 +152,9 @@ class Checkpoint:
             parameter.data.copy_(tensors[f"weight.{name}"])
             if name in average:
                 average[name].copy_(tensors[f"average.{name}"])
-            state = {key: tensors[f"{key}.{name}"] for key in ("step", "exp_avg", "exp_avg_sq") if f"{key}.{name}" in tensors}
+            state = {key: tensors[f"{key}.{name}"] for key in STATES if f"{key}.{name}" in tensors}
             if state:
-                self.optimizer.state[parameter] = state
+                self.optimizer_of[parameter].state[parameter] = state
         return int(notes["step"]), float(notes["seconds"])
 
 
@@ -158,16 +190,15 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
 
     accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
     parameters = {name: parameter for name, parameter in stage.named_parameters() if parameter.requires_grad}
-    optimizer = torch.optim.AdamW(
-        parameters.values(), lr=config.learning_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay
-    )
+    optimizers = build_optimizers(stage, parameters, config)
     average = {name: parameter.detach().clone().float() for name, parameter in parameters.items()} if config.ema else {}
-    checkpoint = Checkpoint(folder / "checkpoint.safetensors", parameters, optimizer)
+    checkpoint = Checkpoint(folder / "checkpoint.safetensors", parameters, optimizers)
     first, before = checkpoint.load(average)
     if config.compile:
         for block in stage.compiled_blocks():
             block.compile()
-    module, optimizer = accelerator.prepare(stage, optimizer)
+    module, *optimizers = accelerator.prepare(stage, *optimizers)
+    peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     world, rank = accelerator.num_processes, accelerator.process_index
     seed = torch.initial_seed()
     if config.batch % (world * config.accumulate):
@@ -205,8 +236,9 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
             for step in range(first, end):
                 if interrupted:
                     break
-                for group in optimizer.param_groups:
-                    group["lr"] = rate_at(step, config)
+                for optimizer, peak in zip(optimizers, peaks, strict=True):
+                    for group in optimizer.param_groups:
+                        group["lr"] = rate_at(step, config, peak)
                 # dropout too is then a function of the step, whenever the run was killed
                 torch.manual_seed((seed + step * world + rank) % 2**63)
                 for part in range(config.accumulate):
@@ -217,8 +249,9 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                         accelerator.backward(values[0])
                         if accelerator.sync_gradients and config.clip:
                             accelerator.clip_grad_norm_(parameters.values(), config.clip)
-                        optimizer.step()
-                        optimizer.zero_grad()
+                        for optimizer in optimizers:
+                            optimizer.step()
+                            optimizer.zero_grad()
                     sums += accelerator.reduce(values.detach(), "mean").float().cpu()
                     counted += 1
                 keep = min(config.ema, (step + 1) / (step + 10))  # a young average forgets its random start fast

@@ -7,7 +7,8 @@ import torch
 from tiny import CONFIG, tiny_model
 
 import foleygram.training.stages as stages
-from foleygram.errors import ModelError
+from foleygram.diffusion.transformer import Transformer
+from foleygram.errors import ModelError, RecipeError
 from foleygram.gram.sound_net import SoundNetConfig
 from foleygram.hub.folder import read_tensors
 from foleygram.media.audio import read_audio
@@ -17,7 +18,7 @@ from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
-from foleygram.training.loop import LoopConfig
+from foleygram.training.loop import LoopConfig, Stage, build_optimizers
 from foleygram.training.recipe import Recipe
 from foleygram.types import Clip
 
@@ -45,7 +46,7 @@ def recipe(tmp_path_factory) -> Recipe:
         towers=str(towers),
         model=MODEL,
         autoencoder=AutoencoderTraining(loop=LOOP),
-        diffusion=DiffusionTraining(loop=LOOP, seconds=1.0),
+        diffusion=DiffusionTraining(loop=LOOP.replace(optimizer="muon"), seconds=1.0),
         gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, timbre_weight=1.0),
         control=ControlTraining(loop=LOOP, seconds=1.0),
     )
@@ -102,3 +103,24 @@ def test_the_run_folder_is_a_model(through, data):
 def test_a_stage_says_which_one_comes_before_it(recipe, data, tmp_path):
     with pytest.raises(ModelError, match="train autoencoder"):
         stages.train_diffusion(recipe, data, tmp_path)
+
+
+def test_muon_takes_the_matrices_of_the_blocks_and_only_them(monkeypatch):
+    class Blocks(Stage):
+        def __init__(self):
+            super().__init__()
+            self.transformer = Transformer(MODEL.transformer)
+
+        def hidden_blocks(self):
+            return list(self.transformer.transformer_blocks)
+
+    stage, config = Blocks(), LOOP.replace(optimizer="muon")
+    names = dict(stage.named_parameters())
+    adamw, muon = build_optimizers(stage, names, config)
+    inside = {parameter for group in muon.param_groups for parameter in group["params"]}
+    for name, parameter in names.items():
+        assert (parameter in inside) == ("transformer_blocks" in name and parameter.ndim == 2), name
+    assert sum(len(group["params"]) for group in adamw.param_groups) + len(inside) == len(names)
+    monkeypatch.delattr(torch.optim, "Muon")
+    with pytest.raises(RecipeError, match="adamw"):
+        build_optimizers(stage, names, config)
