@@ -27,6 +27,16 @@ _EASES: dict[str, Callable[[float], float]] = {
 
 
 @dataclass(frozen=True)
+class Manner:
+    """How a person plays, beyond what the events tell. ``rests``: share of hits after which the tool stays on the surface for
+    a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture. The benchmark's films have
+    neither; those that train the timing predictor do."""
+
+    rests: float = 0.0
+    leaves: float = 0.0
+
+
+@dataclass(frozen=True)
 class Contact:
     """The tip lies on the surface from ``start`` to ``end`` (s), going ``passes`` times between ``place`` and
     ``place_end`` (world [2]); before, it was raised to ``height`` for ``lift`` s and fell in ``fall`` s."""
@@ -64,7 +74,11 @@ class Contact:
 
 
 def contacts_of(
-    events: Sequence[Event], tool: str, ground: Callable[[float, float], np.ndarray], rng: np.random.Generator
+    events: Sequence[Event],
+    tool: str,
+    ground: Callable[[float, float], np.ndarray],
+    rng: np.random.Generator,
+    manner: Manner = Manner(),
 ) -> tuple[Contact, ...]:
     """The contacts of the events in order of time. ``ground``: frame fractions to the world [2]."""
     ordered = sorted(events, key=lambda event: event.seconds)
@@ -91,7 +105,9 @@ def contacts_of(
             height, fall = 0.5 * height, 1.3 * fall
         elif tool == "hand":
             dwell = 0.04 + 0.08 * drawn[3]
-        if tool != "foot":
+        if manner.rests and event.action == "hit" and tool != "foot" and rng.random() < manner.rests:
+            dwell = min(rng.uniform(0.08, 0.8), 0.7 * gap)
+        elif tool != "foot":
             dwell = min(dwell, (0.8 if event.action == "scratch" else 0.25) * max(gap, 0.0))
         end = event.seconds + dwell
         result.append(Contact(event.seconds, end, place, place_end, strength, height, 0.10 + 0.13 * drawn[2], fall, passes))
@@ -122,8 +138,17 @@ class TipPath:
     the tip draws back along it, and in long pauses the tool sometimes leaves along it. A foot (``stands``) waits on the
     surface, any other tool above it."""
 
-    def __init__(self, contacts: Sequence[Contact], seconds: float, away: np.ndarray, stands: bool, rng: np.random.Generator):
+    def __init__(
+        self,
+        contacts: Sequence[Contact],
+        seconds: float,
+        away: np.ndarray,
+        stands: bool,
+        rng: np.random.Generator,
+        manner: Manner = Manner(),
+    ):
         self.contacts = tuple(contacts)
+        self._manner = manner
         self._away, self._rng = np.asarray(away, dtype=np.float64), rng
         self._phase = rng.uniform(0, 2 * math.pi, 3)
         self._rate = 2 * math.pi * rng.uniform(0.25, 0.9, 3)
@@ -203,7 +228,8 @@ class TipPath:
             times, levels = (first, end), (hover, hover)
         for k in range(len(times) - 1):
             self._height.add(times[k], times[k + 1], levels[k], levels[k + 1])
-        if pause > 1.3 and chance > 0.7:
+        far = self._manner.leaves and pause > 0.4 and rng.random() < self._manner.leaves
+        if far or (pause > 1.3 and chance > 0.7):
             gone = place + self._away * (0.2 + 0.7 * depth)
             out, back = start + 0.4 * (end - start), end - 0.3 * (end - start)
             self._place.add(start, out, place, gone)

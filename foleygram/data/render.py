@@ -14,7 +14,7 @@ import numpy as np
 
 from foleygram.data.actor import Actor, composite
 from foleygram.data.camera import Camera, Sway
-from foleygram.data.motion import TipPath, contacts_of
+from foleygram.data.motion import Manner, TipPath, contacts_of
 from foleygram.data.opencv import cv2
 from foleygram.data.reactions import Reactions
 from foleygram.data.scenes import Event, Scene
@@ -33,7 +33,7 @@ class Picture:
     """Everything of a scene that does not depend on the time, and ``frame(t)``. Raises DataError for a scene that
     cannot be drawn."""
 
-    def __init__(self, scene: Scene, textures: Path | None):
+    def __init__(self, scene: Scene, textures: Path | None, manner: Manner = Manner()):
         if scene.width < 32 or scene.height < 32:
             raise DataError(f"scene {scene.id} is {scene.width} x {scene.height}; a picture is at least 32 x 32 pixels")
         if not (scene.fps > 0 and scene.seconds > 0):
@@ -51,8 +51,8 @@ class Picture:
         self._sway = Sway(scene.shake, scene.width, scene.height, self._stream("sway"))
         self._limbs = []
         for number, events in enumerate(_limbs(scene)):
-            contacts = contacts_of(events, scene.tool, self._camera.ground, self._stream("motion", number))
-            path = TipPath(contacts, scene.seconds, away, scene.tool == "foot", self._stream("path", number))
+            contacts = contacts_of(events, scene.tool, self._camera.ground, self._stream("motion", number), manner)
+            path = TipPath(contacts, scene.seconds, away, scene.tool == "foot", self._stream("path", number), manner)
             actor = Actor(scene.tool, self._camera, away, self._lamp, self._stage.grade, self._stream("actor"), number == 0)
             self._limbs.append((actor, path))
         # The farther foot first, so that the nearer one hides it.

@@ -1,7 +1,8 @@
 """How a training clip is filmed: the same scene by another camera, worse in the ways real films are.
 
 Rates from 12 to 60 frames/s and uneven ones, other lenses and shapes of the picture, a hand that shakes, lamps that
-flicker, blur, noise, and the blocks of strong compression, so that the timing predictor does not lean on a clean render.
+flicker, a player who lets the stick rest or draws it far back, blur, noise, and the blocks of strong compression, so that
+the timing predictor does not lean on a clean render.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.data.opencv import cv2
+from foleygram.data.motion import Manner
 from foleygram.data.render import Picture
 from foleygram.data.scenes import Scene
 
@@ -21,6 +23,10 @@ SHAPES = ((256, 192), (192, 144), (160, 120), (192, 108), (144, 144))
 SHAPE_CHANCES = (0.2, 0.35, 0.2, 0.2, 0.05)
 RATES = (12.0, 15.0, 20.0, 24.0, 25.0, 30.0, 50.0, 60.0)  # frames/s of the camera
 RATE_CHANCES = (0.04, 0.26, 0.06, 0.15, 0.15, 0.22, 0.04, 0.08)
+
+
+RESTS, LEAVES = (0.0, 0.0, 0.5, 0.9), (0.0, 0.0, 0.6)
+"""Manners of playing that scenes are filmed with (``Manner``), each as likely: not everyone lets the tool rebound."""
 
 
 def shown_times(seconds: float, camera: float, rng: np.random.Generator, most: float) -> np.ndarray:
@@ -113,7 +119,9 @@ def film(scene: Scene, textures: Path | None, seed: int, most: float) -> Iterato
     width, height = SHAPES[rng.choice(len(SHAPES), p=SHAPE_CHANCES)]
     camera = float(rng.choice(RATES, p=RATE_CHANCES))
     shake = scene.shake * 2 if rng.random() < 0.2 else scene.shake
-    picture = Picture(replace(scene, width=width, height=height, fps=camera, shake=shake), textures)
+    player = np.random.default_rng([seed, scene.seed, 1])
+    manner = Manner(rests=float(player.choice(RESTS)), leaves=float(player.choice(LEAVES)))
+    picture = Picture(replace(scene, width=width, height=height, fps=camera, shake=shake), textures, manner)
     middle = tuple(float(np.mean([getattr(event, name) for event in scene.events])) for name in ("x", "y"))
     lens, strip = Lens(rng, middle), Film(rng)
     passer = Passer(rng) if rng.random() < 0.15 else None
