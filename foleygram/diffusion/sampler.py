@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterable, Iterator
+from typing import Annotated
 
 import torch
 from jaxtyping import Float
+from pydantic import BeforeValidator
 from torch import Tensor
 
 from foleygram.config import Config
@@ -22,6 +24,10 @@ Denoiser = Callable[[Tensor, float], Tensor]
 """(noisy latent at unit signal [batch, channel, length], sigma) -> denoised latent."""
 
 
+NoLimit = Annotated[float | None, BeforeValidator(lambda value: None if value == math.inf else value)]
+"""A bound that may be absent; older configs say Infinity."""
+
+
 class SamplerConfig(Config):
     """Section IV-C: 150 steps, guidance 2. ``eta``: 0 = deterministic, 1 = the full SDE."""
 
@@ -31,7 +37,7 @@ class SamplerConfig(Config):
     sigma_max: float = 500.0
     eta: float = 1.0
     guidance_sigma_min: float = 0.0  # guidance acts for sigma within these bounds; all levels by default
-    guidance_sigma_max: float = math.inf
+    guidance_sigma_max: NoLimit = None  # None: no upper bound; JSON has no infinity
 
 
 def noise_levels(steps: int, sigma_min: float, sigma_max: float) -> Float[Tensor, "levels"]:
@@ -74,7 +80,8 @@ def guided(
 
     def predict_v(x: Tensor, t: Tensor) -> Tensor:
         sigma = math.tan(float(t[0]) * math.pi / 2)
-        active = config.guidance_sigma_min <= sigma <= config.guidance_sigma_max
+        below = config.guidance_sigma_max is None or sigma <= config.guidance_sigma_max
+        active = below and config.guidance_sigma_min <= sigma
         if config.guidance == 1.0 or not active:
             return predict(x, t, condition, control)
         envelope = None if control is None else torch.cat([control, control])

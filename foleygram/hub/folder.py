@@ -67,5 +67,5 @@ def read_notes(path: Path) -> dict[str, str]:
 
 
 def write_json(path: Path, content: object) -> None:
-    """Readable JSON, atomically."""
-    write_atomically(path, (json.dumps(content, indent=2) + "\n").encode())
+    """Readable JSON, atomically. ``content`` holds neither NaN nor infinity, for which JSON has no word."""
+    write_atomically(path, (json.dumps(content, indent=2, allow_nan=False) + "\n").encode())

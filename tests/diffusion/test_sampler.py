@@ -1,4 +1,5 @@
 import itertools
+import json
 import math
 
 import pytest
@@ -129,6 +130,14 @@ def test_one_branch_is_enough_without_guidance():
     outside = SamplerConfig(guidance=3.0, guidance_sigma_min=0.5, guidance_sigma_max=10.0)
     guided(network, None, condition(), None, outside)(x, 20.0)
     assert [len(call[0]) for call in network.calls] == [2, 2]
+
+
+def test_no_upper_bound_is_null_in_json_and_infinity_in_older_configs():
+    assert SamplerConfig().model_dump_json() == SamplerConfig(guidance_sigma_max=math.inf).model_dump_json()
+    assert SamplerConfig.model_validate(json.loads('{"guidance_sigma_max": Infinity}')).guidance_sigma_max is None
+    network = Recorder(lambda x, t, condition, residuals: x)
+    guided(network, None, condition(), None, SamplerConfig(guidance=3.0))(inputs()[0], 500.0)
+    assert len(network.calls[0][0]) == 4  # both branches
 
 
 def test_noise_of_takes_has_its_own_stream():
