@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Literal
 from foleygram.errors import EnvelopeError, OutputError
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
-from foleygram.media.output import check_output
 from foleygram.media.video import probe, read_frames, stream_frames
+from foleygram.output import check_output
 from foleygram.signal.envelope import extract_envelope, is_curve, load_envelope_file, write_envelope
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.signal.table import read_table

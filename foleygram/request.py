@@ -11,8 +11,8 @@ from pathlib import Path
 from foleygram.errors import OutputError, UsageError
 from foleygram.guide import OWN, Guide
 from foleygram.media.container import check_input
-from foleygram.media.output import check_output
 from foleygram.media.soundtrack import CONTAINERS
+from foleygram.output import check_output
 from foleygram.sidecar import Sidecar, find_source, read_sidecar, sidecar_of
 from foleygram.types import Envelope, modality_set
 

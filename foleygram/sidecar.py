@@ -17,7 +17,7 @@ from pydantic import Field, ValidationError
 from foleygram.config import Config, first_complaint
 from foleygram.errors import MediaError, UsageError
 from foleygram.hub.doors import sha256_of
-from foleygram.media.output import whole_file
+from foleygram.output import whole_file
 from foleygram.types import ENVELOPE_RATE
 
 LIBRARIES = ("foleygram", "torch", "numpy", "scipy", "av", "soxr", "soundfile", "tokenizers")

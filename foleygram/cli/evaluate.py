@@ -45,7 +45,7 @@ def evaluate(
     from foleygram.evaluation.report import write_report
 
     if report is not None:
-        from foleygram.media.output import check_output
+        from foleygram.output import check_output
 
         check_output(report, force)
     with progress() as on_progress:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from foleygram.errors import DataError, OutputError
-from foleygram.media.output import whole_file
+from foleygram.output import whole_file
 
 SPLITS = ("train", "validation", "test")
 

@@ -6,32 +6,22 @@ This file knows tensors, files and names, but no model class.
 from __future__ import annotations
 
 import json
-import os
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from foleygram.errors import ModelError, OutputError
+from foleygram.output import whole_bytes
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes to a temporary name beside ``path`` and renames: nobody ever meets half a file."""
+    """Writes a file of a model folder, which is made where it does not exist; an earlier file is replaced. Raises OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another folder") from error
-    finally:
-        Path(temporary).unlink(missing_ok=True)
+    whole_bytes(path, content, force=True)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> None:

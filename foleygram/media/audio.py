@@ -11,8 +11,8 @@ import numpy as np
 
 from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.container import find_picture, frames_of, open_media, sound_of
-from foleygram.media.output import whole_file
 from foleygram.media.timeline import shown_frames
+from foleygram.output import whole_file
 from foleygram.types import SAMPLE_RATE, Audio
 
 if TYPE_CHECKING:

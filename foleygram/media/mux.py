@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from foleygram.errors import OutputError
 from foleygram.media.container import open_media, packets_of, picture_of
-from foleygram.media.output import check_output, whole_file
 from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed, is_failure_of_disk
 from foleygram.media.timeline import read_timeline
+from foleygram.output import check_output, whole_file
 from foleygram.types import Audio
 
 if TYPE_CHECKING:

@@ -13,9 +13,9 @@ import numpy as np
 from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.audio import track_samples
 from foleygram.media.container import find_picture, frames_of, open_media, picture_of
-from foleygram.media.output import whole_file
 from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed
 from foleygram.media.timeline import Timeline, read_timeline, shown_frames
+from foleygram.output import whole_file
 from foleygram.types import Audio, Video
 
 if TYPE_CHECKING:

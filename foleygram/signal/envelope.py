@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.signal.output import whole_text
+from foleygram.output import whole_text
 from foleygram.signal.resample import resample
 from foleygram.signal.table import Table, read_table
 from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope, sample_count

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foleygram.errors import UsageError
-from foleygram.signal.output import whole_bytes
+from foleygram.output import whole_bytes
 from foleygram.types import Audio, Envelope, Video
 
 if TYPE_CHECKING:

@@ -1,10 +1,10 @@
 import json
+import os
 
 import pytest
 import torch
 
 from foleygram.errors import ModelError, OutputError
-from foleygram.hub import folder as folder_module
 from foleygram.hub.doors import read_checkpoint, sha256_of
 from foleygram.hub.folder import read_notes, read_tensors, write_tensors
 from foleygram.hub.sources import cache_folder
@@ -142,8 +142,8 @@ def test_a_full_disk_leaves_no_half_file(stable_audio, tmp_path, monkeypatch):
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(folder_module.os, "replace", full)
-    with pytest.raises(OutputError, match="No space left.*free some space"):
+    monkeypatch.setattr(os, "replace", full)
+    with pytest.raises(OutputError, match="disk is full.*free some space"):
         import_stable_audio(stable_audio, tmp_path / "model", small.CONFIG)
     assert list((tmp_path / "model").iterdir()) == []
 

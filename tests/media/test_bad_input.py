@@ -10,7 +10,6 @@ from foleygram.errors import FoleyGRAMError, MediaError, OutputError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.clip import read_clip
 from foleygram.media.mux import mux
-from foleygram.media.output import whole_file
 from foleygram.media.video import probe, read_frames, stream_frames, write_video
 from foleygram.types import Audio
 
@@ -211,20 +210,6 @@ def test_interrupt_leaves_nothing(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         write_video(tmp_path / "a.mp4", frames(), 10)
     assert list(tmp_path.iterdir()) == []
-
-
-def test_whole_file_follows_links_and_respects_late_comers(tmp_path):
-    (tmp_path / "real.txt").write_text("older")
-    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
-    with whole_file(tmp_path / "link.txt", force=True) as temporary:
-        temporary.write_text("new")
-    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
-    with pytest.raises(OutputError, match="exists already"), whole_file(tmp_path / "b.txt") as temporary:
-        temporary.write_text("mine")
-        (tmp_path / "b.txt").write_text("theirs")  # written by somebody else meanwhile
-    assert (tmp_path / "b.txt").read_text() == "theirs"
-    with whole_file(tmp_path / ("x" * 250 + ".txt")) as temporary:  # as long as a name may be
-        temporary.write_text("new")
 
 
 def test_errors_are_of_the_package():

@@ -1,4 +1,4 @@
-"""Writing a file so that its final name never holds half of it."""
+"""Writing a file so that its final name never holds half of it: for every layer, so at the bottom of them."""
 
 from __future__ import annotations
 
@@ -65,3 +65,14 @@ def whole_file(path: Path, force: bool = False, sources: Sequence[Path] = ()) ->
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def whole_bytes(path: Path, content: bytes, force: bool = False) -> None:
+    """Writes ``content`` as ``whole_file`` does."""
+    with whole_file(path, force) as temporary:
+        temporary.write_bytes(content)
+
+
+def whole_text(path: Path, content: str, force: bool = False) -> None:
+    """``whole_bytes`` in UTF-8."""
+    whole_bytes(path, content.encode(), force)

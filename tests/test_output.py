@@ -1,0 +1,41 @@
+"""Files are written whole or not at all, in every layer alike."""
+
+import errno
+import os
+
+import pytest
+
+from foleygram.errors import OutputError
+from foleygram.hub.folder import write_tensors
+from foleygram.output import whole_bytes, whole_file
+
+
+def test_whole_file_follows_links_and_respects_late_comers(tmp_path):
+    (tmp_path / "real.txt").write_text("older")
+    (tmp_path / "link.txt").symlink_to(tmp_path / "real.txt")
+    with whole_file(tmp_path / "link.txt", force=True) as temporary:
+        temporary.write_text("new")
+    assert (tmp_path / "link.txt").is_symlink() and (tmp_path / "real.txt").read_text() == "new"
+    with pytest.raises(OutputError, match="exists already"), whole_file(tmp_path / "b.txt") as temporary:
+        temporary.write_text("mine")
+        (tmp_path / "b.txt").write_text("theirs")  # written by somebody else meanwhile
+    assert (tmp_path / "b.txt").read_text() == "theirs"
+    with whole_file(tmp_path / ("x" * 250 + ".txt")) as temporary:  # as long as a name may be
+        temporary.write_text("new")
+
+
+def test_a_full_disk_keeps_the_earlier_file_and_leaves_no_other(tmp_path, monkeypatch):
+    (tmp_path / "a.csv").write_text("older")
+
+    def full(number):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(os, "fsync", full)
+    for write in (
+        lambda: whole_bytes(tmp_path / "a.csv", b"newer", force=True),
+        lambda: write_tensors(tmp_path / "weights.safetensors", {}),
+    ):
+        with pytest.raises(OutputError, match="disk is full") as caught:
+            write()
+        assert "\n" not in str(caught.value)
+    assert [path.name for path in tmp_path.iterdir()] == ["a.csv"] and (tmp_path / "a.csv").read_text() == "older"
