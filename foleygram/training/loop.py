@@ -13,7 +13,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Literal, TypedDict
 
 import torch
 from torch import Tensor, nn
@@ -47,6 +47,13 @@ class LoopConfig(Config):
     compile: bool = False  # torch.compile on the blocks: about a fifth faster on a CPU, needs a C++ compiler
 
 
+class RateGroup(TypedDict):
+    """A parameter group as torch's optimisers take it; ``share``: of the loop's learning rate."""
+
+    params: list[nn.Parameter]
+    share: float
+
+
 class Stage(nn.Module):
     """What is trained. The loop asks for ``batch`` and calls the module on it.
 
@@ -59,6 +66,10 @@ class Stage(nn.Module):
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Rows ``rows`` of the global batch of ``size`` at ``step``: a pure function of the seed and its arguments."""
         raise NotImplementedError
+
+    def share_of_rate(self, name: str) -> float:
+        """The learning rate of the parameter ``name``, as a share of the loop's."""
+        return 1.0
 
     def validate(self) -> Sequence[float]:
         """Values named by ``validation``, on the validation split, with the averaged weights in place."""
@@ -95,6 +106,15 @@ def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
     return rate
 
 
+def rate_groups(stage: Stage, parameters: dict[str, nn.Parameter]) -> list[RateGroup]:
+    """Groups for the optimiser, one for each share of the learning rate, in the order of the parameters."""
+    groups: dict[float, RateGroup] = {}
+    for name, parameter in parameters.items():
+        share = stage.share_of_rate(name)
+        groups.setdefault(share, RateGroup(params=[], share=share))["params"].append(parameter)
+    return list(groups.values())
+
+
 STATES = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
 """Names of the optimisers' tensors for one parameter."""
 
@@ -107,12 +127,12 @@ def build_optimizers(stage: Stage, parameters: dict[str, nn.Parameter], config: 
             raise RecipeError("optimizer muon: needs torch 2.9 or newer; install it, or say optimizer: adamw")
         inside = {parameter for block in stage.hidden_blocks() for parameter in block.parameters()}
         matrices = {parameter for parameter in parameters.values() if parameter.ndim == 2 and parameter in inside}
-    rest = [parameter for parameter in parameters.values() if parameter not in matrices]
+    rest = rate_groups(stage, {name: parameter for name, parameter in parameters.items() if parameter not in matrices})
     optimizers: list[torch.optim.Optimizer] = [
         torch.optim.AdamW(rest, lr=config.learning_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay)
     ]
     if matrices:
-        ordered = [parameter for parameter in parameters.values() if parameter in matrices]
+        ordered = rate_groups(stage, {name: parameter for name, parameter in parameters.items() if parameter in matrices})
         optimizers.append(
             torch.optim.Muon(ordered, lr=config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
         )
@@ -238,7 +258,7 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                     break
                 for optimizer, peak in zip(optimizers, peaks, strict=True):
                     for group in optimizer.param_groups:
-                        group["lr"] = rate_at(step, config, peak)
+                        group["lr"] = rate_at(step, config, peak) * group["share"]
                 # dropout too is then a function of the step, whenever the run was killed
                 torch.manual_seed((seed + step * world + rank) % 2**63)
                 for part in range(config.accumulate):

@@ -11,6 +11,7 @@ from functools import partial
 from pathlib import Path
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
@@ -34,6 +35,7 @@ class PretrainingConfig(Config):
         steps=586, batch=256, learning_rate=1e-4, betas=(0.9, 0.98), weight_decay=0.01, warmup=58, decay="cosine", ema=0.0
     )
     learn: tuple[str, ...] = ("vision", "audio", "text")  # towers; the heads and the temperature always learn
+    vision_rate: float | None = Field(None, gt=0)  # highest learning rate of the vision tower; None: the loop's
     frames: int = 8  # of each clip
     loss: GramLossConfig = GramLossConfig()
     readers: int = 8  # clips that are decoded at the same time
@@ -53,6 +55,11 @@ class PretrainingStage(Stage):
         if config.gradient_checkpointing and "vision" in config.learn:
             for block in getattr(encoder.vision, "blocks", ()):
                 block.forward = partial(checkpoint, block.forward, use_reentrant=False)
+
+    def share_of_rate(self, name: str) -> float:
+        """GRAM's code moves the large pretrained vision tower more slowly than the rest."""
+        slower = self.config.vision_rate is not None and name.startswith("encoder.vision.")
+        return self.config.vision_rate / self.config.loop.learning_rate if slower else 1.0
 
     def row(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """(frames, filter banks, word pieces, their mask) of a clip under one of its captions."""

@@ -49,6 +49,24 @@ def test_a_batch_is_a_function_of_its_place_and_parts_join(shards, tmp_path):
     assert all(parameter.requires_grad for parameter in encoder.audio.parameters())
 
 
+def test_the_vision_tower_has_its_own_rate_also_after_a_kill(shards, tmp_path):
+    """With Adam's first step every parameter moves by its rate, whatever the gradient's size."""
+    sizes = SIZES.replace(vision_rate=1e-6, loop=SIZES.loop.replace(weight_decay=0.0, steps=3).model_dump())
+    recipe = Recipe(model=CONFIG, pretraining=sizes)
+    moved = {}
+    for run, sessions in (("once", (None,)), ("killed", (1, None))):
+        folder = tmp_path / run
+        tiny_model().save(folder)
+        before = {name: read_tensors(folder / f"{name}.safetensors") for name in ("vision", "audio")}
+        for stop_after in sessions:
+            train_pretraining(recipe, shards, folder, stop_after)
+        after = {name: read_tensors(folder / f"{name}.safetensors") for name in before}
+        moved[run] = {f"{name}.{key}": after[name][key] - value for name, tensors in before.items() for key, value in tensors.items()}
+    furthest = {name: max(d.abs().max() for key, d in moved["once"].items() if key.startswith(name)) for name in ("vision", "audio")}
+    assert 0 < furthest["vision"] < 5e-6 and furthest["audio"] > 5e-4
+    assert all(torch.equal(moved["once"][key], moved["killed"][key]) for key in moved["once"])
+
+
 def test_recomputing_the_vision_tower_changes_no_gradient(shards, tmp_path):
     gradients = []
     for saving in (False, True):
@@ -82,3 +100,5 @@ def test_recipes_of_the_paper_have_its_numbers(name, pytestconfig):
     clips = recipe.pretraining.loop.steps * recipe.pretraining.loop.batch
     assert clips == pytest.approx(150_000 * (1 if name == "paper" else 5), rel=1e-3)
     assert recipe.pretraining.loss.detach == (name != "paper")
+    assert recipe.pretraining.vision_rate == (None if name == "paper" else 5e-7)
+    assert "vision" in recipe.pretraining.learn
