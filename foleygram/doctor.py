@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 
 from foleygram.hub.aisfx import INSTALL as AISFX_INSTALL
 from foleygram.hub.aisfx import find_aisfx_checkpoint
-from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, in_hub_cache
+from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, cached_file
 
 LIBRARIES = (
     "torch", "numpy", "scipy", "safetensors", "huggingface_hub", "tokenizers", "av", "soxr", "soundfile",
@@ -159,7 +159,7 @@ def model_states() -> tuple[ModelState, ...]:
             source, local = getattr(weights, name), local_weights(folder, name)
             licence = source.licence if source else read_notes(local).get("licence", "") if local else ""
             licences += [licence] if licence and licence not in licences else []
-            if local is not None or (isinstance(source, HubSource) and in_hub_cache(source)):
+            if local is not None or (isinstance(source, HubSource) and cached_file(source) is not None):
                 present.append(name)
             elif isinstance(source, SuppliedSource):
                 missing.append((name, source.steps))

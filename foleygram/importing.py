@@ -21,10 +21,10 @@ from foleygram.config import read_json
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
-from foleygram.errors import ModelError
+from foleygram.errors import ModelError, UsageError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
-from foleygram.hub.doors import read_checkpoint, sha256_of
+from foleygram.hub.doors import check_sha256, read_checkpoint
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_json, write_tensors
 from foleygram.hub.layouts import (
     GramParts,
@@ -37,7 +37,7 @@ from foleygram.hub.layouts import (
     to_gram,
     to_stable_audio,
 )
-from foleygram.hub.sources import HubSource, fetch_file, imported_folder, is_repository
+from foleygram.hub.sources import HubSource, commit_of, fetch_file, imported_folder, is_repository
 from foleygram.pipeline import GRAM_FILES, MODELS, FoleyGRAMConfig, build_autoencoder
 
 STABLE_AUDIO = "stabilityai/stable-audio-open-1.0"
@@ -47,6 +47,9 @@ DIFFUSERS_FILES = {
     "autoencoder": "vae/diffusion_pytorch_model.safetensors",
     "conditioner": "projection_model/diffusion_pytorch_model.safetensors",
 }
+WHOLE = "model"
+"""Where one file holds all components."""
+
 START = "before training"
 """What the notes of a file say that no checkpoint filled."""
 
@@ -76,16 +79,29 @@ def expected(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
         return build().state_dict()
 
 
-def import_stable_audio(path: str | Path, out: Path | None = None, config: FoleyGRAMConfig | None = None) -> ImportReport:
+def import_stable_audio(
+    path: str | Path, out: Path | None = None, config: FoleyGRAMConfig | None = None, revision: str | None = None,
+    sha256: str | None = None,
+) -> ImportReport:  # fmt: skip
     """Stable Audio Open into a model folder (``out``, by default the cache of ``full``).
 
     ``path``: ``hub``, a repository ``user/name``, a folder of diffusers, or a checkpoint in the layout of
-    stable-audio-tools (.safetensors, .ckpt). Raises ModelError, OutputError."""
+    stable-audio-tools (.safetensors, .ckpt); ``revision``: on the hub; ``sha256``: that a single file must have.
+    Raises ModelError, OutputError, UsageError."""
     config = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
-    parts = read_stable_audio(path)
+    sources = stable_audio_files(path, revision)
+    if sha256 is not None and WHOLE not in sources:
+        raise UsageError(f"--sha256 is for a checkpoint of one file, and {path} has {len(sources)}; take --revision, or one file")
+    hashes = {name: check_sha256(file, sha256) for name, file in sources.items()}
+    parts = read_parts(sources)
     transformer, conditioner = dict(parts.transformer), dict(parts.conditioner)
-    note = {"origin": "Stable Audio Open" if Path(path).exists() else str(path), "licence": STABLE_AUDIO_LICENCE}
+    origin = {"origin": "Stable Audio Open" if Path(path).exists() else str(path), "licence": STABLE_AUDIO_LICENCE}
+
+    def note(name: str) -> dict[str, str]:
+        name = WHOLE if WHOLE in sources else name
+        return origin | notes_of_origin(sources[name], hashes[name])
+
     check_shapes("this transformer", transformer, expected(lambda: Transformer(config.transformer)))
     check_shapes("this autoencoder", parts.autoencoder, expected(lambda: build_autoencoder(config.autoencoder)))
     shapes = expected(lambda: Conditioner(config.conditioner))
@@ -95,18 +111,19 @@ def import_stable_audio(path: str | Path, out: Path | None = None, config: Foley
         conditioner |= start_of_projections(fresh)
     check_shapes("this conditioner", conditioner, shapes)
     files: dict[str, tuple[Mapping[str, Tensor], dict[str, str]]] = {
-        "transformer": (transformer, note),
-        "autoencoder": (parts.autoencoder, note),
+        "transformer": (transformer, note("transformer")),
+        "autoencoder": (parts.autoencoder, note("autoencoder")),
     }
     if trained or at_start(out / "conditioner.safetensors"):
-        files["conditioner"] = (conditioner, note if trained else note | {"gram projections": START, "state": START})
+        begun = {} if trained else {"gram projections": START, "state": START}
+        files["conditioner"] = (conditioner, note("conditioner") | begun)
     if parts.control_net is not None:
         control_shapes = expected(lambda: ControlNet(config.transformer, config.control_net))
         check_shapes("this ControlNet", parts.control_net, control_shapes)
-        files["control_net"] = (parts.control_net, note)
+        files["control_net"] = (parts.control_net, note("transformer"))
     elif at_start(out / "control_net.safetensors"):
         control_shapes = expected(lambda: ControlNet(config.transformer, config.control_net))
-        files["control_net"] = (start_of_control_net(transformer, control_shapes), note | {"state": START})
+        files["control_net"] = (start_of_control_net(transformer, control_shapes), note("transformer") | {"state": START})
     report = write_parts(out, config, files)
     if trained and parts.control_net is not None:
         return report
@@ -114,26 +131,44 @@ def import_stable_audio(path: str | Path, out: Path | None = None, config: Foley
     return ImportReport(report.folder, report.written, open=(still,))
 
 
-def read_stable_audio(path: str | Path) -> StableAudioParts:
-    """The parts of Stable Audio, from whichever of its layouts."""
+def stable_audio_files(path: str | Path, revision: str | None = None) -> dict[str, Path]:
+    """The weights files of Stable Audio by component, or one of all components under the name WHOLE."""
     place = Path(path)
     if str(path) == "hub" or (is_repository(str(path)) and not place.exists()):
-        repo, _, revision = (STABLE_AUDIO if str(path) == "hub" else str(path)).partition("@")
-        files = {
-            name: fetch_file(HubSource(kind="hub", repo=repo, path=file, revision=revision or "main", licence=""))
+        repo, _, named = (STABLE_AUDIO if str(path) == "hub" else str(path)).partition("@")
+        return {
+            name: fetch_file(HubSource(kind="hub", repo=repo, path=file, revision=revision or named or "main", licence=""))
             for name, file in DIFFUSERS_FILES.items()
         }
-        return StableAudioParts(**{name: read_checkpoint(file) for name, file in files.items()})
-    if place.is_dir():
-        if all((place / file).is_file() for file in DIFFUSERS_FILES.values()):
-            return StableAudioParts(**{name: read_checkpoint(place / file) for name, file in DIFFUSERS_FILES.items()})
-        single = next((place / name for name in ("model.safetensors", "model.ckpt") if (place / name).is_file()), None)
-        if single is None:
-            raise ModelError(
-                f"{place}: holds neither transformer, vae and projection_model (diffusers) nor model.safetensors; give another"
-            )
-        place = single
-    return from_stable_audio(read_checkpoint(place))
+    if revision is not None:
+        raise UsageError(f"--revision is for the hub, and {path} is on this machine; leave it out")
+    if not place.is_dir():
+        return {WHOLE: place}
+    if all((place / file).is_file() for file in DIFFUSERS_FILES.values()):
+        return {name: place / file for name, file in DIFFUSERS_FILES.items()}
+    single = next((place / name for name in ("model.safetensors", "model.ckpt") if (place / name).is_file()), None)
+    if single is None:
+        raise ModelError(
+            f"{place}: holds neither transformer, vae and projection_model (diffusers) nor model.safetensors; give another"
+        )
+    return {WHOLE: single}
+
+
+def read_stable_audio(path: str | Path, revision: str | None = None) -> StableAudioParts:
+    """The parts of Stable Audio, from whichever of its layouts."""
+    return read_parts(stable_audio_files(path, revision))
+
+
+def read_parts(files: Mapping[str, Path]) -> StableAudioParts:
+    if WHOLE in files:
+        return from_stable_audio(read_checkpoint(files[WHOLE]))
+    return StableAudioParts(**{name: read_checkpoint(file) for name, file in files.items()})
+
+
+def notes_of_origin(path: Path, sha256: str) -> dict[str, str]:
+    """Which file a component was read from: its hash, and the commit where it is one of the hub."""
+    commit = commit_of(path)
+    return {"sha256": sha256} if commit is None else {"sha256": sha256, "revision": commit}
 
 
 def start_of_projections(shapes: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -177,17 +212,19 @@ def export_stable_audio(
 
 def import_gram(
     source: Path, out: Path | None = None, tokenizer: Path | None = None, keep_passengers: bool = False,
-    config: FoleyGRAMConfig | None = None,
+    config: FoleyGRAMConfig | None = None, sha256: str | None = None,
 ) -> ImportReport:  # fmt: skip
     """A GRAM checkpoint folder (``ckpt/model_step_*.pt`` and ``log/hps.json``, or a file beside whose folder they lie) into a
     model folder, by default the cache of ``full``. The mel bands, the frame length and the joint space are those of hps.json.
 
     ``tokenizer``: tokenizer.json or vocab.txt of bert-base-uncased, which the checkpoint does not hold;
-    ``keep_passengers``: also keep what FoleyGRAM does not use, so that an export is the whole checkpoint again."""
+    ``keep_passengers``: also keep what FoleyGRAM does not use, so that an export is the whole checkpoint again; ``sha256``: that
+    the weights file must have. Raises ModelError, OutputError."""
     full = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
     file, settings = find_gram_files(Path(source))
     config = full.replace(gram=gram_config(full.gram, read_settings(settings), settings).model_dump())
+    found = check_sha256(file, sha256)
     parts = from_gram(read_checkpoint(file))
     encoder, passengers = dict(parts.encoder), dict(parts.passengers)
     shapes = expected(lambda: GramEncoder(config.gram))
@@ -198,7 +235,7 @@ def import_gram(
         if key in passengers:
             passengers[key] = stretched_frames(passengers[key], count)
     check_shapes(f"this GRAM encoder ({settings.name if settings else 'no hps.json'})", encoder, shapes)
-    note = {"origin": "GRAM", "sha256": sha256_of(file)}
+    note = {"origin": "GRAM", "sha256": found}
     files: dict[str, tuple[Mapping[str, Tensor], dict[str, str]]] = {
         name: ({key: value for key, value in encoder.items() if key.startswith(prefixes)}, note)
         for name, prefixes in GRAM_FILES.items()

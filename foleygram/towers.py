@@ -18,7 +18,7 @@ from foleygram.errors import ModelError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import BertConfig, keep_layers
 from foleygram.gram.vision import fold_lite0
-from foleygram.hub.doors import read_checkpoint, sha256_of
+from foleygram.hub.doors import check_sha256, read_checkpoint, sha256_of
 from foleygram.hub.folder import write_atomically, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.hub.vocabulary import trim_vocabulary
@@ -33,16 +33,18 @@ MINI_POSITIONS = 64
 
 
 def import_tower(
-    kind: Literal["eva", "beats", "bert"], path: Path, out: Path, config: FoleyGRAMConfig | None = None
-) -> ImportReport:
+    kind: Literal["eva", "beats", "bert"], path: Path, out: Path, config: FoleyGRAMConfig | None = None,
+    sha256: str | None = None,
+) -> ImportReport:  # fmt: skip
     """A tower as its own authors publish it (EVA01_CLIP_g_14_psz14_s11B.pt, BEATs_iter3_plus_AS2M.pt, bert-base-uncased), to
-    train GRAM from. Raises ModelError."""
+    train GRAM from. ``sha256``: that the file must have. Raises ModelError."""
     config = config or full_config()
     name, prefix, passengers = {
         "eva": ("vision", "visual.", r"(text\..*|logit_scale)"),
         "beats": ("audio", "", r"predictor\..*"),
         "bert": ("text", "bert.", r"(cls\..*|(bert\.)?pooler\..*|.*position_ids|.*token_type_ids)"),
     }[kind]
+    found = check_sha256(path, sha256)
     state, ignored = {}, 0
     for key, tensor in read_checkpoint(path).items():
         if re.fullmatch(passengers, key):
@@ -53,7 +55,7 @@ def import_tower(
         )
         state[f"{name}.{key}"] = tensor.float() if tensor.is_floating_point() else tensor
     check_shapes(f"the tower {kind}", state, tower_shapes(name, config.gram))
-    report = write_parts(out, config, {name: (state, {"origin": path.name, "sha256": sha256_of(path)})})
+    report = write_parts(out, config, {name: (state, {"origin": path.name, "sha256": found})})
     return ImportReport(report.folder, report.written, (f"other parts of the checkpoint ({ignored})",) if ignored else ())
 
 

@@ -11,6 +11,8 @@ app = typer.Typer(rich_markup_mode=None)
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Model folder to fill. [default: the cache of the model full]")]
 
+Sha256 = Annotated[str | None, typer.Option(help="The hash that the file must have; with another nothing is read.")]
+
 
 @app.callback()
 def imports() -> None:
@@ -19,13 +21,15 @@ def imports() -> None:
 
 @app.command("stable-audio")
 def stable_audio(
-    source: Annotated[str, typer.Argument(help="A folder, a .safetensors or .ckpt, or user/repository on the hub.")],
+    source: Annotated[str, typer.Argument(help="A folder, a .safetensors or .ckpt, user/repository on the hub, or: hub.")],
     out: Out = None,
+    revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the hub. [default: main]")] = None,
+    sha256: Sha256 = None,
 ) -> None:
     """Stable Audio Open: autoencoder, transformer, timing conditioners."""
     from foleygram.importing import import_stable_audio
 
-    typer.echo(in_words(import_stable_audio(source, out)))
+    typer.echo(in_words(import_stable_audio(source, out, revision=revision, sha256=sha256)))
 
 
 @app.command("gram")
@@ -33,11 +37,12 @@ def gram(
     source: Annotated[Path, typer.Argument(help="A checkpoint folder of GRAM, or its model_step_*.pt.")],
     out: Out = None,
     tokenizer: Annotated[Path | None, typer.Option(help="tokenizer.json or vocab.txt of bert-base-uncased.")] = None,
+    sha256: Sha256 = None,
 ) -> None:
     """GRAM: the three towers and their heads."""
     from foleygram.importing import import_gram
 
-    typer.echo(in_words(import_gram(source, out, tokenizer)))
+    typer.echo(in_words(import_gram(source, out, tokenizer, sha256=sha256)))
 
 
 @app.command("tower")
@@ -45,6 +50,7 @@ def tower(
     kind: Annotated[str, typer.Argument(help="eva, beats or bert.")],
     source: Annotated[Path, typer.Argument(help="The checkpoint as its authors publish it.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Model folder to fill.")],
+    sha256: Sha256 = None,
 ) -> None:
     """A single tower, to train GRAM from."""
     from foleygram.errors import UsageError
@@ -52,7 +58,7 @@ def tower(
 
     if kind not in ("eva", "beats", "bert"):
         raise UsageError(f"there is no tower '{kind}'; take eva, beats or bert")
-    typer.echo(in_words(import_tower(kind, source, out)))
+    typer.echo(in_words(import_tower(kind, source, out, sha256=sha256)))
 
 
 def in_words(report) -> str:

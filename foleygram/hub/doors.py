@@ -83,3 +83,16 @@ def sha256_of(path: Path) -> str:
         while block := file.read(1 << 22):
             digest.update(block)
     return digest.hexdigest()
+
+
+def check_sha256(path: Path, wanted: str | None) -> str:
+    """The sha256 of a file. Raises ModelError where it is not the ``wanted`` one, or where there is no such file."""
+    path = Path(path)
+    if not path.is_file():
+        raise ModelError(f"{path}: there is no such checkpoint; check the path")
+    found = sha256_of(path)
+    if wanted is not None and found != wanted.lower():
+        raise ModelError(
+            f"{path}: its sha256 is {found[:12]}... instead of {wanted[:12]}...; nothing was read, fetch it again or correct --sha256"
+        )
+    return found

@@ -6,7 +6,7 @@ This file knows tensors, files and names, but no model class.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
@@ -34,13 +34,19 @@ def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str,
 
 def read_tensors(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file. Raises ModelError where it is absent or damaged."""
-    from safetensors import SafetensorError
-    from safetensors.torch import load_file
+    return dict(each_tensor(path))
+
+
+def each_tensor(path: Path) -> Iterator[tuple[str, Tensor]]:
+    """The tensors of a safetensors file, one after another. Raises ModelError where it is absent or damaged."""
+    from safetensors import SafetensorError, safe_open
 
     if not path.is_file():
         raise ModelError(f"{path}: this weights file is absent; train or import the model again")
     try:
-        return load_file(path)
+        with safe_open(path, framework="pt") as file:
+            for name in file.keys():
+                yield name, file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a whole safetensors file ({error}); fetch or export it again") from error
 

@@ -106,33 +106,52 @@ def find_weights(folder: Path, name: str, source: WeightsSource | None) -> Path:
 
 
 def fetch_file(source: HubSource) -> Path:
-    """A file of the hub, from the cache where it lies there. A new one is kept only with the right hash."""
+    """A file of the hub, from the cache where it lies there. A new one is kept only with the right hash: that of ``source``,
+    else the one that the hub itself states."""
     from huggingface_hub import hf_hub_download
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     where = {"repo_id": source.repo, "filename": source.path, "revision": source.revision}
     try:
-        return Path(hf_hub_download(**where, local_files_only=True))
+        path = Path(explained(source.repo, lambda: hf_hub_download(**where, local_files_only=True), LocalEntryNotFoundError))
     except LocalEntryNotFoundError:
-        pass
-    path = Path(explained(source.repo, lambda: hf_hub_download(**where)))
-    if source.sha256 is not None:
-        found = sha256_of(path)
-        if found != source.sha256:
-            path.resolve().unlink(missing_ok=True)
-            path.unlink(missing_ok=True)
-            raise ModelError(
-                f"{source.repo}/{source.path}: its sha256 is {found[:12]}... instead of {source.sha256[:12]}...; it was "
-                "removed, fetch it again or correct the revision in the config"
-            )
+        path = Path(explained(source.repo, lambda: hf_hub_download(**where)))
+        refuse_wrong_hash(source, path, sha256_of(path) if source.sha256 or stated_hash(path) else None)
+    else:
+        refuse_wrong_hash(source, path, stated_hash(path))  # its content was compared when it was fetched
     return path
 
 
-def in_hub_cache(source: HubSource) -> bool:
-    """Whether the file was fetched before."""
+def stated_hash(path: Path) -> str | None:
+    """What the hub says is the sha256 of a large file: in its cache this is the name of the file behind the link."""
+    name = path.resolve().name
+    return name if re.fullmatch("[0-9a-f]{64}", name) else None
+
+
+def refuse_wrong_hash(source: HubSource, path: Path, found: str | None) -> None:
+    """Removes a file from the cache that is not the one that was asked for. Raises ModelError."""
+    wanted = source.sha256 or stated_hash(path)
+    if found is None or found == wanted:
+        return
+    path.resolve().unlink(missing_ok=True)
+    path.unlink(missing_ok=True)
+    raise ModelError(
+        f"{source.repo}/{source.path}: its sha256 is {found[:12]}... instead of {wanted[:12]}...; it was "
+        "removed, fetch it again or correct the revision in the config"
+    )
+
+
+def cached_file(source: HubSource) -> Path | None:
+    """Where the file lies if it was fetched before."""
     from huggingface_hub import try_to_load_from_cache
 
-    return isinstance(try_to_load_from_cache(source.repo, source.path, revision=source.revision), str)
+    path = try_to_load_from_cache(source.repo, source.path, revision=source.revision)
+    return Path(path) if isinstance(path, str) else None
+
+
+def commit_of(path: Path) -> str | None:
+    """The commit that a file of the hub's cache belongs to, None of another file."""
+    return next((part for part in path.parts if re.fullmatch("[0-9a-f]{40}", part)), None)
 
 
 def fetch_folder(repo: str) -> Path:
@@ -148,12 +167,14 @@ def is_repository(source: str) -> bool:
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*(@[\w./-]+)?", source) is not None
 
 
-def explained(repo: str, fetch: Callable[[], T]) -> T:
-    """Runs ``fetch`` and turns each failure of the hub into one line that says what to do."""
+def explained(repo: str, fetch: Callable[[], T], *passing: type[Exception]) -> T:
+    """Runs ``fetch`` and turns each failure of the hub but ``passing`` into one line that says what to do."""
     from huggingface_hub import errors
 
     try:
         return fetch()
+    except passing:
+        raise
     except errors.GatedRepoError as error:
         raise ModelError(
             f"{repo}: its licence is to be accepted first; open the repository's page on the hub, accept, create a read token, "
