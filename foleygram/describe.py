@@ -13,8 +13,20 @@ from torch import nn
 from foleygram.config import read_json
 from foleygram.hub.doors import sha256_of
 from foleygram.hub.folder import read_notes
-from foleygram.hub.sources import HubSource, SuppliedSource, WeightsSource, local_weights
-from foleygram.pipeline import DTYPES, HALVED, MODELS, FoleyGRAM, FoleyGRAMConfig, arithmetic, find_folder, pick_device
+from foleygram.hub.sources import HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
+from foleygram.pipeline import (
+    DTYPES,
+    HALVED,
+    INT8,
+    MODELS,
+    SHRUNK,
+    FoleyGRAM,
+    FoleyGRAMConfig,
+    arithmetic,
+    find_folder,
+    pick_device,
+)
+from foleygram.quantisation import large_layers
 
 GIB = 2**30
 WORKING_GIB = 1.5  # interpreter, libraries and the widest layers of the autoencoder; measured by benchmarks/full_scale.py
@@ -24,7 +36,8 @@ PARTS = ("vision", "audio", "text", "heads", "conditioner", "autoencoder", "tran
 @dataclass(frozen=True)
 class ComponentReport:
     """``name``: of its weights file; ``kind``: class; ``parameters``: count; ``source``: where the weights come from, or how to
-    get them; ``present``: on this machine; ``sha256``: of the file where it is present, else the one it must have."""
+    get them; ``present``: on this machine; ``revision``: commit or tag on the hub; ``sha256``: of the file where it is present,
+    else the one it must have; ``unknown``: why these two are None, and how to fix them to a value that one trusts."""
 
     name: str
     kind: str
@@ -33,7 +46,9 @@ class ComponentReport:
     licence: str
     present: bool
     path: str | None
+    revision: str | None
     sha256: str | None
+    unknown: str
     notes: Mapping[str, str]
 
 
@@ -55,12 +70,12 @@ def describe_model(source: str | Path, hashes: bool = True) -> ModelReport:
     Raises ModelError where there is no such model."""
     folder = find_folder(source)
     config = read_json(FoleyGRAMConfig, folder / "config.json")
+    parts = parts_of(config)
     components = tuple(
-        describe_component(folder, name, part, getattr(config.weights, name), hashes) for name, part in parts_of(config).items()
+        describe_component(folder, name, part, getattr(config.weights, name), hashes) for name, part in parts.items()
     )
-    counts = {component.name: component.parameters for component in components}
-    memory = {dtype: round(expected_gib(counts, kind), 1) for dtype, kind in DTYPES.items()}
-    return ModelReport(config.name, str(folder), components, sum(counts.values()), memory)
+    memory = {dtype: round(expected_gib(parts, pick_device("auto"), dtype), 1) for dtype in (*DTYPES, INT8)}
+    return ModelReport(config.name, str(folder), components, sum(part.parameters for part in components), memory)
 
 
 def parts_of(config: FoleyGRAMConfig) -> dict[str, nn.Module]:
@@ -76,6 +91,10 @@ def parts_of(config: FoleyGRAMConfig) -> dict[str, nn.Module]:
 def describe_component(folder: Path, name: str, part: nn.Module, source: WeightsSource | None, hashes: bool) -> ComponentReport:
     path = local_weights(folder, name)
     notes = read_notes(path) if path else {}
+    if path is None and isinstance(source, HubSource):
+        path = cached_file(source)
+    revision = revision_of(path, source, notes)
+    sha256 = sha256_of(path) if path and hashes else source.sha256 if source else None
     return ComponentReport(
         name=name,
         kind="ContrastiveHead" if name == "heads" else type(part).__name__,
@@ -84,9 +103,34 @@ def describe_component(folder: Path, name: str, part: nn.Module, source: Weights
         licence=source.licence if source else notes.get("licence", "unknown"),
         present=path is not None,
         path=str(path) if path else None,
-        sha256=sha256_of(path) if path and hashes else source.sha256 if source else None,
+        revision=revision,
+        sha256=sha256,
+        unknown="" if path else unknown(source, revision, sha256),
         notes=notes,
     )
+
+
+def revision_of(path: Path | None, source: WeightsSource | None, notes: Mapping[str, str]) -> str | None:
+    """Of the file that is here, else the one that would be fetched; None of a file that is not of the hub, and where the
+    config names only a branch."""
+    found = notes.get("revision") or (commit_of(path) if path else None)
+    return found or (source.revision if isinstance(source, HubSource) and source.revision != "main" else None)
+
+
+def unknown(source: WeightsSource | None, revision: str | None, sha256: str | None) -> str:
+    """What cannot be said of a file that is not here, and how to pin it."""
+    if sha256 is not None:
+        return ""
+    if isinstance(source, HubSource):
+        moving = "main is a branch that moves, and " if revision is None else ""
+        gate = "behind its gate" if source.gated else "before it is fetched"
+        return (
+            f"{moving}its hash cannot be read {gate}; what is fetched is compared with the hash that the hub states; to pin it: "
+            "foleygram import stable-audio hub --revision COMMIT, or revision and sha256 in the config of a model folder"
+        )
+    if isinstance(source, SuppliedSource):
+        return "nobody states its hash; foleygram import keeps the hash of what it read, and refuses another than --sha256 HEX"
+    return "the file is absent"
 
 
 def described(source: WeightsSource | None, name: str, notes: Mapping[str, str]) -> str:
@@ -100,17 +144,23 @@ def described(source: WeightsSource | None, name: str, notes: Mapping[str, str])
     return f"file: {name}.safetensors" + (f" ({origin})" if origin else "")
 
 
-def expected_gib(counts: Mapping[str, int], kind: torch.dtype) -> float:
+def expected_gib(parts: Mapping[str, nn.Module], device: torch.device, dtype: str) -> float:
     """Peak while generating: the weights as they are computed with, and the widest layers."""
-    total = sum(count * (kind.itemsize if name in HALVED else 4) for name, count in counts.items())
+    kind = arithmetic(device, dtype)
+    total = 0
+    for name, part in parts.items():
+        size = kind.itemsize if name in HALVED else 4
+        total += size * sum(parameter.numel() for parameter in part.parameters())
+        if dtype == INT8 and name in SHRUNK:
+            weights = [layer.weight for _, _, layer in large_layers(part)]
+            total -= sum((size - 1) * weight.numel() - size * len(weight) for weight in weights)  # a byte each, and the scales
     return total / GIB + min(WORKING_GIB, 0.5 + total / GIB)
 
 
 def expected_memory(source: str | Path, device: str = "auto", dtype: str = "auto") -> float:
     """GiB that loading and generating will need at most, for a line before the loading. Raises ModelError."""
     config = read_json(FoleyGRAMConfig, find_folder(source) / "config.json")
-    counts = {name: sum(p.numel() for p in part.parameters()) for name, part in parts_of(config).items()}
-    return expected_gib(counts, arithmetic(pick_device(device), dtype))
+    return expected_gib(parts_of(config), pick_device(device), dtype)
 
 
 def describe_shipped(hashes: bool = False) -> tuple[ModelReport, ...]:

@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import secrets
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from foleygram.config import read_json
+from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
 from foleygram.guide import OWN, Guide, read_guide
@@ -21,7 +23,17 @@ from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux
 from foleygram.media.video import MediaInfo, probe, read_frames
-from foleygram.pipeline import DTYPES, LARGEST_SEED, LEEWAY, MODELS, FoleyGRAM, check_range, find_folder, take_seed
+from foleygram.pipeline import (
+    LARGEST_SEED,
+    LEEWAY,
+    MODELS,
+    FoleyGRAM,
+    FoleyGRAMConfig,
+    check_range,
+    find_folder,
+    take_seed,
+    weights_files,
+)
 from foleygram.ranking import Rank, fit, onset_agreement
 from foleygram.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
 from foleygram.request import FORMATS, Order, Request, settle
@@ -45,9 +57,14 @@ GUIDANCE_LIMIT = 20.0
 FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
 
 
-def generate(request: Request, on_progress: Progress = lambda stage, done, total: None) -> Report:
-    """Makes what was asked for. Everything that can be refused is refused before sampling.
+def generate(
+    request: Request,
+    on_progress: Progress = lambda stage, done, total: None,
+    on_memory: Callable[[float], None] = lambda gib: None,
+) -> Report:
+    """Makes what was asked for. What can be refused is refused before the model is loaded, the rest before sampling.
 
+    ``on_memory``: told the GiB that loading and generating will need at most, before any weights are read.
     Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
     order = settle(request)
     check_range("--seed", order.seed, 0, LARGEST_SEED)
@@ -58,14 +75,20 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
     watch = Stopwatch(on_progress)
     with watch.stage("read"):
         info = probed(order)
-    with watch.stage("load"):
-        model = FoleyGRAM.load(order.model, order.device, order.dtype)
-        sampler = model.config.sampler.replace(**changes)
+        config = read_json(FoleyGRAMConfig, find_folder(order.model) / "config.json")
+        clip = read_references(order, info, config)
+    predicted = order.envelope is None and config.timing is not None
     with watch.stage("envelope"):
-        guide = read_guide(order.envelope, order.video, info.seconds, model.timing)
+        guide = None if predicted else read_guide(order.envelope, order.video, info.seconds)
+    with watch.stage("load"):
+        expected = expected_memory(order.model, order.device, order.dtype)
+        weights_files(find_folder(order.model), config)
+        on_memory(expected)
+        model = FoleyGRAM.load(order.model, order.device, order.dtype)
+        sampler = config.sampler.replace(**changes)
+    with watch.stage("envelope"):
+        guide = guide or read_guide(None, order.video, info.seconds, model.timing)
         card = described(order, info, guide, model, sampler)
-    with watch.stage("read"):
-        clip = read_references(order, info, model)
     with watch.stage("embed"):
         embeddings = model.embed(clip).only(order.use)
         film = filmed(order, info, model, embeddings)
@@ -86,7 +109,7 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
             rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
             results.append(Result(out, sidecar_of(out), number + 1, peak, same, rank))
     return Report(
-        tuple(results), Stages(**watch.seconds), peak_memory(), info.seconds, sample_count(info.seconds), str(order.model),
+        tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds), str(order.model),
         order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype, tuple(notes),
     )  # fmt: skip
 
@@ -117,11 +140,11 @@ def rehearse(video: Path, out: Path) -> None:
         trial.unlink(missing_ok=True)
 
 
-def read_references(order: Order, info: MediaInfo, model: FoleyGRAM) -> Clip:
+def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> Clip:
     """What conditions the sound: only the modalities in use are read."""
     picture = sound = None
     if "V" in order.use:
-        count = model.config.gram.vision.frames
+        count = config.gram.vision.frames
         picture = read_frames(order.video_ref or order.video, count=count, short_side=FRAME_SIDE)
     if "A" in order.use:
         sound = read_audio(order.video if str(order.audio) == OWN else Path(order.audio))
@@ -227,7 +250,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
         steps=sampler.steps,
         guidance=sampler.guidance,
         device=str(model.device),
-        dtype=next(name for name, kind in DTYPES.items() if kind == model.transformer.proj_in.weight.dtype),
+        dtype=model.dtype,
         threads=order.sidecar.threads if order.exact else torch.get_num_threads(),
         format=next((name for name, subtype in FORMATS.items() if subtype == order.subtype), None),
         versions=versions(),

@@ -25,8 +25,9 @@ from foleygram.diffusion.transformer import Transformer, TransformerConfig
 from foleygram.errors import EnvelopeError, ModelError, UsageError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
-from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
+from foleygram.hub.folder import each_tensor, write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, fetch_folder, find_weights, is_repository, local_weights
+from foleygram.quantisation import int8_weights, rows_in_int8, to_int8
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
@@ -37,6 +38,9 @@ MODELS = Path(__file__).parent / "models"
 
 GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": ("contra_", "pool.")}
 """Which parameters of the GRAM encoder lie in which file."""
+
+WEIGHTS_FILES = (*GRAM_FILES, "conditioner", "autoencoder", "transformer", "control_net")
+"""Without which a model is not whole."""
 
 TAKES_LIMIT = 64
 LARGEST_SEED = 2**63 - 1
@@ -107,26 +111,30 @@ class FoleyGRAM(nn.Module):
     def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
         """A shipped model by name (``mini``), a model folder, or ``user/repository`` on the hub.
 
-        ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16; ``offload``: see :meth:`place`. Built
-        on the meta device, loaded strictly, moved. Raises ModelError."""
+        ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16, int8; ``offload``: see :meth:`place`.
+        Built on the meta device, loaded strictly, moved. Raises ModelError."""
         kind = arithmetic(pick_device(device), dtype)
         folder = find_folder(source)
         config = read_json(FoleyGRAMConfig, folder / "config.json")
+        files = weights_files(folder, config)
         with torch.device("meta"):
             model = cls(config)
+        if dtype == INT8:
+            model.shrink()
         tokenizer = local_weights(folder, "tokenizer.json")
         if tokenizer is not None:
             model.gram.tokenizer = Tokenizer(tokenizer.read_text(), config.gram.text)
         for name, part in model.components().items():
-            path = find_weights(folder, name, getattr(config.weights, name))
-            assign(part, path, dtype=kind if name in HALVED else torch.float32)
-        assign(model.gram, *(find_weights(folder, name, getattr(config.weights, name)) for name in GRAM_FILES))
+            assign(part, files[name], dtype=kind if name in HALVED else torch.float32)
+        assign(model.gram, *(files[name] for name in GRAM_FILES))
         return model.eval().requires_grad_(False).place(device, dtype, offload)
 
     from_pretrained = load
 
     def save(self, folder: str | Path, dtype: Literal["fp32", "fp16", "bf16"] = "fp32") -> Path:
-        """Writes a model folder that ``load`` reads."""
+        """Writes a model folder that ``load`` reads. Raises UsageError for a model in int8."""
+        if self.dtype == INT8:
+            raise UsageError("weights in int8 are rounded and not saved; load the model with --dtype fp32, bf16 or fp16")
         folder = Path(folder)
         kind = DTYPES[dtype]
         for name, part in self.components().items():
@@ -144,18 +152,26 @@ class FoleyGRAM(nn.Module):
         return folder
 
     def place(self, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
-        """Moves to a device and chooses the arithmetic of the transformers; encoder and autoencoder stay in fp32.
+        """Moves to a device and chooses the arithmetic of the transformers; encoder and autoencoder stay in fp32. int8: the
+        large layers of transformers and encoder keep their weights in 8 bits (quantisation.py), the arithmetic is that of auto.
 
         ``offload``: the large parts wait in the memory of the CPU and are on the device only while they work, so that it
         has to hold the transformers or the encoder, not both."""
         where = pick_device(device)
         kind = arithmetic(where, dtype)
+        if dtype == INT8:
+            self.shrink()
         self.working_device = where if offload else None
         self.conditioner.to(where, torch.float32)
         for part in (self.gram, self.autoencoder, self.transformer, self.control_net):
             halved = part is self.transformer or part is self.control_net
             part.to("cpu" if offload else where, kind if halved else torch.float32)
         return self
+
+    def shrink(self) -> None:
+        """The large layers of transformers and towers to 8 bits, where they are not yet."""
+        for part in (self.transformer, self.control_net, self.gram.vision, self.gram.audio, self.gram.text):
+            to_int8(part)
 
     @contextmanager
     def in_use(self, *parts: nn.Module) -> Iterator[None]:
@@ -174,6 +190,13 @@ class FoleyGRAM(nn.Module):
     @property
     def device(self) -> torch.device:
         return self.working_device or self.transformer.proj_in.weight.device
+
+    @property
+    def dtype(self) -> str:
+        """What ``--dtype`` would have to say: fp32, bf16, fp16 or int8."""
+        if int8_weights(self):
+            return INT8
+        return next(name for name, kind in DTYPES.items() if kind == self.transformer.proj_in.weight.dtype)
 
     def embed(self, clip: Clip) -> Embeddings:
         """Points of the clip in the GRAM space (section III-A), batch 1."""
@@ -261,17 +284,21 @@ class FoleyGRAM(nn.Module):
 
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
+INT8 = "int8"
 HALVED = ("transformer", "control_net")
 """Components that run in the chosen arithmetic; the others keep fp32."""
+
+SHRUNK = (*HALVED, "vision", "audio", "text")
+"""Components with 8-bit weights under int8."""
 
 
 def arithmetic(device: torch.device, dtype: str) -> torch.dtype:
     """Of the transformers: bf16 where the hardware multiplies it, unless another is asked for. Raises UsageError."""
-    if dtype == "auto":
+    if dtype in ("auto", INT8):
         fast = device.type == "cuda" or (device.type == "cpu" and has_fast_bf16())
         return torch.bfloat16 if fast else torch.float32
     if dtype not in DTYPES:
-        raise UsageError(f"--dtype takes auto, fp32, bf16 or fp16, not '{dtype}'")
+        raise UsageError(f"--dtype takes auto, fp32, bf16, fp16 or int8, not '{dtype}'")
     return DTYPES[dtype]
 
 
@@ -318,6 +345,15 @@ def find_folder(source: str | Path) -> Path:
     raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
 
 
+def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:
+    """The weights file of every component, before any of them is read. Raises ModelError where one cannot be had."""
+    files = {name: find_weights(folder, name, getattr(config.weights, name)) for name in WEIGHTS_FILES}
+    for path in files.values():
+        if not path.is_file():
+            raise ModelError(f"{path}: this weights file is absent; train or import the model again")
+    return files
+
+
 def float_state(state: dict[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
     """The tensors in ``dtype``; whole numbers stay."""
     return {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
@@ -326,8 +362,13 @@ def float_state(state: dict[str, torch.Tensor], dtype: torch.dtype = torch.float
 def assign(module: nn.Module, *paths: Path, dtype: torch.dtype = torch.float32) -> None:
     """Loads weights files into a module built on the meta device: every key must be there, none may be left over."""
     state: dict[str, torch.Tensor] = {}
+    small = int8_weights(module)
     for path in paths:
-        state.update(float_state(read_tensors(path), dtype))
+        for key, value in each_tensor(path):  # one by one, so that the memory never holds a file beside its copy
+            if key in small and value.ndim == 2:
+                state[key], state[f"{key.removesuffix('weight')}scale"] = rows_in_int8(value)
+            else:
+                state[key] = value.to(dtype) if value.is_floating_point() else value
     names = " + ".join(path.name for path in paths)
     expected = module.state_dict()
     missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())

@@ -51,11 +51,13 @@ class Result:
 @dataclass(frozen=True)
 class Report:
     """What ``generate`` made and how. ``memory``: peak resident bytes of the process, 0 where the system does not tell;
+    ``expected_memory``: what was said of it before loading;
     ``notes``: what the user should know, one sentence each."""
 
     results: tuple[Result, ...]
     stages: Stages
     memory: int
+    expected_memory: int
     video_seconds: float
     samples: int
     model: str

@@ -18,6 +18,9 @@ from foleygram.media.video import write_video
 from foleygram.types import Audio
 
 
+MEMORY = "foleygram: will need about 0.5 GiB of memory\n"
+
+
 @pytest.fixture
 def desk(tmp_path, monkeypatch, tiny_video, tiny_sound, tiny_folder, moving_bar):
     """A folder with clip.mp4, silent.mp4, guide.wav, hits.csv and all kinds of bad files; names are relative."""
@@ -51,6 +54,7 @@ def refused(desk, capsys, tiny_folder):
         model = [] if "--model" in line else ["--model", str(tiny_folder)]
         found = main(["generate", *line.split(), *model])
         out, err = capsys.readouterr()
+        err = err.removeprefix(MEMORY)  # said before loading; most mistakes are found before that
         assert found in (1, 2) and (code is None or found == code), (found, err)
         assert not out and err.startswith("foleygram: ") and err.count("\n") == 1 and "Traceback" not in err, err
         assert len(err) < 400
@@ -84,6 +88,17 @@ def test_bad_videos(refused, video, message):
 )  # fmt: skip
 def test_bad_guides(refused, guide, message):
     assert message in refused(f"clip.mp4 -o out.mp4 --envelope {guide}", 1)
+
+
+@pytest.mark.parametrize(
+    "options",
+    ["--envelope nan.csv", "--envelope own --audio nothing.wav", "--envelope own --video-ref guide.wav", "--envelope own --dtype x"],
+)
+def test_mistakes_are_found_before_the_model_is_loaded(refused, monkeypatch, options):
+    from foleygram.pipeline import FoleyGRAM
+
+    monkeypatch.setattr(FoleyGRAM, "load", lambda *_: pytest.fail("was loaded"))
+    refused(f"clip.mp4 -o out.mp4 {options}")
 
 
 def test_no_guide_names_the_choices(refused):
@@ -188,6 +203,17 @@ def test_a_sound_that_is_not_finite(refused, monkeypatch):
     assert "--dtype fp32" in refused("clip.mp4 -o out.mp4 --envelope hits.csv", 1)
 
 
+def test_absent_weights_are_named_before_the_memory(desk, capsys, tiny_folder):
+    import shutil
+
+    shutil.copytree(tiny_folder, "model")
+    Path("model/heads.safetensors").unlink()
+    line = ["generate", "clip.mp4", "-o", "out.mp4", "--envelope", "hits.csv", "--model", "model"]
+    assert main(line) == 1
+    err = capsys.readouterr().err
+    assert "heads.safetensors: this weights file is absent" in err and err.count("\n") == 1
+
+
 def test_too_little_memory(refused, monkeypatch):
     from foleygram.pipeline import FoleyGRAM
 
@@ -223,5 +249,6 @@ def test_ctrl_c_while_sampling(desk, tiny_folder, out):
     process.send_signal(signal.SIGINT)
     rest, err = process.communicate(timeout=120)
     assert process.returncode == 1 and not rest
+    err = err.removeprefix(MEMORY)
     assert err.startswith("foleygram: stopped by Ctrl-C") and err.count("\n") == 1
     assert {path.name for path in desk.iterdir()} == before

@@ -2,14 +2,19 @@
 
 import hashlib
 import json
+import re
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from foleygram import quantisation
 from foleygram.cli import main
+from foleygram.describe import GIB, expected_memory
+from foleygram.errors import ModelError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import probe, read_frames, write_video
+from foleygram.pipeline import FoleyGRAM
 from foleygram.types import Audio, sample_count
 
 
@@ -52,7 +57,7 @@ def test_main_command(foleygram, desk):
         "generate", "clip.mp4", "-o", "clip_foley.mp4", "--envelope", "guide.wav",
         "--text", "A person hits metal with a wooden stick.",
     )  # fmt: skip
-    assert (code, err) == (0, "")
+    assert code == 0 and re.fullmatch(r"foleygram: will need about 0\.\d GiB of memory\n", err)
     assert out.startswith("clip_foley.mp4\n")
     for stage in ("load", "read", "embed", "envelope", "sample", "decode", "write"):
         assert f"{stage} " in out
@@ -85,11 +90,32 @@ def test_sample_formats(foleygram, desk, sample_format, subtype):
     assert soundfile.info("a.wav").subtype == subtype
 
 
+def test_the_memory_is_said_before_a_model_is_loaded(desk, capsys, tiny_folder, monkeypatch):
+    def load(*_):
+        assert "will need about" in capsys.readouterr().err
+        raise ModelError("enough")
+
+    monkeypatch.setattr(FoleyGRAM, "load", load)
+    line = ["generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--model", str(tiny_folder)]
+    assert main(line) == 1 and capsys.readouterr().err == "foleygram: enough\n"
+
+
+def test_weights_in_8_bits_by_the_command_line(foleygram, desk, monkeypatch):
+    monkeypatch.setattr(quantisation, "LEAST", 16)
+    line = ("generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--use", "AVT", "--text", "metal", "--dtype", "int8")
+    code, out, err = foleygram(*line)
+    assert code == 0, err
+    assert json.loads(Path("a.wav.json").read_text())["dtype"] == "int8" and "int8" in out
+    code, out, _ = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav")
+    assert code == 0 and digest("a.wav") == digest("b.wav")
+
+
 def test_json_report_and_sidecar(foleygram, desk, tiny_folder):
     code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--seed", 7, "--json")
     report = json.loads(out)
     assert code == 0 and report["results"][0]["path"] == "a.wav" and report["use"] == "V" and report["seed"] == 7
     assert report["samples"] == sample_count(1.2) and report["memory"] > 1e7
+    assert report["expected_memory"] == round(expected_memory(tiny_folder) * GIB)
     assert all(seconds >= 0 for seconds in report["stages"].values()) and report["stages"]["sample"] > 0
     sidecar = json.loads(Path("a.wav.json").read_text())
     assert sidecar["result"] == {"path": "a.wav", "sha256": digest("a.wav")}

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from foleygram.describe import PARTS, describe_model
 from foleygram.pipeline import MODELS
 
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
@@ -16,3 +17,19 @@ def refuse(word: str):
 @pytest.mark.parametrize("path", sorted(MODELS.rglob("*.json")), ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_shipped_json_is_strict(path):
     assert json.loads(path.read_text(), parse_constant=refuse)
+
+
+@pytest.mark.parametrize("name", SHIPPED)
+def test_every_component_says_what_it_is_and_may(name):
+    report = describe_model(name)
+    assert {part.name for part in report.components} >= set(PARTS)
+    for part in report.components:
+        assert part.kind and part.parameters > 0 and part.source and part.licence not in ("", "unknown"), part.name
+        assert bool(part.sha256) == part.present and bool(part.unknown) == (not part.present), part.name
+
+
+def test_the_mini_is_free_and_says_whose_towers_it_has():
+    parts = {part.name: part for part in describe_model("mini", hashes=False).components}
+    assert {part.licence for part in parts.values()} == {"Apache-2.0"} and all(part.present for part in parts.values())
+    assert "all-MiniLM-L6-v2" in parts["text"].source and "EfficientNet-Lite0" in parts["vision"].source
+    assert all("CC-BY" in parts[name].source for name in ("transformer", "control_net", "audio", "autoencoder"))

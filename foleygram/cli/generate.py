@@ -72,8 +72,13 @@ def generate(
         force, again,
     )  # fmt: skip
     with progress() as on_progress:
-        report = library(request, on_progress)
+        report = library(request, on_progress, announce)
     typer.echo(report.as_json() if json else in_words(report))
+
+
+def announce(gib: float) -> None:
+    """On standard error, for whoever has too little memory and would rather stop now."""
+    typer.echo(f"foleygram: will need about {gib:.1f} GiB of memory", err=True)
 
 
 def in_words(report) -> str:
@@ -89,7 +94,7 @@ def in_words(report) -> str:
         f"  sounds like: {', '.join(kinds[letter] for letter in report.use)} ({report.use})",
         f"  model {report.model}, seed {report.seed}, {sampling}",
         f"  seconds: {stages}; in all {report.stages.total:.2f}",
-        f"  peak memory: {report.memory / 1e9:.2f} GB",
+        f"  peak memory: {report.memory / 1e9:.2f} GB (expected: {report.expected_memory / 1e9:.2f})",
         f"  settings: {', '.join(str(result.sidecar) for result in report.results)}",
     ]
     return "\n".join(lines + [f"  note: {note}" for note in report.notes])

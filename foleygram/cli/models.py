@@ -32,6 +32,8 @@ def in_words(report) -> str:
         lines.append(f"  {'':12} {part.source}")
         if part.sha256:
             lines.append(f"  {'':12} sha256 {part.sha256}")
+        if part.unknown:
+            lines.append(f"  {'':12} hash unknown: {part.unknown}")
     return "\n".join(lines)
 
 

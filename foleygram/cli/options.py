@@ -8,6 +8,6 @@ import typer
 
 Model = Annotated[str | None, typer.Option(help="A shipped model or a model folder. [default: mini]")]
 Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps. [default: auto]")]
-Dtype = Annotated[str | None, typer.Option(help="auto, fp32, bf16 or fp16. [default: auto]")]
+Dtype = Annotated[str | None, typer.Option(help="auto, fp32, bf16, fp16, or int8: weights in 8 bits. [default: auto]")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
