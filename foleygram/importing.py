@@ -15,9 +15,10 @@ from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from pydantic import ValidationError
 from torch import Tensor, nn
 
-from foleygram.config import read_json
+from foleygram.config import first_complaint, read_json
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
@@ -90,9 +91,12 @@ def import_stable_audio(
     Raises ModelError, OutputError, UsageError."""
     config = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
+    several = UsageError(f"--sha256 is for a checkpoint of one file, and {path} has several; take --revision, or one file")
+    if sha256 is not None and on_hub(path):
+        raise several
     sources = stable_audio_files(path, revision)
     if sha256 is not None and WHOLE not in sources:
-        raise UsageError(f"--sha256 is for a checkpoint of one file, and {path} has {len(sources)}; take --revision, or one file")
+        raise several
     hashes = {name: check_sha256(file, sha256) for name, file in sources.items()}
     parts = read_parts(sources)
     transformer, conditioner = dict(parts.transformer), dict(parts.conditioner)
@@ -131,10 +135,15 @@ def import_stable_audio(
     return ImportReport(report.folder, report.written, open=(still,))
 
 
+def on_hub(path: str | Path) -> bool:
+    """Whether it names a repository and nothing on this machine."""
+    return str(path) == "hub" or (is_repository(str(path)) and not Path(path).exists())
+
+
 def stable_audio_files(path: str | Path, revision: str | None = None) -> dict[str, Path]:
     """The weights files of Stable Audio by component, or one of all components under the name WHOLE."""
     place = Path(path)
-    if str(path) == "hub" or (is_repository(str(path)) and not place.exists()):
+    if on_hub(path):
         repo, _, named = (STABLE_AUDIO if str(path) == "hub" else str(path)).partition("@")
         return {
             name: fetch_file(HubSource(kind="hub", repo=repo, path=file, revision=revision or named or "main", licence=""))
@@ -266,6 +275,8 @@ def export_gram(folder: Path, out: Path) -> Path:
 
 def find_gram_files(source: Path) -> tuple[Path, Path | None]:
     """The weights, in the order in which GRAM's own loader looks for them, and hps.json. Raises ModelError."""
+    if not source.exists():
+        raise ModelError(f"{source}: there is no such checkpoint; check the path")
     if source.is_file():
         file, root = source, source.parent.parent
     else:
@@ -292,7 +303,7 @@ def read_settings(path: Path | None) -> Mapping[str, Any]:
     if path is None:
         return {}
     try:
-        return json.loads(path.read_text())["model_cfg"]
+        return dict(json.loads(path.read_text())["model_cfg"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{path}: not the settings of a GRAM checkpoint (no model_cfg); fetch the folder again") from error
 
@@ -306,11 +317,14 @@ def gram_config(config: GramConfig, settings: Mapping[str, Any], path: Path | No
     audio = {"mel": settings.get("audio_melbins"), "frames": settings.get("audio_target_length")}
     text = {"max_length": settings.get("max_caption_len")}
     vision = {"size": settings.get("vision_resolution")}
-    changes = {
-        part: getattr(config, part).replace(**{key: value for key, value in values.items() if value is not None}).model_dump()
-        for part, values in (("audio", audio), ("text", text), ("vision", vision))
-    }
-    return config.replace(dim=settings.get("contra_dim", config.dim), **changes)
+    try:
+        changes = {
+            part: getattr(config, part).replace(**{key: value for key, value in values.items() if value is not None}).model_dump()
+            for part, values in (("audio", audio), ("text", text), ("vision", vision))
+        }
+        return config.replace(dim=settings.get("contra_dim", config.dim), **changes)
+    except ValidationError as error:
+        raise ModelError(f"{path}: {first_complaint(error)}; fetch the folder again") from error
 
 
 def differing_numbers(usual: GramConfig, own: GramConfig) -> str:

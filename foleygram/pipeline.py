@@ -189,14 +189,19 @@ class FoleyGRAM(nn.Module):
 
     @property
     def device(self) -> torch.device:
-        return self.working_device or self.transformer.proj_in.weight.device
+        return self.working_device or self.transformer.preprocess_conv.weight.device
+
+    @property
+    def precision(self) -> torch.dtype:
+        """The arithmetic of the transformers, whatever their weights are stored in."""
+        return self.transformer.preprocess_conv.weight.dtype
 
     @property
     def dtype(self) -> str:
         """What ``--dtype`` would have to say: fp32, bf16, fp16 or int8."""
         if int8_weights(self):
             return INT8
-        return next(name for name, kind in DTYPES.items() if kind == self.transformer.proj_in.weight.dtype)
+        return next(name for name, kind in DTYPES.items() if kind == self.precision)
 
     def embed(self, clip: Clip) -> Embeddings:
         """Points of the clip in the GRAM space (section III-A), batch 1."""
@@ -207,7 +212,7 @@ class FoleyGRAM(nn.Module):
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
         device = self.device
         condition = self.conditioner(embeddings, torch.zeros(1, device=device), torch.full((1,), seconds, device=device))
-        kind = self.transformer.proj_in.weight.dtype
+        kind = self.precision
         return Condition(condition.tokens.to(kind), condition.global_vector.to(kind))
 
     def encode_envelope(self, envelope: Envelope, seconds: float) -> torch.Tensor:
@@ -215,7 +220,7 @@ class FoleyGRAM(nn.Module):
         signal = envelope.as_audio(seconds, self.config.autoencoder.rate)
         with self.in_use(self.autoencoder):
             latent = self.autoencoder.encode(torch.from_numpy(signal.samples)[None].to(self.device))
-        return latent.to(self.transformer.proj_in.weight.dtype)
+        return latent.to(self.precision)
 
     @torch.no_grad()
     def generate(

@@ -143,7 +143,7 @@ def encode_envelope(model: FoleyGRAM, envelope: Envelope, length: int, config: W
         sound = torch.from_numpy(np.stack([curve, curve]))[None].to(model.device)
         latent = model.autoencoder.encode(sound)
         latents.append(latent[..., start - first : start - first + min(piece, length - start)])
-    return torch.cat(latents, dim=-1).to(model.transformer.proj_in.weight.dtype)
+    return torch.cat(latents, dim=-1).to(model.precision)
 
 
 def quietest(power: np.ndarray, width: int) -> int:

@@ -17,7 +17,6 @@ from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.types import Audio
 
-
 MEMORY = "foleygram: will need about 0.5 GiB of memory\n"
 
 

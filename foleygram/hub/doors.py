@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import pickle
 import re
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from foleygram.errors import ModelError
+from foleygram.errors import ModelError, UsageError
 from foleygram.hub.folder import read_tensors
 
 WRAPPINGS = ("state_dict", "model", "module")
@@ -47,7 +48,8 @@ def read_pickle(path: Path, allowed: Sequence[object] = ()) -> Any:
     if not path.is_file():
         raise ModelError(f"{path}: there is no such checkpoint; check the path")
     try:
-        with torch.serialization.safe_globals(list(allowed)):
+        with torch.serialization.safe_globals(list(allowed)), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of unusual pickles, which are then refused in our own words
             return torch.load(path, map_location="cpu", weights_only=True, mmap=is_zip(path))
     except pickle.UnpicklingError as error:
         named = re.search(r"GLOBAL ([\w.]+)", str(error))
@@ -86,13 +88,17 @@ def sha256_of(path: Path) -> str:
 
 
 def check_sha256(path: Path, wanted: str | None) -> str:
-    """The sha256 of a file. Raises ModelError where it is not the ``wanted`` one, or where there is no such file."""
+    """The sha256 of a file. Raises ModelError where it is not the ``wanted`` one or where there is no such file, UsageError
+    where ``wanted`` is none."""
     path = Path(path)
+    if wanted is not None and not re.fullmatch("[0-9a-fA-F]{64}", wanted):
+        raise UsageError(f"a sha256 has 64 hexadecimal digits, '{wanted}' is none; correct it or leave it out")
     if not path.is_file():
         raise ModelError(f"{path}: there is no such checkpoint; check the path")
     found = sha256_of(path)
     if wanted is not None and found != wanted.lower():
         raise ModelError(
-            f"{path}: its sha256 is {found[:12]}... instead of {wanted[:12]}...; nothing was read, fetch it again or correct --sha256"
+            f"{path}: its sha256 is {found[:12]}... instead of {wanted[:12]}..., so nothing of it was read; fetch it again, or "
+            "correct the hash"
         )
     return found

@@ -6,9 +6,11 @@ The only importer of huggingface_hub. What was fetched once is found again witho
 from __future__ import annotations
 
 import errno
+import logging
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
@@ -16,7 +18,7 @@ from pydantic import Field
 
 from foleygram.config import Config
 from foleygram.errors import ModelError
-from foleygram.hub.doors import sha256_of
+from foleygram.hub.doors import check_sha256, sha256_of
 
 MODEL_FILES = ("config.json", "*.safetensors", "tokenizer.json", "README.md")
 
@@ -97,6 +99,8 @@ def find_weights(folder: Path, name: str, source: WeightsSource | None) -> Path:
     """The weights file of a component. Raises ModelError that says how to get it where it is nowhere."""
     local = local_weights(folder, name)
     if local is not None:
+        if isinstance(source, FileSource) and source.sha256 is not None:
+            check_sha256(local, source.sha256)
         return local
     if isinstance(source, HubSource):
         return fetch_file(source)
@@ -167,12 +171,25 @@ def is_repository(source: str) -> bool:
     return re.fullmatch(r"[\w][\w.-]*/[\w][\w.-]*(@[\w./-]+)?", source) is not None
 
 
+@contextmanager
+def quiet_hub() -> Iterator[None]:
+    """Without the client's own lines about each attempt: what counts is said once, by ``explained``."""
+    logger = logging.getLogger("huggingface_hub")
+    before = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        logger.setLevel(before)
+
+
 def explained(repo: str, fetch: Callable[[], T], *passing: type[Exception]) -> T:
     """Runs ``fetch`` and turns each failure of the hub but ``passing`` into one line that says what to do."""
     from huggingface_hub import errors
 
     try:
-        return fetch()
+        with quiet_hub():
+            return fetch()
     except passing:
         raise
     except errors.GatedRepoError as error:
@@ -198,7 +215,7 @@ def explained(repo: str, fetch: Callable[[], T], *passing: type[Exception]) -> T
         status = getattr(getattr(error, "response", None), "status_code", "no answer")
         raise ModelError(f"{repo}: the hub refused ({status}); try again later, or give a folder") from error
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
             raise ModelError(
                 f"{repo}: the disk is full; free some space or set HF_HOME to a larger disk, and repeat"
             ) from error

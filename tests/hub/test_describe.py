@@ -6,6 +6,7 @@ import torch
 from foleygram.describe import PARTS, describe_model, expected_memory
 from foleygram.doctor import doctor
 from foleygram.errors import ModelError
+from foleygram.hub.doors import sha256_of
 from foleygram.hub.sources import imported_folder
 from foleygram.importing import import_stable_audio
 from foleygram.media.codecs import available_codecs
@@ -42,6 +43,7 @@ def test_imported_weights_are_seen_with_their_hash(tmp_path):
     report = describe_model(out)
     by_name = {part.name: part for part in report.components}
     assert by_name["transformer"].present and len(by_name["transformer"].sha256) == 64
+    assert by_name["transformer"].notes["sha256"] == sha256_of(path) and not by_name["transformer"].unknown
     assert by_name["control_net"].notes["state"] == "before training"
     assert not by_name["vision"].present and report.folder == str(out)
 
@@ -49,10 +51,27 @@ def test_imported_weights_are_seen_with_their_hash(tmp_path):
 def test_memory_before_loading():
     fp32, bf16 = (expected_memory("full", "cpu", dtype) for dtype in ("fp32", "bf16"))
     assert 10 < fp32 < 13 and 7 < bf16 < 10
+    # a byte for each weight of the large layers, which are nearly all of transformers and towers
+    assert 4 < expected_memory("full", "cpu", "int8") < 6
+
+
+def test_what_cannot_be_known_is_null_with_a_reason():
+    parts = {part.name: part for part in describe_model("full").components}
+    for part in parts.values():
+        assert part.revision is None and part.sha256 is None and part.unknown
+    assert "--revision" in parts["transformer"].unknown and "--sha256" in parts["vision"].unknown
+
+
+def test_a_pinned_file_of_the_hub_is_said_with_its_pins(tmp_path):
+    whole = small.CONFIG.model_dump(mode="json")
+    pinned = {"kind": "hub", "repo": "a/b", "path": "c", "revision": "v1", "sha256": "0" * 64, "licence": "MIT"}
+    (tmp_path / "config.json").write_text(json.dumps(whole | {"weights": {"transformer": pinned}}))
+    part = next(part for part in describe_model(tmp_path).components if part.name == "transformer")
+    assert (part.revision, part.sha256, part.unknown) == ("v1", "0" * 64, "")
 
 
 def test_loading_the_full_model_without_weights_says_how_to_get_them():
-    with pytest.raises(ModelError, match="conditioner are absent; .*foleygram train control") as caught:
+    with pytest.raises(ModelError, match="vision are absent; .*foleygram import gram") as caught:
         FoleyGRAM.load("full", "cpu", "bf16")
     assert "\n" not in str(caught.value)
 

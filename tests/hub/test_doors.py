@@ -38,13 +38,13 @@ class Bomb:
         return open, (str(self.path), "w")
 
 
-@pytest.mark.parametrize("by_torch", [True, False])
-def test_code_in_a_pickle_does_not_run(tmp_path, by_torch):
+@pytest.mark.parametrize(("by_torch", "protocol"), [(True, 2), (False, 2), (False, 4)])
+def test_code_in_a_pickle_does_not_run(tmp_path, by_torch, protocol):
     path, mark = tmp_path / "model.pt", tmp_path / "it-ran"
     if by_torch:
         torch.save({"weight": torch.zeros(2), "bomb": Bomb(mark)}, path)
     else:
-        path.write_bytes(pickle.dumps({"bomb": Bomb(mark)}, protocol=2))
+        path.write_bytes(pickle.dumps({"bomb": Bomb(mark)}, protocol=protocol))
     with pytest.raises(ModelError, match="holds code .*not run|not a checkpoint") as caught:
         read_checkpoint(path)
     assert not mark.exists() and "\n" not in str(caught.value)

@@ -4,7 +4,8 @@ import os
 import pytest
 import torch
 
-from foleygram.errors import ModelError, OutputError
+from foleygram import importing
+from foleygram.errors import ModelError, OutputError, UsageError
 from foleygram.hub.doors import read_checkpoint, sha256_of
 from foleygram.hub.folder import read_notes, read_tensors, write_tensors
 from foleygram.hub.sources import cache_folder
@@ -20,6 +21,7 @@ from foleygram.importing import (
     read_stable_audio,
 )
 from foleygram.pipeline import FoleyGRAM
+from foleygram.towers import import_tower
 from foleygram.types import Clip, Envelope
 
 from . import small
@@ -136,6 +138,48 @@ def test_the_wrong_checkpoint_is_refused(whole, tmp_path, stable_audio):
         import_stable_audio(tmp_path / "nothing", tmp_path / "model", small.CONFIG)
     with pytest.raises(ModelError, match="no ckpt/model_step"):
         import_gram(tmp_path / "nothing", tmp_path / "model", config=small.CONFIG)
+    with pytest.raises(ModelError, match="no such checkpoint"):
+        import_gram(tmp_path / "nowhere", tmp_path / "model", config=small.CONFIG)
+
+
+def test_a_checkpoint_of_another_hash_is_not_read(whole, stable_audio, tmp_path):
+    right = sha256_of(stable_audio)
+    import_stable_audio(stable_audio, tmp_path / "right", small.CONFIG, sha256=right.upper())
+    assert read_notes(tmp_path / "right" / "autoencoder.safetensors")["sha256"] == right
+    checkpoint = small.gram_folder(tmp_path / "gram", small.gram(whole))
+    torch.save({}, tmp_path / "eva.pt")
+    wrong, out = "0" * 64, tmp_path / "wrong"
+    for attempt in (
+        lambda: import_stable_audio(stable_audio, out, small.CONFIG, sha256=wrong),
+        lambda: import_gram(checkpoint, out, config=small.CONFIG, sha256=wrong),
+        lambda: import_tower("eva", tmp_path / "eva.pt", out, small.CONFIG, sha256=wrong),
+    ):
+        with pytest.raises(ModelError, match="instead of 000000000000"):
+            attempt()
+    assert not out.exists()
+    with pytest.raises(UsageError, match="64 hexadecimal digits"):
+        import_stable_audio(stable_audio, out, small.CONFIG, sha256="abc")
+
+
+def test_a_revision_of_the_hub_is_fetched_and_noted(whole, tmp_path, monkeypatch):
+    whole.save(tmp_path / "model")
+    commit = "c" * 40
+    exported = export_stable_audio(tmp_path / "model", tmp_path / "snapshots" / commit, "diffusers")
+    asked = []
+
+    def fetch(source):
+        asked.append((source.repo, source.revision))
+        return exported / source.path
+
+    monkeypatch.setattr(importing, "fetch_file", fetch)
+    import_stable_audio("hub", tmp_path / "out", small.CONFIG, revision="v1.1")
+    assert set(asked) == {(importing.STABLE_AUDIO, "v1.1")}
+    notes = read_notes(tmp_path / "out" / "autoencoder.safetensors")
+    assert notes["revision"] == commit and notes["sha256"] == sha256_of(exported / DIFFUSERS_FILES["autoencoder"])
+    with pytest.raises(UsageError, match="one file"):
+        import_stable_audio("hub", tmp_path / "out", small.CONFIG, sha256="0" * 64)
+    with pytest.raises(UsageError, match="--revision is for the hub"):
+        import_stable_audio(exported, tmp_path / "out", small.CONFIG, revision="v1")
 
 
 def test_a_full_disk_leaves_no_half_file(stable_audio, tmp_path, monkeypatch):
@@ -175,10 +219,14 @@ def test_gram_of_other_towers_or_sizes_is_refused(whole, tmp_path, settings, mes
         import_gram(checkpoint, tmp_path / "model", config=small.CONFIG)
 
 
-def test_gram_settings_that_are_none(whole, tmp_path):
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [("[]", "no model_cfg"), ('{"model_cfg": [1]}', "no model_cfg"), ('{"model_cfg": {"audio_melbins": "many"}}', "mel: .*integer")],
+)
+def test_gram_settings_that_are_none(whole, tmp_path, content, message):
     checkpoint = small.gram_folder(tmp_path / "gram", small.gram(whole))
-    (checkpoint / "log" / "hps.json").write_text("[]")
-    with pytest.raises(ModelError, match="no model_cfg"):
+    (checkpoint / "log" / "hps.json").write_text(content)
+    with pytest.raises(ModelError, match=message):
         import_gram(checkpoint, tmp_path / "model", config=small.CONFIG)
 
 

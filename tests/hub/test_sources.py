@@ -1,4 +1,6 @@
 import errno
+import hashlib
+import logging
 
 import huggingface_hub
 import pytest
@@ -12,6 +14,7 @@ from foleygram.hub.sources import (
     HubSource,
     SuppliedSource,
     cache_folder,
+    explained,
     fetch_file,
     fetch_folder,
     find_weights,
@@ -100,6 +103,50 @@ def test_the_right_hash_passes_and_a_wrong_one_leaves_nothing(hub, tmp_path):
     with pytest.raises(ModelError, match="sha256 is .* instead of 0000.*removed"):
         fetch_file(SOURCE.replace(sha256="0" * 64))
     assert not blob.exists() and not link.is_symlink()
+
+
+def test_what_the_hub_states_is_compared_even_without_a_hash_of_ours(hub, tmp_path):
+    """In the hub's cache a large file is named by the sha256 that the hub states."""
+    (tmp_path / "blobs").mkdir()
+    for content, kept in ((b"weights", True), (b"changed", False)):
+        blob, link = tmp_path / "blobs" / hashlib.sha256(b"weights").hexdigest(), tmp_path / "model.safetensors"
+        blob.write_bytes(content)
+        link.unlink(missing_ok=True)
+        link.symlink_to(blob)
+        hub(link)
+        if kept:
+            assert fetch_file(SOURCE) == link
+        else:
+            with pytest.raises(ModelError, match="removed, fetch it again"):
+                fetch_file(SOURCE)
+        assert blob.exists() == kept
+
+
+def test_a_cached_file_of_another_hash_than_asked_for_is_refused(monkeypatch, tmp_path):
+    blob = tmp_path / ("1" * 64)
+    blob.write_bytes(b"weights")
+    monkeypatch.setattr(huggingface_hub, "hf_hub_download", lambda **asked: str(blob))
+    assert fetch_file(SOURCE) == blob
+    with pytest.raises(ModelError, match="1111.* instead of 0000"):
+        fetch_file(SOURCE.replace(sha256="0" * 64))
+
+
+def test_a_file_of_the_folder_has_the_hash_that_its_config_says(tmp_path):
+    (tmp_path / "vision.safetensors").write_bytes(b"abc")
+    source = FileSource(kind="file", licence="MIT", sha256=sha256_of(tmp_path / "vision.safetensors"))
+    assert find_weights(tmp_path, "vision", source) == tmp_path / "vision.safetensors"
+    with pytest.raises(ModelError, match="its sha256 is .* instead of 0000"):
+        find_weights(tmp_path, "vision", source.replace(sha256="0" * 64))
+
+
+def test_the_attempts_of_the_hub_s_client_are_not_told(hub, caplog):
+    def fetch():
+        logging.getLogger("huggingface_hub.utils").warning("Retrying in 1s")
+        raise failure(errors.OfflineModeIsEnabled)
+
+    with pytest.raises(ModelError):
+        explained("a/b", fetch)
+    assert not caplog.records
 
 
 def test_the_cache_comes_before_the_network(monkeypatch, tmp_path):
