@@ -18,7 +18,7 @@ C = TypeVar("C", bound="Config")
 class Config(BaseModel):
     """Immutable numbers of one class. Unknown names are an error, so a typing mistake never passes silently."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
 
     def replace(self, **changes) -> Self:
         """A validated copy with some numbers changed."""
@@ -38,7 +38,7 @@ def read_json(kind: type[C], path: Path) -> C:
         return kind.model_validate(json.loads(path.read_text()))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); a model folder holds a config.json") from error
-    except json.JSONDecodeError as error:
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
         raise ModelError(f"{path}: not JSON ({error}); restore the file or export the model again") from error
     except ValidationError as error:
         raise ModelError(f"{path}: {first_complaint(error)}; correct the field or export the model again") from error
@@ -52,7 +52,7 @@ def read_yaml(kind: type[C], path: Path) -> C:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
         raise RecipeError(f"{path}: cannot be read ({error.strerror}); recipes lie in recipes/") from error
-    except yaml.YAMLError as error:
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     try:
         return kind.model_validate(content or {})

@@ -20,11 +20,11 @@ from foleygram.pipeline import (
     INT8,
     MODELS,
     SHRUNK,
-    FoleyGRAM,
     FoleyGRAMConfig,
     arithmetic,
     find_folder,
     pick_device,
+    unloaded,
 )
 from foleygram.quantisation import large_layers
 
@@ -80,8 +80,7 @@ def describe_model(source: str | Path, hashes: bool = True) -> ModelReport:
 
 def parts_of(config: FoleyGRAMConfig) -> dict[str, nn.Module]:
     """The components on the meta device, by the name of their weights file."""
-    with torch.device("meta"):
-        model = FoleyGRAM(config)
+    model = unloaded(config)
     gram = model.gram
     heads = nn.ModuleList([gram.contra_head_t, gram.contra_head_v, gram.contra_head_a, gram.pool])
     heads.temperature = gram.contra_temp

@@ -117,8 +117,7 @@ class FoleyGRAM(nn.Module):
         folder = find_folder(source)
         config = read_json(FoleyGRAMConfig, folder / "config.json")
         files = weights_files(folder, config)
-        with torch.device("meta"):
-            model = cls(config)
+        model = unloaded(config)
         if dtype == INT8:
             model.shrink()
         tokenizer = local_weights(folder, "tokenizer.json")
@@ -348,6 +347,16 @@ def find_folder(source: str | Path) -> Path:
         return fetch_folder(str(source))
     shipped = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json"))) or "none"
     raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
+
+
+def unloaded(config: FoleyGRAMConfig) -> FoleyGRAM:
+    """A model on the meta device: names and shapes without memory. Raises ModelError for numbers that make none."""
+    try:
+        with torch.device("meta"):
+            return FoleyGRAM(config)
+    except (ValueError, RuntimeError, ArithmeticError, LookupError) as error:
+        reason = " ".join(str(error).split())
+        raise ModelError(f"{config.name}: its config describes no model ({reason}); export the model again") from error
 
 
 def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:

@@ -163,3 +163,15 @@ def test_a_model_that_is_none_is_refused(model, tmp_path):
     (folder / "config.json").write_text("{")
     with pytest.raises(ModelError, match="not JSON"):
         FoleyGRAM.load(folder)
+    (folder / "config.json").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(ModelError, match="not JSON"):
+        FoleyGRAM.load(folder)
+    for changed, message in (
+        ({"transformer": config["transformer"] | {"embed_dim": -5}}, "describes no model .*export the model again"),
+        ({"seconds": float("nan")}, "seconds: .*finite"),
+        ({"weights": {"vision": {"kind": "hub", "repo": "a/b", "path": "../x", "licence": ""}}}, "vision.hub.path: .*without"),
+    ):
+        (folder / "config.json").write_text(json.dumps(config | changed))
+        with pytest.raises(ModelError, match=message) as caught:
+            FoleyGRAM.load(folder)
+        assert "\n" not in str(caught.value)

@@ -69,8 +69,8 @@ def test_a_model_loaded_in_int8_is_that_one_moved_to_int8(narrow, tiny_folder, t
     names = int8_weights(loaded)
     assert any(name.startswith("gram.vision") for name in names) and any(name.startswith("control_net") for name in names)
     assert not any(name.startswith(("autoencoder", "conditioner")) for name in names)
-    for one, other in zip(loaded.embed(clip).text, exact.embed(clip).text, strict=True):
-        assert 0.99 < float(one @ other) < 1
+    near, true = loaded.embed(clip).text, exact.embed(clip).text
+    assert not torch.equal(near, true) and float((near * true).sum()) > 0.99
     takes = [model.generate(clip, envelope)[0].samples for model in (loaded, moved)]
     assert takes[0].tobytes() == takes[1].tobytes()
     with pytest.raises(UsageError, match="int8 are rounded and not saved"):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Literal, TypeVar
 
-from pydantic import Field
+from pydantic import AfterValidator, Field
 
 from foleygram.config import Config
 from foleygram.errors import ModelError
@@ -34,12 +34,19 @@ class FileSource(Config):
     sha256: str | None = None
 
 
+def inside(path: str) -> str:
+    """Refuses a path that leaves the repository."""
+    if path.startswith("/") or ".." in path.split("/"):
+        raise ValueError("a path inside of the repository, without ..")
+    return path
+
+
 class HubSource(Config):
     """A file of a repository on the Hugging Face hub; fetched when the folder has no file of its own."""
 
     kind: Literal["hub"]
     repo: str  # user/name
-    path: str  # inside the repository
+    path: Annotated[str, AfterValidator(inside)]
     revision: str = "main"  # branch, tag or commit
     gated: bool = False  # its licence is to be accepted on the hub first
     licence: str
