@@ -78,12 +78,24 @@ def evaluate(
                     limit=limit, cache=cache, command=command_line(), on_progress=on_progress,
                 )
             )  # fmt: skip
+    reports = told_apart(reports, results)
     if report is not None:
         write_report(reports, report, force)
     typer.echo(as_json(reports) if json else in_words(reports))
     if report is not None and not json:
         typer.echo(f"written to {report}")
     return max(each.exit_code for each in reports)
+
+
+def told_apart(reports, paths):
+    """The reports, where two have one name with their paths in it."""
+    from dataclasses import replace
+
+    names = [report.name for report in reports]
+    return [
+        report if names.count(report.name) == 1 else replace(report, name=f"{report.name} ({path})")
+        for report, path in zip(reports, paths, strict=True)
+    ]
 
 
 def command_line() -> str:

@@ -135,7 +135,7 @@ def evaluate_folder(
         judge = CachedEmbedder(judge, Path(cache))
     ingestion = ingest(folder, scored, system_named(system) if system else None, records[len(scored) :])
     outputs = ingestion.outputs
-    others = read_manifest(Path(second), split) if second else unused(records, outputs)
+    others = unused(read_manifest(Path(second), split) if second else records, outputs)
     report = score(
         (ingestion.result(output) for output in outputs),
         (ingestion.truth(output) for output in outputs),
@@ -203,9 +203,9 @@ def _numbers(content: object) -> object:
 
 
 def unused(records: Sequence[ClipRecord], outputs: Sequence[Output]) -> list[ClipRecord]:
-    """True clips that are no truth of any output: another draw of truth."""
-    used = {output.record.id for output in outputs}
-    return [record for record in records if record.id not in used]
+    """True clips whose sound is no truth of any output: another draw of truth."""
+    used = {output.record.audio.resolve() for output in outputs}
+    return [record for record in records if record.audio.resolve() not in used]
 
 
 def seen_clips(path: Path, records: Sequence[ClipRecord]) -> tuple[str, ...]:

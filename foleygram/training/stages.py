@@ -102,10 +102,11 @@ class Workshop:
         return guide_latents(self.autoencoder(), records, guide, self.recipe.model.seconds, self.cache)
 
     def encoder(self) -> GramEncoder:
-        """With the frozen towers; audio tower and heads are fresh."""
+        """With the frozen towers, the base's where there is one; audio tower and heads are fresh."""
         from foleygram.training.towers import frozen_towers
 
-        return frozen_towers(self.recipe, self.out).to(pick_device("auto"))
+        recipe = self.recipe if self.base is None else self.recipe.replace(towers=str(self.base))
+        return frozen_towers(recipe, self.out).to(pick_device("auto"))
 
     def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
         """What the GRAM stage learns from; the frozen towers run once."""

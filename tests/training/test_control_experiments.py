@@ -1,15 +1,20 @@
 """The variants of Table I: from a finished run to whole models, by the commands that docs/minihits-benchmark.md gives."""
 
 import json
+import re
+import shlex
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 import yaml
 
+from foleygram.cli import main
 from foleygram.data.controls import control_of, onset_track, silence
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, ModelError, RecipeError, UsageError
+from foleygram.evaluation.benchmark import TABLE_1_VARIANTS
 from foleygram.hub.folder import read_tensors
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
@@ -151,3 +156,33 @@ def test_guides(data, base, tmp_path):
         guide_latents(model, [ClipRecord("x", "train", None, records[0].audio, "", "", "", SECONDS, ())], "onsets", SECONDS, tmp_path)
     with pytest.raises(UsageError):
         control_of(records[0], read_audio(records[0].audio), "rhythm")
+
+
+def test_the_documented_commands_are_taken():
+    root = Path(__file__).parents[2]
+    lines = re.findall(r"^foleygram train (.*--set.*)$", (root / "docs" / "minihits-benchmark.md").read_text(), re.MULTILINE)
+    made = set()
+    for line in lines:
+        stage, recipe, *options = shlex.split(line)
+        changes = [options[place + 1] for place, option in enumerate(options) if option == "--set"]
+        changed = read_recipe(root / recipe, changes)
+        plain = read_recipe(root / recipe)
+        made.add((Path(options[options.index("--out") + 1]).name, stage, changed.control.guide, changed.gram.alignment))
+        assert changed.base == "runs/mini" and changed.model == plain.model and changed.control.loop == plain.control.loop
+    assert made == {
+        ("no-control", "control", "none", "gram"), ("onsets", "control", "onsets", "gram"),
+        ("cosine", "gram", "envelope", "cosine"), ("cosine", "control", "envelope", "cosine"),
+        ("unaligned", "gram", "envelope", "none"), ("unaligned", "control", "envelope", "none"),
+        ("foleygram", "control", "envelope", "gram"),
+    }  # fmt: skip
+    assert {variant.model for variant in TABLE_1_VARIANTS} - {""} <= {name for name, *_ in made}
+
+
+def test_changes_from_the_command_line(recipe, data, tmp_path, capsys):
+    line = ["train", "control", str(recipe), "--data", str(data), "--out", str(tmp_path / "out")]
+    assert main([*line, "--set", "control.guide=rhythm"]) == 1
+    out, err = capsys.readouterr()
+    assert not out and err.count("\n") == 1 and "control.guide" in err
+    assert main([*line, "--set", f"base={tmp_path / 'none'}", "--set", "control.guide=none"]) == 1
+    assert "not the folder of another run" in capsys.readouterr().err
+    assert not (tmp_path / "out").exists()
