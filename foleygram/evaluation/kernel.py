@@ -62,10 +62,8 @@ def kernel_distance(windows: np.ndarray, reference: np.ndarray, bandwidth: float
 def kernel_draws(
     results: Sequence[np.ndarray], truths: Sequence[np.ndarray], bandwidth: float, *, repeats: int = 2000, seed: int = 0
 ) -> np.ndarray:
-    """KAD of draws of clips, float64 [draw]; for the spread, not for the height. ``results``, ``truths``: one
-    [window, dim] for each clip, clip i of both drawn together.
-
-    Windows of one clip are not compared with each other here: in a draw with repetitions they would meet themselves.
+    """KAD of draws of clips, float64 [draw]. ``results``, ``truths``: one [window, dim] for each clip, clip i of both drawn
+    together. For their spread, not for their height: repeated clips shift it, though no window meets itself.
     Raises DataError below three clips, and for pairs in unequal numbers."""
     if len(results) != len(truths) or len(results) < 3:
         raise DataError(f"draws need at least three pairs of clips, here are {len(results)} and {len(truths)}")
@@ -75,17 +73,18 @@ def kernel_draws(
     own, other, cross = (_clip_sums(*sides[i], *sides[j], bandwidth) for i, j in ((0, 0), (1, 1), (0, 1)))
     draws = np.random.default_rng(seed).integers(len(results), size=(repeats, len(results)))
     weights = np.stack([np.bincount(draw, minlength=len(results)) for draw in draws]).astype(np.float64)
-    apart = 1 - np.eye(len(results))
 
     def total(table: np.ndarray) -> np.ndarray:
-        return ((weights @ (table * apart)) * weights).sum(axis=1)
+        return ((weights @ table) * weights).sum(axis=1)
 
-    def mean(sums: np.ndarray, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:
-        return total(sums) / total(np.outer(rows, columns))
+    def inner(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
+        itself = np.diag(size)  # the kernel of a window with itself is 1
+        return total(sums - itself) / total(np.outer(size, size) - itself)
 
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = SCALE * (mean(own, sizes[0], sizes[0]) + mean(other, sizes[1], sizes[1]) - 2 * mean(cross, *sizes))
-    return values[np.isfinite(values)]  # of few clips a draw may hold one alone
+        between = total(cross) / total(np.outer(*sizes))
+        values = SCALE * (inner(own, sizes[0]) + inner(other, sizes[1]) - 2 * between)
+    return values[np.isfinite(values)]  # of few clips of one window a draw may hold one window alone
 
 
 def _clip_sums(x: torch.Tensor, x_sizes: np.ndarray, y: torch.Tensor, y_sizes: np.ndarray, width: float) -> np.ndarray:
