@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer import Abort as Abort
 
-from foleygram.cli import embed, envelope, evaluate, generate, importing, models, prepare, train
+from foleygram.cli import benchmark, embed, envelope, evaluate, generate, importing, models, prepare, train
 
 app = typer.Typer(
     name="foleygram",
@@ -23,7 +23,7 @@ app.command("embed")(embed.embed)
 app.add_typer(prepare.app, name="prepare")
 app.command("train")(train.train)
 app.command("evaluate")(evaluate.evaluate)
-app.add_typer(evaluate.app, name="benchmark")
+app.add_typer(benchmark.app, name="benchmark")
 app.command("models")(models.models)
 app.add_typer(importing.app, name="import")
 app.command("doctor")(models.doctor)

@@ -16,6 +16,9 @@ Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run
 Steps = Annotated[int | None, typer.Option(help="Leave after so many steps; the next call goes on from there.")]
 Threads = Annotated[int | None, typer.Option(help="Threads of torch. [default: all]")]
 Textures = Annotated[Path | None, typer.Option(help="Photographs, where pictures are rendered (gram, control, timing).")]
+Changes = Annotated[
+    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field that differs from the recipe; may be repeated.")
+]
 
 
 def train(
@@ -26,6 +29,7 @@ def train(
     steps: Steps = None,
     threads: Threads = None,
     textures: Textures = None,
+    changes: Changes = None,
     json: Json = False,
 ) -> None:
     """Train one stage of a recipe.
@@ -35,7 +39,7 @@ def train(
     """
     from foleygram.training.train import train as library
 
-    report = library(stage, recipe, data, out, steps, threads, textures)
+    report = library(stage, recipe, data, out, steps, threads, textures, changes or ())
     typer.echo(report.as_json() if json else in_words(report))
 
 

@@ -13,8 +13,9 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
+from foleygram.data.controls import Control, control_of
 from foleygram.data.features import clip_frames, read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.errors import DataError, UsageError
@@ -22,19 +23,15 @@ from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
 from foleygram.media.audio import read_audio, write_audio
-from foleygram.signal.envelope import envelope_from_hits, extract_envelope
-from foleygram.types import SAMPLE_RATE, Audio, Clip, Envelope, modality_set
+from foleygram.types import SAMPLE_RATE, Clip, modality_set
 
 if TYPE_CHECKING:
     from foleygram.data.scenes import Scene
     from foleygram.pipeline import FoleyGRAM
 
-Control = Literal["envelope", "onsets", "none"]
-"""What is known of the timing: the envelope of the true sound, its onsets alone, nothing."""
-
-ONSET_STRENGTH = 0.1  # linear RMS of every hit where only onsets are known
 FRAMES = 8  # of a clip that the model is shown
 SETTINGS = "settings.json"
+CACHE = "embeddings"  # folder beside those of the variants
 
 
 @dataclass(frozen=True)
@@ -55,16 +52,50 @@ TABLE_2_VARIANTS = tuple(Variant(row.label, row.label, claim="what each modality
 
 TABLE_1_VARIANTS = (
     Variant("no timing, V", "V", "none", "no-control", "what SpecVQGAN and Diff-Foley know", TABLE_1[1]),
+    Variant("no timing, AVT", "AVT", "none", "no-control", "all but the timing"),
     Variant("onsets, A", "A", "onsets", "onsets", "what SyncFusion knows with an audio prompt", TABLE_1[4]),
     Variant("onsets, T", "T", "onsets", "onsets", "what SyncFusion knows with a text prompt", TABLE_1[3]),
     Variant("envelope, cosine, A", "A", "envelope", "cosine", "what Video-Foley knows with an audio prompt", TABLE_1[6]),
     Variant("envelope, cosine, T", "T", "envelope", "cosine", "what Video-Foley knows with a text prompt", TABLE_1[5]),
     Variant("envelope, cosine, AVT", "AVT", "envelope", "cosine", "GRAM against cosine alignment, all else equal"),
     Variant("envelope, unaligned, AVT", "AVT", "envelope", "unaligned", "what a joint space gives at all"),
-    Variant("FoleyGRAM", "AVT", "envelope", "", "the paper's model", TABLE_1[7]),
+    Variant("A", "A", claim="FoleyGRAM beside the rows that know the sound alone"),
+    Variant("V", "V", claim="FoleyGRAM beside the rows that know the picture alone"),
+    Variant("T", "T", claim="FoleyGRAM beside the rows that know the text alone"),
+    Variant("AVT", "AVT", claim="the paper's model", paper=TABLE_1[7]),
 )
 """Control experiments on one backbone: each isolates one claim behind Table I. The variants named in ``model`` are to be
-trained; the systems of Table I themselves are scored with ``evaluate_folder``."""
+trained (docs/minihits-benchmark.md); rows without one are rows of Table II, so with one ``out`` they are generated once.
+The systems of Table I themselves are scored with ``evaluate_folder``."""
+
+
+@dataclass(frozen=True)
+class Claim:
+    """Whether ``first`` beats ``second``, both names of variants, and the ``question`` that this answers."""
+
+    first: str
+    second: str
+    question: str
+
+
+TABLE_1_CLAIMS = (
+    Claim("AVT", "envelope, cosine, AVT", "does GRAM beat cosine alignment?"),
+    Claim("A", "envelope, cosine, A", "does GRAM beat cosine alignment, with the sound alone?"),
+    Claim("T", "envelope, cosine, T", "does GRAM beat cosine alignment, with the text alone?"),
+    Claim("AVT", "envelope, unaligned, AVT", "does a joint space beat towers that were never aligned?"),
+    Claim("AVT", "no timing, AVT", "what does the envelope buy, all else known?"),
+    Claim("V", "no timing, V", "what does the envelope buy, with the picture alone?"),
+    Claim("A", "onsets, A", "what does the envelope buy beyond onsets, with the sound?"),
+    Claim("T", "onsets, T", "what does the envelope buy beyond onsets, with the text?"),
+)
+TABLE_2_CLAIMS = (
+    *(Claim("AVT", row.label, "are all three modalities best?") for row in TABLE_2[1:]),
+    Claim("AV", "A", "does the picture add to the sound?"),
+    Claim("AT", "A", "does the text add to the sound?"),
+    Claim("VT", "V", "does the text add to the picture?"),
+    Claim("VT", "T", "does the picture add to the text?"),
+)
+"""What the paper's text reads from its tables, as pairs of rows."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +160,9 @@ def benchmark_minihits(
     models = {"": model, **(others or {})}
     absent = sorted({variant.model for variant in variants} - set(models))
     if absent:
-        raise UsageError(f"these rows need the models {', '.join(absent)}; train them and pass them as others")
+        raise UsageError(
+            f"these rows need the models {', '.join(absent)}; train them as docs/minihits-benchmark.md says, or leave the rows out"
+        )
     records = read_manifest(Path(manifest), split)[:limit]
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
     for variant in variants:
@@ -141,11 +174,20 @@ def benchmark_minihits(
         )  # fmt: skip
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
-            folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit, cache=cache,
-            embedder=embedder, seed=seed, command=command, on_progress=on_progress,
+            folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit,
+            cache=cache or Path(out) / CACHE, embedder=embedder, seed=seed, command=command, on_progress=on_progress,
         )  # fmt: skip
         rows.append(BenchmarkRow(variant, replace(report, given=information(variant))))
     return tuple(rows)
+
+
+def chosen_rows(variants: Sequence[Variant], names: Sequence[str]) -> tuple[Variant, ...]:
+    """The variants of these names, in the order of the table; all without a name. Raises UsageError that lists the names."""
+    unknown = [name for name in names if name not in {variant.name for variant in variants}]
+    if unknown:
+        there = "; ".join(variant.name for variant in variants)
+        raise UsageError(f"there is no row '{unknown[0]}'; the table has: {there}")
+    return tuple(variant for variant in variants if not names or variant.name in names)
 
 
 def information(variant: Variant) -> tuple[str, ...]:
@@ -204,17 +246,6 @@ def clip_of(record: ClipRecord, use: str, pictures: Pictures) -> Clip:
     video = clip_frames(record, FRAMES, pictures.scenes, pictures.textures) if "V" in use else None
     audio = read_audio(record.audio, SAMPLE_RATE).stereo().trim(record.seconds) if "A" in use else None
     return Clip(video, audio, record.text if "T" in use else None, record.seconds)
-
-
-def control_of(record: ClipRecord, audio: Audio, control: Control) -> Envelope:
-    """The timing that a variant knows. ``none`` gives silence: models without control do not listen to it."""
-    if control == "envelope":
-        return extract_envelope(audio)
-    if control == "onsets":
-        return envelope_from_hits([(time, ONSET_STRENGTH) for time, _ in record.onsets], record.seconds)
-    if control == "none":
-        return envelope_from_hits([], record.seconds)
-    raise UsageError(f"timing is known as envelope, onsets or none, not '{control}'")
 
 
 def keep_settings(folder: Path, settings: Settings) -> None:

@@ -44,19 +44,19 @@ def mean_interval(values: np.ndarray, *, repeats: int = 2000, seed: int = 0) -> 
     return bootstrap(lambda draws: values[draws].mean(axis=1), len(values), repeats=repeats, seed=seed)
 
 
-def frechet_interval(
+def frechet_draws(
     results: Sequence[np.ndarray],
     truths: Sequence[np.ndarray],
     *,
     paired: bool = True,
     repeats: int = 60,
     seed: int = 0,
-) -> Interval:
-    """The spread of a Frechet distance over draws of clips, laid around the distance of all clips.
+) -> tuple[float, np.ndarray]:
+    """The Frechet distance of all clips, and those of ``repeats`` draws of clips, float64 [draw].
 
-    ``results``, ``truths``: one [window, dim] for each clip. ``paired``: clip i of both sides is drawn together.
-    A draw with repetitions holds fewer different clips and so scores higher; only its spread is taken, its shift is
-    the bias that the split-half floor tells."""
+    ``results``, ``truths``: one [window, dim] for each clip. ``paired``: clip i of both sides is drawn together. Equal
+    numbers of clips and equal seeds give equal draws, so two systems that were scored on the same clips can be compared
+    draw by draw. Raises DataError below two clips and for pairs in unequal numbers."""
     if paired and len(results) != len(truths):
         raise DataError(f"paired clips come in equal numbers, here are {len(results)} and {len(truths)}")
     if min(len(results), len(truths)) < 2:
@@ -69,11 +69,34 @@ def frechet_interval(
         other = draw if paired else generator.integers(len(truths), size=len(truths))
         one, two = first.draw(draw), second.draw(other)
         distances.append(frechet_of_gaussians(one.mean, one.covariance, two.mean, two.covariance))
-    every = np.arange(len(results)), np.arange(len(truths))
-    one, two = first.draw(every[0]), second.draw(every[1])
+    one, two = first.draw(np.arange(len(results))), second.draw(np.arange(len(truths)))
     centre = frechet_of_gaussians(one.mean, one.covariance, two.mean, two.covariance)
-    spread = _percentiles(np.asarray(distances) - np.mean(distances), LEVEL)
-    return Interval(max(0.0, centre + spread.low), centre + spread.high)
+    return centre, np.asarray(distances)
+
+
+def frechet_interval(
+    results: Sequence[np.ndarray],
+    truths: Sequence[np.ndarray],
+    *,
+    paired: bool = True,
+    repeats: int = 60,
+    seed: int = 0,
+) -> Interval:
+    """The spread of ``frechet_draws``, laid around the distance of all clips."""
+    return around(*frechet_draws(results, truths, paired=paired, repeats=repeats, seed=seed))
+
+
+def around(centre: float, draws: np.ndarray) -> Interval:
+    """The interval of a distance from its draws. A draw with repetitions holds fewer different clips and so scores higher;
+    only its spread is taken, its shift is the bias that the split-half floor tells."""
+    spread = shifted(centre, draws)
+    return Interval(max(0.0, spread.low), spread.high, spread.level)
+
+
+def shifted(centre: float, draws: np.ndarray) -> Interval:
+    """The spread of the draws around another centre: of a difference of distances, in which the bias is no longer."""
+    spread = _percentiles(draws - np.mean(draws), LEVEL)
+    return Interval(centre + spread.low, centre + spread.high)
 
 
 class _Weighted:

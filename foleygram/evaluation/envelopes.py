@@ -28,7 +28,8 @@ CLASS_EDGES = (np.power(64.0, np.linspace(np.log1p(63 * 0.01) / np.log(64), 1, C
 
 @dataclass(frozen=True)
 class EnvelopeScore:
-    """One clip: three E-L1, the gain-matched one and its gain, and the correlation in -1..1 (NaN where a side is flat)."""
+    """One clip: three E-L1, the gain-matched one and its gain, and the correlation in -1..1 (0 for a flat result, NaN where the
+    truth is flat)."""
 
     tfoley: float
     video_foley: float
@@ -68,24 +69,23 @@ def e_l1_video_foley(result: Audio, truth: Audio) -> float:
 def e_l1_video2rms(result: Audio, truth: Audio) -> float:
     """Mean |difference| between the result's low-passed envelope, rounded up to the edge of its mu-law class (silence
     below 0.01), and the truth's low-passed envelope."""
-    found, true = (_low_pass(curve) for curve in _curves_16k(result, truth))
-    return _mean_gap(quantise(found), true)
+    return _video2rms(*_curves_16k(result, truth))
 
 
 def e_l1_matched(result: Audio, truth: Audio) -> tuple[float, float]:
     """The Video-Foley form after the result is scaled by the least-squares gain of its envelope, and that gain."""
-    found, true = _curves_16k(result, truth)
-    energy = float((found**2).sum())
-    gain = float((found * true).sum() / energy) if energy > 0 else 0.0
-    return _mean_gap(gain * found, true), gain
+    return _matched(*_curves_16k(result, truth))
 
 
 def correlation(result: Audio, truth: Audio) -> float:
-    """Pearson's r of the centred 512/128 envelopes at 44.1 kHz (Eq. 5); NaN where one of them does not move."""
+    """Pearson's r of the centred 512/128 envelopes at 44.1 kHz (Eq. 5). A flat result, silence for one, follows nothing: 0;
+    NaN where the truth does not move, so that there is nothing to follow."""
     found, true = (rms(wave) for wave in _waves(result, truth, SAMPLE_RATE))
     found, true = found - found.mean(), true - true.mean()
-    scale = np.sqrt((found**2).sum() * (true**2).sum())
-    return float((found * true).sum() / scale) if scale > 1e-12 else float("nan")
+    moves, wanted = np.sqrt((found**2).sum()), np.sqrt((true**2).sum())
+    if wanted < 1e-6:
+        return float("nan")
+    return float((found * true).sum() / (moves * wanted)) if moves >= 1e-6 else 0.0
 
 
 def quantise(curve: np.ndarray) -> np.ndarray:
@@ -98,15 +98,27 @@ def quantise(curve: np.ndarray) -> np.ndarray:
 def evaluate(result: Audio, truth: Audio) -> EnvelopeScore:
     """All of them for one clip. Raises DataError where the clips share less than a window."""
     validate(result, truth)
-    matched, gain = e_l1_matched(result, truth)
+    curves = _curves_16k(result, truth)  # once for three scores: resampling is most of the work
+    matched, gain = _matched(*curves)
     return EnvelopeScore(
         e_l1_tfoley(result, truth),
-        e_l1_video_foley(result, truth),
-        e_l1_video2rms(result, truth),
+        _mean_gap(*curves),
+        _video2rms(*curves),
         matched,
         gain,
         correlation(result, truth),
     )
+
+
+def _video2rms(found: np.ndarray, true: np.ndarray) -> float:
+    found, true = _low_pass(found), _low_pass(true)
+    return _mean_gap(quantise(found), true)
+
+
+def _matched(found: np.ndarray, true: np.ndarray) -> tuple[float, float]:
+    energy = float((found**2).sum())
+    gain = float((found * true).sum() / energy) if energy > 0 else 0.0
+    return _mean_gap(gain * found, true), gain
 
 
 def _waves(result: Audio, truth: Audio, rate: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from pathlib import Path
 from pydantic import TypeAdapter
 
 from foleygram.data.manifest import ClipRecord, read_manifest
-from foleygram.errors import DataError, UsageError
+from foleygram.errors import DataError, ModelError, UsageError
 from foleygram.evaluation.aisfx import Aisfx
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.embedding_cache import CachedEmbedder
@@ -48,7 +48,7 @@ class Player:
 class EvaluationReport:
     """One run. ``given``: what the system knew of each clip; ``seen``: clips of the truth it was trained on, None where
     nobody said; ``span``: s scored of each clip; ``rates``, ``channels``: of the files; ``command``, ``versions``,
-    ``created``: how the numbers came about; ``seconds``: it took."""
+    ``created``: how the numbers came about; ``seconds``: it took; ``seed``: of what was drawn."""
 
     name: str
     system: str
@@ -70,6 +70,7 @@ class EvaluationReport:
     versions: tuple[tuple[str, str], ...]
     created: str
     seconds: float
+    seed: int = 0
 
     def score(self, name: str) -> Score | None:
         """The row of this name, or None."""
@@ -96,6 +97,7 @@ def evaluate_folder(
     *,
     split: str | None = None,
     system: str | None = None,
+    given: Sequence[str] = (),
     name: str | None = None,
     seen: str | Path | None = None,
     second: str | Path | None = None,
@@ -109,12 +111,13 @@ def evaluate_folder(
 ) -> EvaluationReport:
     """Scores the sounds in ``folder`` against the clips of the manifest ``truth``.
 
-    ``system``: whose file names they are, by default found out; ``name``: of the run in reports; ``seen``: text file with
+    ``system``: whose file names they are, by default found out; ``given``: what it knew of each clip, where its name does not
+    tell; ``name``: of the run in reports; ``seen``: text file with
     the ids (clips or videos, one a line) that the system was trained on; ``second``: manifest of another draw of truth,
     by default the clips of the split that have no output; ``pictures``: also the metrics that look at the video, seconds
     a clip; ``limit``: only the first clips of the truth; ``cache``: folder in which embeddings are kept; ``embedder``:
-    the judge of the main rows, AISFX by default. Raises DataError for a folder or manifest that cannot be used,
-    ModelError where the main judge is absent."""
+    the judge of the main rows, AISFX by default, whose rows stay empty and say why where it is not installed. Raises
+    DataError for a folder or manifest that cannot be used."""
     started = time.perf_counter()
     truth, folder = Path(truth), Path(folder)
     if limit is not None and limit < 1:
@@ -122,11 +125,17 @@ def evaluate_folder(
     records = read_manifest(truth, split)
     scored = records[:limit]
     seen_ids = None if seen is None else seen_clips(Path(seen), scored)
-    judge = embedder or Aisfx()
-    judge = CachedEmbedder(judge, Path(cache)) if cache else judge
-    ingestion = ingest(folder, scored, system_named(system) if system else None)
+    judge, absent = embedder, ""
+    if judge is None:
+        try:
+            judge = Aisfx()
+        except (ModelError, UsageError) as error:
+            absent = str(error)
+    if judge is not None and cache:
+        judge = CachedEmbedder(judge, Path(cache))
+    ingestion = ingest(folder, scored, system_named(system) if system else None, records[len(scored) :])
     outputs = ingestion.outputs
-    others = read_manifest(Path(second), split) if second else unused(records, outputs)
+    others = unused(read_manifest(Path(second), split) if second else records, outputs)
     report = score(
         (ingestion.result(output) for output in outputs),
         (ingestion.truth(output) for output in outputs),
@@ -134,6 +143,7 @@ def evaluate_folder(
         second_truths=(read_audio(record.audio, rate=None).trim(ingestion.span) for record in others),
         ids=[output.record.id for output in outputs],
         embedder=judge,
+        absent=absent,
         seed=seed,
         on_clip=lambda done: on_progress("scoring", done, len(outputs)),
     )
@@ -146,7 +156,7 @@ def evaluate_folder(
     return EvaluationReport(
         name=name or folder.resolve().name,
         system=ingestion.system.name,
-        given=ingestion.system.given,
+        given=tuple(given) or ingestion.system.given,
         trained_on=ingestion.system.trained_on,
         note=ingestion.system.note,
         folder=str(folder),
@@ -167,6 +177,7 @@ def evaluate_folder(
         versions=versions(),
         created=datetime.now(UTC).isoformat(timespec="seconds"),
         seconds=time.perf_counter() - started,
+        seed=seed,
     )
 
 
@@ -192,9 +203,9 @@ def _numbers(content: object) -> object:
 
 
 def unused(records: Sequence[ClipRecord], outputs: Sequence[Output]) -> list[ClipRecord]:
-    """True clips that are no truth of any output: another draw of truth."""
-    used = {output.record.id for output in outputs}
-    return [record for record in records if record.id not in used]
+    """True clips whose sound is no truth of any output: another draw of truth."""
+    used = {output.record.audio.resolve() for output in outputs}
+    return [record for record in records if record.audio.resolve() not in used]
 
 
 def seen_clips(path: Path, records: Sequence[ClipRecord]) -> tuple[str, ...]:

@@ -30,7 +30,7 @@ MANIFEST = "manifest.csv"
 
 @dataclass(frozen=True)
 class Finding:
-    """``kind``: missing, extra, duplicate, unreadable, not a number, silent, clipped, wrong length or mixed rates;
+    """``kind``: missing, extra, duplicate, unreadable, not a number, silent, clipped, wrong length, mixed rates or mixed channels;
     ``name``: file or clip; ``detail``: what exactly. ``lost``: the clip has no score because of it."""
 
     kind: str
@@ -92,8 +92,11 @@ def excerpt(audio: Audio, start: float, seconds: float) -> Audio:
     return replace(audio, samples=audio.samples[:, round(start * audio.rate) :]).trim(seconds)
 
 
-def ingest(folder: Path, records: Sequence[ClipRecord], system: System | None = None) -> Ingestion:
-    """Matches, reads and checks every file once, holding one at a time. ``system``: by its names where it is not told.
+def ingest(
+    folder: Path, records: Sequence[ClipRecord], system: System | None = None, left_out: Sequence[ClipRecord] = ()
+) -> Ingestion:
+    """Matches, reads and checks every file once, holding one at a time. ``system``: by its names where it is not told;
+    ``left_out``: further true clips, whose files are neither scored nor a finding.
 
     Raises DataError for an absent or empty folder and where not a single file matches a true clip."""
     folder = Path(folder)
@@ -107,8 +110,10 @@ def ingest(folder: Path, records: Sequence[ClipRecord], system: System | None = 
     names = [f"{above}/{path.relative_to(folder).as_posix()}" for path in files]
     system = system or recognise(names)
     listed = folder / MANIFEST
-    found, findings = _listed(listed, records) if listed.is_file() else _named(files, names, records, system)
-    found, doubles = _one_each(found)
+    every = [*records, *left_out]
+    found, findings = _listed(listed, every) if listed.is_file() else _named(files, names, every, system)
+    wanted = {record.id for record in records}
+    found, doubles = _one_each([output for output in found if output.record.id in wanted])
     findings += doubles
     have = {output.record.id for output in found}
     missing = [
@@ -130,6 +135,8 @@ def ingest(folder: Path, records: Sequence[ClipRecord], system: System | None = 
             findings.append(Finding("wrong length", output.file.name, detail))
     if len(set(rates)) > 1:
         findings.append(Finding("mixed rates", folder.name, f"{sorted(set(rates))} Hz"))
+    if len(set(channels)) > 1:
+        findings.append(Finding("mixed channels", folder.name, f"{sorted(set(channels))} channels; scores are of their mean"))
     return Ingestion(system, tuple(outputs), tuple(findings), span, tuple(sorted(set(rates))), tuple(sorted(set(channels))))
 
 
@@ -159,8 +166,11 @@ def _named(
 def _listed(listed: Path, records: Sequence[ClipRecord]) -> tuple[list[Output], list[Finding]]:
     by_id = {record.id: record for record in records}
     found, findings = [], []
-    with listed.open(newline="", encoding="utf-8") as lines:
-        rows = list(csv.DictReader(lines))
+    try:
+        with listed.open(newline="", encoding="utf-8-sig") as lines:
+            rows = list(csv.DictReader(lines, restval=""))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{listed}: cannot be read as CSV in UTF-8 ({error}); write it again") from error
     if not rows or not {"file", "id"} <= set(rows[0]):
         raise DataError(f"{listed}: needs a header with at least the columns file,id")
     for number, row in enumerate(rows, 2):
@@ -201,6 +211,9 @@ def _checked(found: list[Output]) -> tuple[list[Output], list[Finding], list[flo
         except MediaError as error:
             kind = "not a number" if "NaN" in str(error) else "unreadable"
             findings.append(Finding(kind, name, str(error), lost=True))
+            continue
+        if audio.samples.shape[1] == 0:
+            findings.append(Finding("unreadable", name, "holds no sample", lost=True))
             continue
         peak = float(np.abs(audio.samples).max())
         clipped = float((np.abs(audio.samples) >= FULL_SCALE).mean())

@@ -13,12 +13,12 @@ import numpy as np
 
 from foleygram.errors import DataError, MediaError, ModelError, UsageError
 from foleygram.evaluation import av_align, foley_onsets
-from foleygram.evaluation.bootstrap import frechet_interval, mean_interval
+from foleygram.evaluation.bootstrap import around, frechet_draws, mean_interval
 from foleygram.evaluation.clap import LaionClap, MsClap
 from foleygram.evaluation.clap_score import clap_score
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.embedding_cache import CachedEmbedder
-from foleygram.evaluation.favd import favd
+from foleygram.evaluation.favd import favd, join
 from foleygram.evaluation.frechet import frechet_distance, split_half_floor
 from foleygram.evaluation.i3d import SIDE, I3d
 from foleygram.evaluation.ingestion import Ingestion
@@ -94,16 +94,18 @@ def _favd_rows(ingestion: Ingestion, outputs: list, cache: str | Path | None) ->
             results.append(ears.embed(ingestion.result(output)))
             truths.append(ears.embed(ingestion.truth(output)))
         found = favd(videos, results, truths)
+        _, draws = frechet_draws(*([join([v], [a]) for v, a in zip(videos, side, strict=True)] for side in (results, truths)))
     except (DataError, MediaError) as error:
         return [Score("FAVD", None, "lower", note=str(error))]
     judge = f"{eyes.card.label} + {ears.card.label}"
     note = "true picture on both sides"
     return [
-        Score("FAVD", found.value, "lower", None, None, judge, found.clips, found.windows, note),
+        Score("FAVD", found.value, "lower", around(found.value, draws), None, judge, found.clips, found.windows, note,
+              tuple(draws.tolist())),
         Score("FAVD, sound alone", found.audio, "lower", None, None, judge, found.clips, found.windows, note),
         Score("FAVD, picture alone", found.video, "", None, None, judge, found.clips, found.windows, note),
         Score("FAVD, beyond both", found.excess, "lower", None, None, judge, found.clips, found.windows, note),
-    ]
+    ]  # fmt: skip
 
 
 def _align_row(ingestion: Ingestion, outputs: list) -> Score:
@@ -124,9 +126,10 @@ def _distance_rows(name: str, judge: str, results: list[np.ndarray], truths: lis
     value = frechet_distance(np.concatenate(results), true)
     energy = float((true.astype(np.float64) ** 2).sum(axis=1).mean())
     floor = split_half_floor(truths, seed=seed) if clips > 3 else None
-    interval = frechet_interval(results, truths, seed=seed)
+    _, draws = frechet_draws(results, truths, seed=seed)
+    kept = tuple(draws.tolist())
     return [
-        Score(name, value, "lower", interval, floor, judge, clips, windows, "fadtk's windows; exact root"),
+        Score(name, value, "lower", around(value, draws), floor, judge, clips, windows, "fadtk's windows; exact root", kept),
         Score(f"{name} / |x|^2", value / energy, "lower", None, None, judge, clips, windows, "comparable between judges"),
     ]
 

@@ -10,6 +10,7 @@ always the reference, and the value says which bandwidth it used.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -56,6 +57,48 @@ def kernel_distance(windows: np.ndarray, reference: np.ndarray, bandwidth: float
     other = (_kernel_sum(y, y, width) - len(y)) / (len(y) * (len(y) - 1))
     cross = _kernel_sum(x, y, width) / (len(x) * len(y))
     return KernelScore(SCALE * (own + other - 2 * cross), width)
+
+
+def kernel_draws(
+    results: Sequence[np.ndarray], truths: Sequence[np.ndarray], bandwidth: float, *, repeats: int = 2000, seed: int = 0
+) -> np.ndarray:
+    """KAD of draws of clips, float64 [draw]. ``results``, ``truths``: one [window, dim] for each clip, clip i of both drawn
+    together. For their spread, not for their height: repeated clips shift it, though no window meets itself.
+    Raises DataError below three clips, and for pairs in unequal numbers."""
+    if len(results) != len(truths) or len(results) < 3:
+        raise DataError(f"draws need at least three pairs of clips, here are {len(results)} and {len(truths)}")
+    sizes = [np.array([len(clip) for clip in side], dtype=np.float64) for side in (results, truths)]
+    x, y = (torch.from_numpy(validate(np.concatenate(list(side)))) for side in (results, truths))
+    sides = (x, sizes[0]), (y, sizes[1])
+    own, other, cross = (_clip_sums(*sides[i], *sides[j], bandwidth) for i, j in ((0, 0), (1, 1), (0, 1)))
+    draws = np.random.default_rng(seed).integers(len(results), size=(repeats, len(results)))
+    weights = np.stack([np.bincount(draw, minlength=len(results)) for draw in draws]).astype(np.float64)
+
+    def total(table: np.ndarray) -> np.ndarray:
+        return ((weights @ table) * weights).sum(axis=1)
+
+    def inner(sums: np.ndarray, size: np.ndarray) -> np.ndarray:
+        itself = np.diag(size)  # the kernel of a window with itself is 1
+        return total(sums - itself) / total(np.outer(size, size) - itself)
+
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = total(cross) / total(np.outer(*sizes))
+        values = SCALE * (inner(own, sizes[0]) + inner(other, sizes[1]) - 2 * between)
+    return values[np.isfinite(values)]  # of few clips of one window a draw may hold one window alone
+
+
+def _clip_sums(x: torch.Tensor, x_sizes: np.ndarray, y: torch.Tensor, y_sizes: np.ndarray, width: float) -> np.ndarray:
+    """Sums of the kernel over the windows of each pair of clips, float64 [clip of x, clip of y]."""
+    lengths = (y**2).sum(dim=1)
+    owners = torch.from_numpy(np.repeat(np.arange(len(y_sizes)), y_sizes.astype(int)))
+    rows, place = [], 0
+    for size in x_sizes.astype(int):
+        part = x[place : place + size]
+        place += size
+        squares = ((part**2).sum(dim=1)[:, None] + lengths - 2 * part @ y.T).clamp_min(0)
+        columns = torch.exp(squares / (-2 * width**2)).sum(dim=0)
+        rows.append(torch.zeros(len(y_sizes), dtype=columns.dtype).index_add_(0, owners, columns))
+    return torch.stack(rows).numpy()
 
 
 def _kernel_sum(x: torch.Tensor, y: torch.Tensor, width: float) -> float:

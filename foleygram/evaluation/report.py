@@ -1,7 +1,7 @@
 """Reports one can look at: one or several evaluations as Markdown or as one self-contained HTML file.
 
-Several runs stand side by side, the second column being compared with the first; the paper's numbers stand beside them
-with their misprints marked. The HTML holds its pictures and sounds inside, so it can be mailed.
+Several runs stand side by side, and each later one is compared with the first, clip by clip; the paper's numbers stand
+beside them with their misprints marked. The HTML holds its pictures and sounds inside, so it can be mailed.
 """
 
 from __future__ import annotations
@@ -12,26 +12,28 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from foleygram.errors import UsageError
+from foleygram.errors import MediaError, UsageError
+from foleygram.evaluation.comparison import Difference, differences, incomparable
 from foleygram.evaluation.evaluate import EvaluationReport
-from foleygram.evaluation.figures import REFERENCES, bars, clip_pair, onset_errors
+from foleygram.evaluation.figures import REFERENCES, bars, clip_pictures, onset_errors
 from foleygram.evaluation.ingestion import excerpt
 from foleygram.evaluation.scores import Score
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
 from foleygram.media.audio import read_audio
-from foleygram.signal.output import whole_text
+from foleygram.output import check_output, whole_text
 from foleygram.types import Audio
 
 ARROWS = {"lower": " ↓", "higher": " ↑", "": ""}
-PLAYED = 3  # clips with players: the worst, the middle and the best by rank
+PLAYED = 3  # clips with players: the worst, the middle and the best of the first run by rank
+MANY = 3  # runs from which on one clip is played, the middle one, so that the page can still be mailed
 FIGURES = ("FAD", "nearer to own truth", "onset F1 at 50 ms", "envelope correlation")
 
 NOT_COMPARABLE = "not comparable with scores on other clips or by other judges"
 
 STYLE = """
 body { font: 15px/1.45 system-ui, sans-serif; max-width: 76rem; margin: 2rem auto; padding: 0 1rem; color: #222 }
-table { border-collapse: collapse; margin: 1rem 0 }
-td, th { padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: left }
+.wide { overflow-x: auto } table { border-collapse: collapse; margin: 1rem 0 }
+td, th { padding: .2rem .6rem; border-bottom: 1px solid #ddd; text-align: left; vertical-align: top }
 td.number { text-align: right; font-variant-numeric: tabular-nums } .empty { color: #999 } small { color: #666 }
 .better { color: #1e8449 } .worse { color: #c0392b } img { max-width: 100% } audio { width: 22rem; vertical-align: middle }
 code { background: #f3f3f3; padding: .1rem .3rem }
@@ -42,16 +44,22 @@ def write_report(reports: Sequence[EvaluationReport], path: str | Path, force: b
     """Writes ``.html``, ``.md`` or ``.json``, chosen by the name, whole or not at all. JSON takes one report.
     Raises UsageError for another name, OutputError where the file cannot lie."""
     path = Path(path)
-    if not reports:
+    check_report(path, len(reports), force)
+    writers = {".html": html, ".md": markdown, ".json": lambda reports: reports[0].as_json()}
+    whole_text(path, writers[path.suffix.lower()](reports), force)
+    return path
+
+
+def check_report(path: Path, runs: int, force: bool = False) -> None:
+    """Refuses, before any work, a report of so many runs that could not be written; raises as ``write_report`` does."""
+    if not runs:
         raise UsageError("a report shows at least one evaluation")
     kind = path.suffix.lower()
-    if kind == ".json" and len(reports) > 1:
-        raise UsageError("a JSON file holds one evaluation; write several as .html or .md")
-    writers = {".html": html, ".md": markdown, ".json": lambda reports: reports[0].as_json()}
-    if kind not in writers:
+    if kind not in (".html", ".md", ".json"):
         raise UsageError(f"{path}: a report is written as .html, .md or .json; end the name with one of them")
-    whole_text(path, writers[kind](reports), force)
-    return path
+    if kind == ".json" and runs > 1:
+        raise UsageError("a JSON file holds one evaluation; write several as .html or .md")
+    check_output(path, force)
 
 
 def score_names(reports: Sequence[EvaluationReport]) -> list[str]:
@@ -64,21 +72,17 @@ def row_of(reports: Sequence[EvaluationReport], name: str) -> list[Score | None]
     return [report.score(name) for report in reports]
 
 
-def verdict(first: Score | None, second: Score | None) -> str:
-    """'better', 'worse' or '' for the second: only where both have intervals and these do not touch."""
-    if first is None or second is None or None in (first.value, second.value, first.interval, second.interval):
-        return ""
-    if not first.better or (first.interval.low <= second.interval.high and second.interval.low <= first.interval.high):
-        return ""
-    return "better" if (second.value < first.value) == (first.better == "lower") else "worse"
-
-
 def cell(score: Score | None) -> str:
     """Value and interval as text; a dash where there is none."""
     if score is None or score.value is None:
         return "–"
-    interval = f" [{score.interval.low:.4g}, {score.interval.high:.4g}]" if score.interval else ""
-    return f"{score.value:.4g}{interval}"
+    interval = f" [{plain(score.interval.low)}, {plain(score.interval.high)}]" if score.interval else ""
+    return f"{plain(score.value)}{interval}"
+
+
+def plain(value: float) -> str:
+    """Four digits; the rounding noise of a distance between equals is 0."""
+    return f"{value:.4g}" if abs(value) > 1e-9 else "0"
 
 
 def explanation(scores: Sequence[Score | None]) -> str:
@@ -91,6 +95,16 @@ def explanation(scores: Sequence[Score | None]) -> str:
     return "; ".join(part for part in (score.judge, size, floor, score.note) if part)
 
 
+def marks(reports: Sequence[EvaluationReport]) -> dict[tuple[str, str], Difference]:
+    """By score and run: how the runs after the first one differ from it."""
+    return {(difference.score, difference.first): difference for difference in differences(reports)}
+
+
+def reasons(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Why some of the runs are not compared with the first one."""
+    return [reason for report in reports[1:] if (reason := incomparable(report, reports[0]))]
+
+
 def markdown(reports: Sequence[EvaluationReport]) -> str:
     """The report as Markdown, without pictures and sounds."""
     lines = [f"# {title(reports)}", ""]
@@ -98,15 +112,21 @@ def markdown(reports: Sequence[EvaluationReport]) -> str:
         lines += [f"- **{report.name}**: {about(report)}"]
     lines += ["", "| score | " + " | ".join(report.name for report in reports) + " | computed from |"]
     lines += ["|---" * (len(reports) + 2) + "|"]
+    compared = marks(reports)
     for name in score_names(reports):
         row = row_of(reports, name)
-        mark = verdict(row[0], row[1]) if len(row) == 2 else ""
         cells = [cell(score) for score in row]
-        if mark:
-            cells[1] += f" **{mark}**"
+        for place, report in enumerate(reports[1:], 1):
+            difference = compared.get((name, report.name))
+            cells[place] += f" **{difference.verdict}**" if difference is not None and difference.verdict else ""
         arrow = next(ARROWS[score.better] for score in row if score is not None)
         lines.append(f"| {name}{arrow} | " + " | ".join(cells) + f" | {explanation(row)} |".replace("\n", " "))
     lines += ["", "Brackets: 95 % by resampling clips. A dash: not computed, the last column says why.", ""]
+    if len(reports) > 1:
+        lines += [f"## Differences from {reports[0].name}, clip by clip", ""]
+        lines += ["| score | run | difference | |", "|---|---|---|---|"]
+        lines += [f"| {each.score} | {each.first} | {gap(each)} | {each.verdict or 'no difference shown'} |" for each in compared.values()]
+        lines += ["", *(f"- not compared: {reason}" for reason in reasons(reports)), ""]
     for report in reports:
         if report.findings:
             lines += [f"## Files of {report.name}", ""]
@@ -116,6 +136,11 @@ def markdown(reports: Sequence[EvaluationReport]) -> str:
     for report in reports:
         lines += [f"- {report.name}: {made(report)}"]
     return "\n".join(lines) + "\n"
+
+
+def gap(difference: Difference) -> str:
+    """A difference and its interval as text."""
+    return f"{difference.value:+.3g} [{difference.interval.low:+.3g}, {difference.interval.high:+.3g}]"
 
 
 def paper_markdown(name: str, rows: Sequence[PaperRow]) -> list[str]:
@@ -129,32 +154,45 @@ def paper_markdown(name: str, rows: Sequence[PaperRow]) -> list[str]:
     return [*lines, "", *(f"\\* {note}." for note in notes), ""]
 
 
-def html(reports: Sequence[EvaluationReport]) -> str:
-    """The report as one HTML file with pictures and players inside."""
+def html(reports: Sequence[EvaluationReport], found: Sequence[Difference] | None = None) -> str:
+    """The report as one HTML file with pictures and players inside. ``found``: differences to show, by default those of the
+    later runs from the first one."""
     text = escape.escape
+    compared = marks(reports)
+    found = list(compared.values()) if found is None else found
     parts = [f"<!doctype html><html lang=en><meta charset=utf-8><title>{text(title(reports))}</title><style>{STYLE}</style>"]
     parts.append(f"<h1>{text(title(reports))}</h1>")
     parts += [f"<p><b>{text(report.name)}</b>: {text(about(report))}</p>" for report in reports]
-    parts += ["<table><tr><th>score", *(f"<th>{text(report.name)}" for report in reports), "<th>computed from"]
+    parts += ["<div class=wide><table><tr><th>score", *(f"<th>{text(report.name)}" for report in reports), "<th>computed from"]
     for name in score_names(reports):
         row = row_of(reports, name)
         arrow = next(ARROWS[score.better] for score in row if score is not None)
-        mark = verdict(row[0], row[1]) if len(row) == 2 else ""
         parts.append(f"<tr><td>{text(name)}{arrow}")
-        for place, score in enumerate(row):
-            kind = "empty" if score is None or score.value is None else mark if place else ""
+        for report, score in zip(reports, row, strict=True):
+            mark = compared[name, report.name].verdict if (name, report.name) in compared else ""
+            kind = "empty" if score is None or score.value is None else mark
             parts.append(f'<td class="number {kind}">{text(cell(score))}')
         parts.append(f"<td><small>{text(explanation(row))}</small>")
-    parts.append("</table><p><small>Brackets: 95 % by resampling clips. A dash: not computed; the last column says why. ")
-    parts.append("Colour: the intervals of two runs do not touch.</small></p>")
+    parts.append("</table></div><p><small>Brackets: 95 % by resampling clips. A dash: not computed; the last column says why.")
+    parts.append("Colour: differs from the first run, clip by clip.</small></p>" if len(reports) > 1 else "</small></p>")
+    if found:
+        parts.append("<h2>Differences, clip by clip</h2><table><tr><th>score<th>run<th>against<th>difference<th>")
+        for each in found:
+            columns = (each.score + ARROWS[each.better], each.first, each.second)
+            parts.append("<tr>" + "".join(f"<td>{text(column)}" for column in columns))
+            parts.append(f'<td class="number">{gap(each)}<td class="{each.verdict}">{each.verdict or "no difference shown"}')
+        parts.append("</table>")
+    parts += [f"<p>Not compared: {text(reason)}.</p>" for reason in reasons(reports)]
     parts += [picture(bars(name, [r.name for r in reports], row_of(reports, name), references(reports, name)), name)
               for name in FIGURES]  # fmt: skip
+    parts.append("<h2>Onset errors</h2>")
+    parts += [picture(onset_errors(report.clips, report.name), f"onset errors of {report.name}") for report in reports]
     for report in reports:
-        parts.append(f"<h2>{text(report.name)}</h2>{picture(onset_errors(report.clips), 'onset errors')}")
-        parts += [
-            f"<p>{text(finding.kind)}: <code>{text(finding.name)}</code> {text(finding.detail)}" for finding in report.findings
-        ]
-        parts += [player(report, place) for place in played(report)]
+        if report.findings:
+            parts.append(f"<h2>Files of {text(report.name)}</h2>")
+        parts += [f"<p>{text(each.kind)}: <code>{text(each.name)}</code> {text(each.detail)}" for each in report.findings]
+    parts.append("<h2>Clips</h2>")
+    parts += [clip_section(reports, id) for id in played(reports)]
     parts.append(paper_html())
     parts.append("<h2>How it was computed</h2>")
     parts += [f"<p><b>{text(report.name)}</b>: {text(made(report))}</p>" for report in reports]
@@ -183,23 +221,36 @@ def paper_html() -> str:
     return "\n".join(parts)
 
 
-def played(report: EvaluationReport) -> list[int]:
-    """Places of the clips to listen to: worst, middle and best by rank among the truths, or the first ones."""
-    count = len(report.clips)
-    order = sorted(range(count), key=lambda place: (report.clips[place].share, report.clips[place].cosine))
-    return sorted({order[0], order[count // 2], order[-1]}, key=order.index)[:PLAYED] if count else []
+def played(reports: Sequence[EvaluationReport]) -> list[str]:
+    """Ids of the clips to listen to: worst, middle and best of the first run by rank among the truths, or the first ones."""
+    clips = sorted(reports[0].clips, key=lambda clip: (clip.share, clip.cosine))
+    if not clips:
+        return []
+    places = (len(clips) // 2,) if len(reports) > MANY else (0, len(clips) // 2, len(clips) - 1)
+    return list(dict.fromkeys(clips[place].id for place in places))[:PLAYED]
 
 
-def player(report: EvaluationReport, place: int) -> str:
-    """Both sounds of a clip, their envelopes and spectrograms."""
-    files, clip = report.players[place], report.clips[place]
-    result = read_audio(Path(files.result), rate=None).trim(report.span)
-    truth = excerpt(read_audio(Path(files.truth), rate=None), files.start, report.span)
-    share = f"nearer to its truth than to {clip.share:.0%} of the others" if clip.share == clip.share else "not ranked"
-    return (
-        f"<h3>{escape.escape(clip.id)}</h3><p><small>{share}</small></p>"
-        f"<p>truth {sound(truth)} result {sound(result)}</p>{picture(clip_pair(result, truth, files.onsets), clip.id)}"
-    )
+def clip_section(reports: Sequence[EvaluationReport], id: str) -> str:
+    """The truth of a clip and what the runs made of it: players, envelopes over each other, spectrograms."""
+    runs = [
+        (report, clip, player)
+        for report in reports
+        for clip, player in zip(report.clips, report.players, strict=True)
+        if player.id == id
+    ]
+    first, _, files = runs[0]
+    try:
+        truth = excerpt(read_audio(Path(files.truth), rate=None), files.start, first.span)
+        results = [(report.name, read_audio(Path(player.result), rate=None).trim(first.span)) for report, _, player in runs]
+    except MediaError as error:
+        # of a report that was read again: its numbers stand, its sounds may have moved
+        return f"<h3>{escape.escape(id)}</h3><p>cannot be played: {escape.escape(str(error))}</p>"
+    lines = [f"<h3>{escape.escape(id)}</h3><table><tr><td>truth<td>{sound(truth)}<td>"]
+    for (name, audio), (_, clip, _) in zip(results, runs, strict=True):
+        share = f"nearer to its truth than to {clip.share:.0%} of the others, " if clip.share == clip.share else ""
+        f1 = f"onset F1 {clip.onsets[1].f1:.2f}"
+        lines.append(f"<tr><td>{escape.escape(name)}<td>{sound(audio)}<td><small>{share}{f1} at 50 ms</small>")
+    return "\n".join([*lines, "</table>", picture(clip_pictures(truth, results, files.onsets), id)])
 
 
 def picture(content: bytes, name: str) -> str:

@@ -8,13 +8,14 @@ from dataclasses import dataclass
 import numpy as np
 
 from foleygram.evaluation import classes, onsets, similarity
-from foleygram.evaluation.bootstrap import bootstrap, frechet_interval, mean_interval
+from foleygram.evaluation.bootstrap import around, bootstrap, frechet_draws, frechet_interval, mean_interval, shifted
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.frechet import frechet_distance, frechet_infinity, split_half_floor
-from foleygram.evaluation.kernel import kernel_distance
+from foleygram.evaluation.kernel import kernel_distance, kernel_draws
 from foleygram.evaluation.scores import ClipScore, Score
 
 LEAST = 3  # clips that make a set
+DRAWS, FEW_DRAWS, KERNEL_DRAWS = 120, 40, 1000  # of clips, for the intervals of a result's FAD, of the controls', of KAD
 DETECTOR = "librosa onset_detect, 44.1 kHz, hop 256"
 BAND_LIMITS = (22050, 16000)  # Hz: SpecVQGAN and CondFoleyGen; Diff-Foley and Video-Foley
 
@@ -39,9 +40,10 @@ def distance_scores(kept: list[ClipWindows], second: list[np.ndarray], judge: st
     truth = np.concatenate(truths)
     floor = split_half_floor(truths, seed=seed) if clips >= 4 else None
     own = frechet_distance(np.concatenate(results), truth)
+    _, draws = frechet_draws(results, truths, repeats=DRAWS, seed=seed)
     scores = [
-        Score("FAD", own, "lower", frechet_interval(results, truths, seed=seed), floor, judge, clips, windows,
-              "interval: 60 draws of clips; floor: two halves of the truth, half as many clips")
+        Score("FAD", own, "lower", around(own, draws), floor, judge, clips, windows,
+              f"interval: {DRAWS} draws of clips; floor: two halves of the truth, half as many clips", tuple(draws.tolist()))
     ]  # fmt: skip
     lowest = BAND_LIMITS[-1]
     same_band = frechet_distance(
@@ -52,10 +54,12 @@ def distance_scores(kept: list[ClipWindows], second: list[np.ndarray], judge: st
     scores.append(_extrapolated(results, truth, judge, clips, seed))
     kernel = kernel_distance(np.concatenate(results), truth)
     note = f"Gaussian kernel, bandwidth {kernel.bandwidth:.4g}: the truth's median distance"
-    scores.append(Score("KAD", kernel.value, "lower", None, None, judge, clips, windows, note))
+    draws = kernel_draws(results, truths, kernel.bandwidth, repeats=KERNEL_DRAWS, seed=seed)
+    interval, kept_draws = shifted(kernel.value, draws), tuple(draws.tolist())
+    scores.append(Score("KAD", kernel.value, "lower", interval, None, judge, clips, windows, note, kept_draws))
     if len(second) == clips:
         between = frechet_distance(np.concatenate(second), truth)
-        interval = frechet_interval(second, truths, paired=False, seed=seed)
+        interval = frechet_interval(second, truths, paired=False, repeats=FEW_DRAWS, seed=seed)
         scores.append(Score("FAD of two draws of truth", between, "", interval, floor, judge, clips, windows))
     else:
         note = f"needs {clips} other true clips, {len(second)} were given"
@@ -64,7 +68,8 @@ def distance_scores(kept: list[ClipWindows], second: list[np.ndarray], judge: st
         limited = [each.limited[number] for each in kept]
         value = frechet_distance(np.concatenate(limited), truth)
         name = f"FAD of truth at {rate / 1000:g} kHz"
-        scores.append(Score(name, value, "", frechet_interval(limited, truths, seed=seed), None, judge, clips, windows))
+        interval = frechet_interval(limited, truths, repeats=FEW_DRAWS, seed=seed)
+        scores.append(Score(name, value, "", interval, None, judge, clips, windows))
     return scores
 
 
@@ -101,11 +106,12 @@ def rank_scores(kept: list[ClipWindows], judge: str, seed: int) -> list[Score]:
         return [_empty(name, judge, clips) for name in ("nearer to own truth", "cosine to own truth")]
     ranks = ranks_of(kept, seed)
     by = "cosine of window means"
+    first, own = mean_interval(ranks.shares == 1, seed=seed), mean_interval(ranks.cosines, seed=seed)
     return [
         Score("nearer to own truth", ranks.value, "higher", ranks.interval, 0.5, judge, clips, 0, f"{by}; floor: a guess"),
         Score("nearer to own truth, shuffled", ranks.shuffled, "", None, 0.5, judge, clips, 0, f"{by}; results swapped"),
-        Score("own truth is nearest", ranks.first, "higher", None, 1 / clips, judge, clips, 0, f"{by}; floor: a guess"),
-        Score("cosine to own truth", ranks.own, "higher", None, ranks.other, judge, clips, 0, f"{by}; floor: other truths"),
+        Score("own truth is nearest", ranks.first, "higher", first, 1 / clips, judge, clips, 0, f"{by}; floor: a guess"),
+        Score("cosine to own truth", ranks.own, "higher", own, ranks.other, judge, clips, 0, f"{by}; floor: other truths"),
     ]
 
 
@@ -134,12 +140,20 @@ def onset_scores(clips: Sequence[ClipScore], events: bool, seed: int) -> list[Sc
             interval = bootstrap(statistic, len(clips), seed=seed) if len(clips) > 1 else None
             scores.append(Score(name, value, better, interval, None, DETECTOR, len(clips), 0, note))
     middle = _pooled(clips, onsets.TOLERANCES.index(0.05), False)
-    for name, value, better in (
-        ("onset precision at 50 ms", middle.precision, "higher"),
-        ("onset recall at 50 ms", middle.recall, "higher"),
-        ("onset timing error at 50 ms (s)", middle.mean_error, "lower"),
+    each = [clip.onsets[onsets.TOLERANCES.index(0.05)] for clip in clips]
+    hits, late = np.array([one.hits for one in each]), np.array([np.abs(one.offsets).sum() for one in each])
+    found, true = np.array([one.found for one in each]), np.array([one.true for one in each])
+    for name, value, better, over, under in (
+        ("onset precision at 50 ms", middle.precision, "higher", hits, found),
+        ("onset recall at 50 ms", middle.recall, "higher", hits, true),
+        ("onset timing error at 50 ms (s)", middle.mean_error, "lower", late, hits),
     ):
-        scores.append(Score(name, value, better, None, None, DETECTOR, len(clips), 0, against))
+
+        def rate(draws: np.ndarray, over=over, under=under) -> np.ndarray:
+            return over[draws].sum(axis=1) / under[draws].sum(axis=1)
+
+        interval = bootstrap(rate, len(clips), seed=seed) if len(clips) > 1 else None
+        scores.append(Score(name, value, better, interval, None, DETECTOR, len(clips), 0, against))
     return scores
 
 

@@ -18,7 +18,8 @@ from foleygram.evaluation.sound import Looks
 class Score:
     """One number. ``value``: None where it could not be computed, ``note`` then says why; ``better``: 'lower', 'higher'
     or '' for a control; ``floor``: what a perfect result would get by chance of sampling; ``judge``: label of the
-    embedder or detector; ``clips``, ``windows``: what it was computed on (windows 0: not by windows)."""
+    embedder or detector; ``clips``, ``windows``: what it was computed on (windows 0: not by windows); ``draws``: the
+    values on resampled clips, where the clips' own scores do not tell them (comparison.py)."""
 
     name: str
     value: float | None
@@ -29,6 +30,7 @@ class Score:
     clips: int = 0
     windows: int = 0
     note: str = ""
+    draws: tuple[float, ...] = ()
 
     def __post_init__(self):
         # A number that is not defined, such as the precision of nothing, is an empty cell and not a NaN.

@@ -12,7 +12,7 @@ import numpy as np
 from foleygram.errors import DataError
 from foleygram.evaluation import envelopes, onsets, sound
 from foleygram.evaluation.aisfx import Aisfx
-from foleygram.evaluation.embedders import Embedder, require_sound
+from foleygram.evaluation.embedders import Card, Embedder, require_sound
 from foleygram.evaluation.frechet import frechet_per_clip
 from foleygram.evaluation.score_rows import (
     BAND_LIMITS,
@@ -25,10 +25,16 @@ from foleygram.evaluation.score_rows import (
     rank_scores,
     ranks_of,
 )
-from foleygram.evaluation.scores import ClipScore, ScoreReport
+from foleygram.evaluation.scores import ClipScore, Score, ScoreReport
 from foleygram.signal.onsets import detect_onsets
 from foleygram.signal.resample import resample
 from foleygram.types import Audio
+
+
+JUDGED = (("FAD", "lower"), ("KAD", "lower"), ("nearer to own truth", "higher"), ("cosine to own truth", "higher"))
+"""Rows that need a judge; the main ones of them are shown empty where there is none."""
+
+NOBODY = Card("none", 0, 0, 0.0, 0.0, "")
 
 
 def score(
@@ -39,6 +45,7 @@ def score(
     second_truths: Iterable[Audio] | None = None,
     ids: Sequence[str] | None = None,
     embedder: Embedder | None = None,
+    absent: str = "",
     seed: int = 0,
     on_clip: Callable[[int], None] = lambda number: None,
 ) -> ScoreReport:
@@ -47,11 +54,13 @@ def score(
 
     ``true_onsets``: seconds of the known events of each clip; without them the onsets detected in the truth count.
     ``second_truths``: other true sounds of the same task, for the distance between two draws of truth; the first as
-    many as there are clips are taken. ``embedder``: AISFX by default. ``on_clip`` is told how many clips are done.
+    many as there are clips are taken. ``embedder``: AISFX by default; ``absent``: why there is none, where there is none: its
+    rows stay empty and say so. ``on_clip`` is told how many clips are done.
     Below three clips what needs a set stays empty and says so. Raises DataError for no clip at all, for sounds of length 0
     and where the sides differ in number; ModelError where the judge's weights are absent."""
     started = time.perf_counter()
-    embedder = embedder or Aisfx()
+    if embedder is None and not absent:
+        embedder = Aisfx()
     results, truths = iter(results), iter(truths)
     known = iter(true_onsets) if true_onsets is not None else None
     kept: list[ClipWindows] = []
@@ -67,26 +76,28 @@ def score(
                 raise DataError(f"results, truths and onsets come in equal numbers; one side ends after {len(clips)} clips")
             name = ids[len(clips)] if ids is not None else str(len(clips))
             compared = beside.submit(_compare, name, result, truth, events)
-            kept.append(_listen(result, truth, embedder))
+            if embedder is not None:
+                kept.append(_listen(result, truth, embedder))
             clips.append(compared.result())
             on_clip(len(clips))
     if not clips:
         raise DataError("there is not a single clip to score")
-    second = []
-    for number, audio in enumerate(second_truths or ()):
-        if number == len(clips):
-            break
-        second.append(embedder.embed(audio))
-    clips = with_ranks(clips, kept, seed)
+    judged = [Score(name, None, better, note=absent) for name, better in JUDGED]
+    if embedder is not None:
+        second = [embedder.embed(audio) for _, audio in zip(clips, second_truths or (), strict=False)]  # no more are read
+        clips = with_ranks(clips, kept, seed)
+        judged = [
+            *distance_scores(kept, second, embedder.card.label, seed),
+            *class_scores(kept, embedder, seed),
+            *rank_scores(kept, embedder.card.label, seed),
+        ]
     scores = (
-        *distance_scores(kept, second, embedder.card.label, seed),
-        *class_scores(kept, embedder, seed),
-        *rank_scores(kept, embedder.card.label, seed),
+        *judged,
         *onset_scores(clips, known is not None, seed),
         *envelope_scores(clips, seed),
         *look_scores(clips, seed),
     )
-    return ScoreReport(scores, tuple(clips), embedder.card, time.perf_counter() - started)
+    return ScoreReport(scores, tuple(clips), NOBODY if embedder is None else embedder.card, time.perf_counter() - started)
 
 
 def with_ranks(clips: list[ClipScore], kept: list[ClipWindows], seed: int) -> list[ClipScore]:
@@ -107,9 +118,15 @@ def band_limited(audio: Audio, rate: int) -> Audio:
 
 
 def _listen(result: Audio, truth: Audio, embedder: Embedder) -> ClipWindows:
-    limited = tuple(embedder.embed(band_limited(truth, rate)) for rate in BAND_LIMITS)
-    lowest = embedder.embed(band_limited(result, BAND_LIMITS[-1]))
-    return ClipWindows(embedder.embed(result), embedder.embed(truth), limited, lowest)
+    own, true = embedder.embed(result), embedder.embed(truth)
+
+    def limited(audio: Audio, windows: np.ndarray, rate: int) -> np.ndarray:
+        narrow = band_limited(audio, rate)
+        return windows if narrow is audio else embedder.embed(narrow)  # listening is most of the work
+
+    return ClipWindows(
+        own, true, tuple(limited(truth, true, rate) for rate in BAND_LIMITS), limited(result, own, BAND_LIMITS[-1])
+    )
 
 
 def _compare(name: str, result: Audio, truth: Audio, known: Sequence[float] | None) -> ClipScore:

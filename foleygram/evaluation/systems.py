@@ -8,7 +8,7 @@ counts takes of one clip, ``text`` and ``condition`` tell what it was prompted w
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from foleygram.errors import UsageError
@@ -97,8 +97,13 @@ FOLEYGRAM = System(
     "what its model card says",
 )  # fmt: skip
 
-SYSTEMS = (SPECVQGAN, DIFF_FOLEY, COND_FOLEY_GEN, SYNC_FUSION, VIDEO_FOLEY, FOLEYGRAM)
-"""In the order of trial: the last takes any name."""
+BY_CLIP = replace(
+    FOLEYGRAM, name="named by clip", rate=0, given=("nobody said what",), trained_on="nobody said what"
+)  # fmt: skip
+"""Files that bear the ids of clips may be of any system, so nothing is said about it."""
+
+SYSTEMS = (SPECVQGAN, DIFF_FOLEY, COND_FOLEY_GEN, SYNC_FUSION, VIDEO_FOLEY, FOLEYGRAM, BY_CLIP)
+"""In the order of trial: the last takes any name, as ours does, which is to be asked for."""
 
 
 def system_named(name: str) -> System:
@@ -114,8 +119,7 @@ def system_named(name: str) -> System:
 
 
 def recognise(paths: list[str]) -> System:
-    """The system whose patterns fit most of the relative paths; ours where none is more specific. A folder of ours may hold
-    any names, so it is taken only where no other pattern fits anything."""
-    fits = [(sum(system.parse(path) is not None for path in paths), system) for system in SYSTEMS[:-1]]
+    """The system whose patterns fit most of the relative paths; ``BY_CLIP`` where none of them fits anything."""
+    fits = [(sum(system.parse(path) is not None for path in paths), system) for system in SYSTEMS[:-2]]
     most, best = max(fits, key=lambda fit: fit[0])
     return best if most else SYSTEMS[-1]

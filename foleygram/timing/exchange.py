@@ -15,7 +15,7 @@ from pathlib import Path
 
 from foleygram.errors import EnvelopeError, OutputError
 from foleygram.signal.envelope import DEFAULT_STRENGTH
-from foleygram.signal.output import whole_bytes, whole_text
+from foleygram.output import whole_bytes, whole_text
 from foleygram.signal.table import read_text
 from foleygram.timing.midi import midi_bytes, parse_midi
 from foleygram.timing.track import KINDS, OnsetEvent, OnsetTrack

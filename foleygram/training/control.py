@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from foleygram.config import Config
+from foleygram.data.controls import Control
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.schedule import TimeDistribution, add_noise, draw_times, v_loss, v_target
@@ -37,6 +38,7 @@ class ControlTraining(Config):
     modality_dropout: float = 0.6  # share of rows that see a random proper subset
     embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
+    guide: Control = "envelope"  # what the ControlNet is told of the timing; onsets and none: control experiments
     gradient_checkpointing: bool = False  # computes the blocks twice, and keeps only their inputs in memory
 
 

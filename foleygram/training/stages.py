@@ -15,10 +15,10 @@ from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
-from foleygram.errors import ModelError
+from foleygram.errors import ModelError, RecipeError
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
-from foleygram.hub.folder import read_tensors, write_json
+from foleygram.hub.folder import read_tensors, write_atomically, write_json
 from foleygram.hub.layouts import check_shapes
 from foleygram.pipeline import GRAM_FILES, assign, build_autoencoder, float_state, pick_device
 from foleygram.timing.network import TimingConfig
@@ -27,6 +27,7 @@ from foleygram.training.autoencoder import AutoencoderStage
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.control import ClipEmbeddings, ControlStage
 from foleygram.training.gram import ClipFeatures, GramStage
+from foleygram.training.guides import guide_latents
 from foleygram.training.latents import (
     Captions,
     Crops,
@@ -42,29 +43,49 @@ from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
 
 
-
 class Workshop:
-    """A run's folder and data, and the frozen parts that earlier stages left there."""
+    """A run's folder and data, and the frozen parts that earlier stages left there, or in the run that it is based on."""
 
     def __init__(self, recipe: Recipe, data: Path, out: Path):
         self.recipe, self.out = recipe, out
-        self.cache = out / "cache"
+        self.base = Path(recipe.base) if recipe.base else None
+        if self.base is not None and (self.base.resolve() == out.resolve() or not (self.base / "config.json").is_file()):
+            raise RecipeError(f"base {self.base}: is not the folder of another run; train that one first, or leave base out")
+        self.cache = (self.base or out) / "cache"
         self.train = read_manifest(data, "train")
         self.valid = read_manifest(data, "validation")
         self.scenes = read_scenes(data.parent / "scenes.jsonl")
-        write_json(out / "config.json", recipe.model.model_dump(mode="json"))
+        # A run on another's stages is a control experiment, which is always told the timing: it has no predictor.
+        model = recipe.model if self.base is None else recipe.model.replace(timing=None)
+        write_json(out / "config.json", model.model_dump(mode="json"))
 
     def sounds(self, records: Sequence[ClipRecord]):
         return clip_sounds(records, self.cache, self.recipe.model.seconds)
 
-    def trained(self, module, stage: str, *names: str):
-        """A module with the weights that ``stage`` exported."""
-        paths = [self.out / f"{name}.safetensors" for name in names]
-        for path in paths:
-            if not path.exists():
-                raise ModelError(f"{path}: absent; run first: foleygram train {stage} with this recipe and --out")
+    def trained(self, module, stage: str, *names: str, keep: bool = True):
+        """A module with the weights that ``stage`` exported here, or in the base run, from where ``keep`` copies them."""
+        paths = [self.find(f"{name}.safetensors", stage) for name in names]
         assign(module, *paths)
+        for path in paths:
+            if keep and path.parent != self.out:
+                write_atomically(self.out / path.name, path.read_bytes())
         return module.eval().requires_grad_(False)
+
+    def find(self, name: str, stage: str) -> Path:
+        for folder in (self.out, self.base):
+            if folder is not None and (folder / name).exists():
+                return folder / name
+        raise ModelError(f"{self.out / name}: absent; run first: foleygram train {stage} with this recipe and --out")
+
+    def conditioner(self) -> Conditioner:
+        """The base model's. The control stage of another run has taught its projections, so there they begin anew."""
+        taught = not (self.out / "conditioner.safetensors").exists()
+        # not copied: a copy would be taken for this run's own after an interruption
+        module = self.trained(Conditioner(self.recipe.model.conditioner), "diffusion", "conditioner", keep=False)
+        if taught:
+            for projection in (module.gram_audio, module.gram_video, module.gram_text):
+                projection.reset_parameters()
+        return module
 
     def autoencoder(self) -> SpectralAutoencoder | OobleckAutoencoder:
         model = build_autoencoder(self.recipe.model.autoencoder)
@@ -73,12 +94,19 @@ class Workshop:
     def latents(self, records: Sequence[ClipRecord], envelope: bool = False):
         return sound_latents(self.autoencoder(), self.sounds(records), self.cache, envelope)
 
+    def guides(self, records: Sequence[ClipRecord]):
+        """Latents of what the control stage is told of the timing."""
+        guide = self.recipe.control.guide
+        if guide == "envelope":
+            return self.latents(records, envelope=True)
+        return guide_latents(self.autoencoder(), records, guide, self.recipe.model.seconds, self.cache)
 
     def encoder(self) -> GramEncoder:
-        """With the frozen towers; audio tower and heads are fresh."""
+        """With the frozen towers, the base's where there is one; audio tower and heads are fresh."""
         from foleygram.training.towers import frozen_towers
 
-        return frozen_towers(self.recipe, self.out).to(pick_device("auto"))
+        recipe = self.recipe if self.base is None else self.recipe.replace(towers=str(self.base))
+        return frozen_towers(recipe, self.out).to(pick_device("auto"))
 
     def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
         """What the GRAM stage learns from; the frozen towers run once."""
@@ -153,9 +181,20 @@ def train_gram(recipe: Recipe, data: Path, out: Path, stop_after: int | None = N
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
     encoder = shop.encoder()
+    if recipe.gram.alignment == "none":
+        return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
     stage = GramStage(encoder, recipe.gram, recipe.seed, out, train, valid, [label_of(record) for record in shop.valid])
     return run(stage, recipe.gram.loop, out / "training" / "gram", stop_after)
+
+
+def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path) -> LoopResult:
+    """The control experiment without a joint space: a trained audio tower, frozen picture and text towers, and heads as they
+    are drawn at random. Nothing is trained."""
+    tensors = {key.removeprefix("audio."): value for key, value in read_tensors(tower).items()}
+    encoder.audio.load_state_dict(float_state(tensors))
+    GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []).export()
+    return LoopResult(0, 0.0, True, (0.0,))
 
 
 def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
@@ -163,6 +202,9 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
     encoder = shop.encoder()
+    if recipe.gram.alignment != "gram" and not (out / "heads.safetensors").exists():
+        # the heads of the base would be taken silently, and they are aligned by volume
+        raise ModelError(f"{out / 'heads.safetensors'}: absent; run first: foleygram train gram with this recipe and --out")
     shop.trained(encoder, "gram", *GRAM_FILES)
     embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
     hop, seconds = recipe.model.autoencoder.hop, recipe.control.seconds
@@ -171,11 +213,11 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
         features = shop.features(encoder, records, textures)
         points = embedder.embed(features)
         embeddings = ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
-        crops = Crops([shop.latents(records), shop.latents(records, envelope=True)], seconds, hop)
+        crops = Crops([shop.latents(records), shop.guides(records)], seconds, hop)
         sets.append((crops, features.captions, embeddings))
     del encoder, embedder  # from here on only transformer and ControlNet are held
     transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
-    conditioner = shop.trained(Conditioner(recipe.model.conditioner), "diffusion", "conditioner")
+    conditioner = shop.conditioner()
     control_net = ControlNet(recipe.model.transformer, recipe.model.control_net)
     control_net.initialise(transformer)
     train, valid = sets

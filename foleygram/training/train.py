@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import torch
 
 from foleygram.errors import UsageError
+from foleygram.hub.folder import write_json
 from foleygram.training.recipe import read_recipe
 from foleygram.training.stages import (
     train_autoencoder,
@@ -25,7 +27,6 @@ STAGES = {
     "pretraining": train_pretraining,
     "gram": train_gram,
     "control": train_control,
-    "timing": train_timing,
     "timing": train_timing,
 }
 """The verbs' stages in the order in which they build on each other."""
@@ -59,8 +60,10 @@ def train(
     steps: int | None = None,
     threads: int | None = None,
     textures: Path | None = None,
+    changes: Sequence[str] = (),
 ) -> TrainingReport:
-    """Trains ``stage`` of the recipe file; ``data`` and ``out`` replace the recipe's, ``steps``: leave after so many.
+    """Trains ``stage`` of the recipe file; ``data`` and ``out`` replace the recipe's, ``steps``: leave after so many,
+    ``changes``: fields that differ from the file (``read_recipe``). The recipe as it was run lies beside the log.
 
     Raises UsageError for an unknown stage, RecipeError, DataError, ModelError where an earlier stage is missing."""
     if stage not in STAGES:
@@ -74,13 +77,18 @@ def train(
         import accelerate  # noqa: F401
     except ImportError:
         raise UsageError("training needs accelerate, which is not installed; run: pip install 'foleygram[train]'") from None
-    content = read_recipe(Path(recipe))
+    content = read_recipe(Path(recipe), changes)
     out = Path(out or content.out)
     if threads is not None:
         torch.set_num_threads(threads)
     pictures = {"textures": textures} if stage in WITH_PICTURES else {}
-    result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
     folder = out / "training" / stage
+    try:
+        result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
+    except KeyboardInterrupt:
+        write_json(folder / "recipe.json", content.model_dump(mode="json"))
+        raise
+    write_json(folder / "recipe.json", content.model_dump(mode="json"))
     return TrainingReport(
         stage, out, result.steps, result.seconds, result.finished, result.last[0], folder / "log.jsonl", folder / "curve.png"
     )  # fmt: skip

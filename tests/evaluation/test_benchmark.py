@@ -5,6 +5,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from foleygram.data.controls import control_of
 from foleygram.data.manifest import ClipRecord, write_manifest
 from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.benchmark import (
@@ -15,7 +16,6 @@ from foleygram.evaluation.benchmark import (
     benchmark_minihits,
     clip_of,
     clip_seed,
-    control_of,
     fingerprint_of,
     information,
 )

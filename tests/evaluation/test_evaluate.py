@@ -12,7 +12,6 @@ from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.evaluation import i3d, judge_rows
 from foleygram.evaluation import report as reports
-from foleygram.evaluation.bootstrap import Interval
 from foleygram.evaluation.evaluate import evaluate_folder, load_report
 from foleygram.evaluation.ingestion import ingest
 from foleygram.evaluation.logmel import LogMel
@@ -82,8 +81,8 @@ def run(truth, outputs, tmp_path_factory):
         ("gh-gen/2015-02-16-16-49-06.wav", "SyncFusion", OutputName("2015-02-16-16-49-06")),
         ("run/audio_prompt/audio/2015-02-16-16-49-06_4.wav", "Video-Foley", OutputName("2015-02-16-16-49-06", 4)),
         ("mine/name_of_video_0_generated_audio.wav", "Video-Foley", OutputName("name_of_video", 0)),
-        ("runs/test_00001.flac", "FoleyGRAM", OutputName("test_00001")),
-        ("runs/test_00001_take2.wav", "FoleyGRAM", OutputName("test_00001", sample=2)),
+        ("runs/test_00001.flac", "named by clip", OutputName("test_00001")),
+        ("runs/test_00001_take2.wav", "named by clip", OutputName("test_00001", sample=2)),
     ],
 )  # fmt: skip
 def test_names_of_every_system(path, system, expected):
@@ -100,7 +99,8 @@ def test_conditions_and_other_files_are_no_outputs():
 
 def test_a_clean_run(run):
     assert run.complete and run.exit_code == 0 and run.findings == ()
-    assert (run.system, run.span, run.rates, run.channels) == ("FoleyGRAM", 2.0, (44100,), (2,))
+    assert (run.system, run.span, run.rates, run.channels) == ("named by clip", 2.0, (44100,), (2,))
+    assert "nobody said what" in reports.about(run), "names of files do not tell what a system was given"
     assert len(run.clips) == len(run.players) == COUNT
     assert run.score("onset F1 over truth's at 50 ms").value == 1
     assert run.score("onset recall at 100 ms (corrected)").value == 1
@@ -123,6 +123,7 @@ def test_every_kind_of_trouble_is_named(truth, tmp_path):
     put(folder, "clip_2.wav", audios[2])
     soundfile.write(folder / "clip_3.wav", np.full((88200, 2), np.nan), 44100, subtype="FLOAT")
     (folder / "clip_4.wav").write_bytes(b"RIFF but no sound")
+    soundfile.write(folder / "clip_6.wav", np.zeros((0, 2)), 44100)
     put(folder, "clip_5.wav", Audio(audios[5].mono()[None, ::2], 22050))
     put(folder, "clip_5_take1.wav", audios[5])
     put(folder, "stranger.wav", audios[0])
@@ -132,11 +133,11 @@ def test_every_kind_of_trouble_is_named(truth, tmp_path):
     assert kinds >= {
         ("silent", "clip_0.wav"), ("clipped", "clip_1.wav"), ("wrong length", "clip_2.flac"), ("duplicate", "clip_2.wav"),
         ("not a number", "clip_3.wav"), ("unreadable", "clip_4.wav"), ("extra", "clip_5_take1.wav"), ("extra", "stranger.wav"),
-        ("missing", "clip_6"), ("mixed rates", "bad"),
+        ("unreadable", "clip_6.wav"), ("mixed rates", "bad"), ("mixed channels", "bad"),
     }  # fmt: skip
     assert found.rates == (22050, 44100) and found.channels == (1, 2)
     lost = {finding.name for finding in found.findings if finding.lost}
-    assert lost == {"clip_3.wav", "clip_4.wav", "clip_6"}
+    assert lost == {"clip_3.wav", "clip_4.wav", "clip_6.wav"}
     assert [output.record.id for output in found.outputs] == ["clip_0", "clip_1", "clip_2", "clip_5", "clip_7"]
     assert found.span == 2.0
     for output in found.outputs:
@@ -188,6 +189,11 @@ def test_a_manifest_tells_files_and_starts(truth, tmp_path):
     (tmp_path / "manifest.csv").write_text("name\nx\n")
     with pytest.raises(DataError, match="file,id"):
         ingest(tmp_path, read_manifest(truth))
+    (tmp_path / "manifest.csv").write_bytes(b"file,id\n\xff\xfe,clip_2\n")
+    with pytest.raises(DataError, match="UTF-8"):
+        ingest(tmp_path, read_manifest(truth))
+    (tmp_path / "manifest.csv").write_text("id,file\nclip_2,b.wav\nclip_1\n")
+    assert [(one.kind, one.lost) for one in ingest(tmp_path, read_manifest(truth)).findings][:1] == [("unreadable", True)]
     (tmp_path / "manifest.csv").write_text("file,id,start_s\na.wav,clip_2,soon\n")
     with pytest.raises(DataError, match="manifest.csv:2"):
         ingest(tmp_path, read_manifest(truth))
@@ -213,6 +219,13 @@ def test_folders_that_cannot_be_scored(truth, tmp_path):
         evaluate_folder(tmp_path, truth, limit=0, embedder=LogMel())
 
 
+def test_what_a_system_was_given_is_told_by_who_knows(truth, outputs):
+    found = evaluate_folder(outputs, truth, limit=3, given=("silent video", "text"), embedder=LogMel())
+    assert found.given == ("silent video", "text") and "given: silent video; text" in reports.about(found)
+    assert found.findings == (), "clips beyond the limit are no trouble"
+    assert evaluate_folder(outputs, truth, limit=3, system="FoleyGRAM", embedder=LogMel()).given[0].startswith("envelope")
+
+
 def test_clips_seen_in_training_are_counted(truth, outputs, tmp_path):
     (tmp_path / "seen.txt").write_text("clip_1\nother\n")
     found = evaluate_folder(outputs, truth, limit=COUNT, seen=tmp_path / "seen.txt", embedder=LogMel())
@@ -227,13 +240,15 @@ def test_reports_can_be_read_again_and_stand_side_by_side(run, tmp_path):
     again = load_report(tmp_path / "run.json")
     assert again.scores == run.scores and again.findings == run.findings and again.versions == run.versions
     own = run.score("FAD")
-    interval = Interval(own.interval.low + 1e6, own.interval.high + 1e6)
-    higher = dataclasses.replace(own, value=own.value + 1e6, interval=interval)
+    draws = tuple(value + 1e6 for value in own.draws)
+    higher = dataclasses.replace(own, value=own.value + 1e6, draws=draws)
     worse = dataclasses.replace(run, name="worse", scores=(higher, *run.scores[1:]))
     text = reports.markdown([again, worse])
     assert "| ours | worse |" in text
     assert re.search(r"\| FAD ↓ \|.*\*\*worse\*\*", text)
     assert not re.search(r"\| KAD ↓ \|.*\*\*", text)
+    assert "| FAD | worse | +1e+06 [+1e+06, +1e+06] | worse |" in text
+    assert "| envelope correlation | worse | +0 [+0, +0] | no difference shown |" in text
     assert "1001" in text and "printed: 0.1418" in text
     assert "foleygram evaluate" in text and "torch" in text
 

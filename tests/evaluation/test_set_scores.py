@@ -8,7 +8,7 @@ from foleygram.errors import DataError
 from foleygram.evaluation import av_align, classes
 from foleygram.evaluation.favd import favd, join
 from foleygram.evaluation.frechet import frechet_distance
-from foleygram.evaluation.kernel import kernel_distance, median_distance
+from foleygram.evaluation.kernel import kernel_distance, kernel_draws, median_distance
 from foleygram.types import Audio, Video
 
 
@@ -137,3 +137,32 @@ def test_av_align_of_a_moving_square_and_clicks(clicks):
     assert av_align.evaluate(video, clicks) > av_align.evaluate(video, Audio(np.roll(clicks.samples, 9000, axis=1), 44100))
     with pytest.raises(DataError, match="four frames"):
         av_align.evaluate(Video(frames[:2], np.arange(2) / fps, 0.1), clicks)
+
+
+def test_draws_of_the_kernel_distance_spread_as_new_clips_do():
+    generator = np.random.default_rng(0)
+
+    def clips():
+        truths = [generator.standard_normal((3, 4)) + generator.standard_normal(4) for _ in range(30)]
+        return [clip + 0.5 for clip in truths], truths
+
+    fresh = [kernel_distance(*map(np.concatenate, clips()), bandwidth=4.0).value for _ in range(200)]
+    drawn = [kernel_draws(*clips(), 4.0, repeats=200).std() for _ in range(20)]
+    assert 0.7 < np.mean(drawn) / np.std(fresh) < 1.4
+
+
+def test_draws_of_the_kernel_distance_are_those_of_repeated_clips():
+    """A draw is the mean over pairs of windows that are not one, each as often as its clip was drawn."""
+    generator = np.random.default_rng(1)
+    truths, results = ([generator.standard_normal((count, 2)) for count in (2, 3, 1)] for _ in range(2))
+    (value,) = kernel_draws(results, truths, 1.0, repeats=1, seed=3)
+    draw = np.random.default_rng(3).integers(3, size=(1, 3))[0]
+
+    def mean(one, two):
+        pairs = [(x, y) for i in draw for j in draw for x in one[i] for y in two[j]]
+        return np.mean([np.exp(-((x - y) ** 2).sum() / 2) for x, y in pairs if one is not two or (x != y).any()])
+
+    assert len(set(draw)) > 1
+    assert value == pytest.approx(100 * (mean(results, results) + mean(truths, truths) - 2 * mean(results, truths)))
+    with pytest.raises(DataError, match="three pairs"):
+        kernel_draws(results, truths[:2], 1.0)

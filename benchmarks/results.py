@@ -1,0 +1,49 @@
+"""Fills docs/results.md from the tables that ``foleygram benchmark`` wrote; what people wrote between them stays.
+
+    python benchmarks/results.py runs/scores
+
+The folder is the --out of the benchmark, with table1.md or table2.md or both. Each goes between the lines
+``<!-- table 1 -->`` and ``<!-- end of table 1 -->`` of the document.
+"""
+
+import argparse
+import re
+import sys
+from pathlib import Path
+
+from foleygram.errors import DataError, FoleyGRAMError
+from foleygram.output import whole_text
+
+
+def filled(document: str, number: int, table: str) -> str:
+    """The document with one table put between its marks. Raises DataError where the marks are absent."""
+    marks = f"<!-- table {number} -->", f"<!-- end of table {number} -->"
+    pattern = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.DOTALL)
+    if not pattern.search(document):
+        raise DataError(f"the document has no '{marks[0]}' ... '{marks[1]}'; put both lines where the table belongs")
+    return pattern.sub(lambda _: f"{marks[0]}\n{table.strip()}\n{marks[1]}", document)
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", type=Path)
+    parser.add_argument("--document", type=Path, default=Path(__file__).parents[1] / "docs" / "results.md")
+    arguments = parser.parse_args()
+    tables = {number: arguments.folder / f"table{number}.md" for number in (1, 2)}
+    present = {number: path for number, path in tables.items() if path.is_file()}
+    try:
+        if not present:
+            raise DataError(f"{arguments.folder}: holds no table1.md or table2.md; run foleygram benchmark minihits --out there")
+        text = arguments.document.read_text(encoding="utf-8")
+        for number, path in present.items():
+            text = filled(text, number, path.read_text(encoding="utf-8"))
+        whole_text(arguments.document, text, force=True)
+    except FoleyGRAMError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    print(f"{arguments.document}: table {' and '.join(map(str, present))} filled in")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
