@@ -95,13 +95,14 @@ class FoleyGRAM(nn.Module):
         self.working_device: torch.device | None = None  # with offload: where a part is while it works
 
     def components(self) -> dict[str, nn.Module]:
-        """Parts by the name of their weights file, besides the GRAM encoder."""
-        return {
+        """Parts by the name of their weights file, besides the GRAM encoder; ``timing`` where the config has it."""
+        parts = {
             "conditioner": self.conditioner,
             "autoencoder": self.autoencoder,
             "transformer": self.transformer,
             "control_net": self.control_net,
         }
+        return parts if self.timing is None else parts | {"timing": self.timing}
 
     @classmethod
     def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
@@ -151,7 +152,9 @@ class FoleyGRAM(nn.Module):
         where = pick_device(device)
         kind = arithmetic(where, dtype)
         self.working_device = where if offload else None
-        self.conditioner.to(where, torch.float32)
+        for small in (self.conditioner, self.timing):
+            if small is not None:
+                small.to(where, torch.float32)
         for part in (self.gram, self.autoencoder, self.transformer, self.control_net):
             halved = part is self.transformer or part is self.control_net
             part.to("cpu" if offload else where, kind if halved else torch.float32)

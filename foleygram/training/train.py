@@ -26,7 +26,6 @@ STAGES = {
     "gram": train_gram,
     "control": train_control,
     "timing": train_timing,
-    "timing": train_timing,
 }
 """The verbs' stages in the order in which they build on each other."""
 
