@@ -16,7 +16,7 @@ import torch
 
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import OWN, Guide, read_guide
+from foleygram.guide import OWN, Guide, is_noisy, read_guide
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux
@@ -62,7 +62,7 @@ def generate(request: Request, on_progress: Progress = lambda stage, done, total
         model = FoleyGRAM.load(order.model, order.device, order.dtype)
         sampler = model.config.sampler.replace(**changes)
     with watch.stage("envelope"):
-        guide = read_guide(order.envelope, order.video, info.seconds, model.timing)
+        guide = read_guide(order.envelope, order.video, info.seconds, model.timing, order.voice)
         card = described(order, info, guide, model, sampler)
     with watch.stage("read"):
         clip = read_references(order, info, model)
@@ -217,7 +217,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
         video_ref=used("V", order.video_ref),
         envelope=EnvelopeSource(
             kind=guide.kind,
-            source=source_of(guide.path, folder) if guide.kind in ("sound", "table") else None,
+            source=source_of(guide.path, folder) if guide.kind in ("sound", "voice", "table") else None,
             values=tuple(guide.envelope.values.tolist()) if guide.kind in ("predicted", "given") else None,
             rate=guide.envelope.rate,
         ),
@@ -242,6 +242,8 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
         notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
     elif envelope.seconds < info.seconds - 0.1:
         notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
+    if guide.kind == "sound" and is_noisy(envelope):
+        notes.append("something sounds throughout the guide; if it was hummed or tapped, --voice takes the room's noise away")
     given = {"T": order.text, "A": order.audio, "V": order.video_ref}
     unused = [letter for letter, value in given.items() if value is not None and letter not in order.use]
     if unused:

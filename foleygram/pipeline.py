@@ -321,6 +321,19 @@ def find_folder(source: str | Path) -> Path:
     raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
 
 
+def load_predictor(source: str | Path, device: str = "auto") -> EnvelopePredictor | None:
+    """The timing predictor of a model alone, ``source`` as for ``FoleyGRAM.load``; None where it has none. Raises ModelError."""
+    where = pick_device(device)
+    folder = find_folder(source)
+    config = read_json(FoleyGRAMConfig, folder / "config.json")
+    if config.timing is None:
+        return None
+    with torch.device("meta"):
+        predictor = EnvelopePredictor(config.timing)
+    assign(predictor, find_weights(folder, "timing", config.weights.timing))
+    return predictor.eval().requires_grad_(False).to(where)
+
+
 def float_state(state: dict[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
     """The tensors in ``dtype``; whole numbers stay."""
     return {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
