@@ -221,22 +221,26 @@ def test_the_library_function_takes_an_envelope(desk, tiny_folder):
     assert again.results[0].same and digest("b.wav") == digest("a.wav")
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture
 def predicting(tmp_path_factory):
-    """A function: the tiny model with a predictor of this threshold, as a folder."""
-    from tiny import TIMING, tiny_model
+    """A function: the tiny model with a predictor to which any moment, or none, is an onset; as a folder."""
+    import torch
+    from tiny import tiny_model
 
-    def folder(threshold: float) -> Path:
-        place = tmp_path_factory.mktemp("models") / "predicting"
+    from foleygram.timing.network import LEVELS
+
+    def folder(sees: bool) -> Path:
         model = tiny_model(timing=True)
-        model.config = model.config.replace(timing=TIMING.replace(threshold=threshold))
-        return model.save(place)
+        with torch.no_grad():
+            model.timing.network.heads.weight[LEVELS] *= 0.1
+            model.timing.network.heads.bias[LEVELS] = 2.0 if sees else -20.0
+        return model.save(tmp_path_factory.mktemp("models") / "predicting")
 
     return folder
 
 
 def test_where_the_timing_comes_from(foleygram, desk, predicting):
-    folder = predicting(1e-6)
+    folder = predicting(True)
     for options, kind, words in (
         ((), "predicted", "predicted from the picture"),
         (("--envelope", "own"), "own", "the clip's own sound"),
@@ -262,6 +266,6 @@ def test_events_of_other_programs_and_no_picture_in_a_voice(foleygram, desk):
 
 
 def test_a_prediction_without_events_says_so(foleygram, desk, predicting):
-    code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--model", predicting(1.49))
+    code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--model", predicting(False))
     assert code == 0, err
     assert "no event found in 7 frames" in out and "silent throughout" in out
