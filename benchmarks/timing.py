@@ -221,7 +221,7 @@ def draw(out: Path, video: Path, truth, prediction, onsets: np.ndarray) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path)
+    parser.add_argument("--data", type=Path, help="folder or manifest of MiniHits")
     parser.add_argument("--textures", type=Path)
     parser.add_argument("--model", default="mini")
     parser.add_argument("--split", default="test")
