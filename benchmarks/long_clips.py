@@ -1,13 +1,15 @@
 """Clips longer than the training window: can the joints be heard, and what do length and memory cost?
 
     python benchmarks/long_clips.py seams --seconds 60 --steps 20
-    python benchmarks/long_clips.py cost --seconds 10 60 600 --steps 4
+    python benchmarks/long_clips.py cost --seconds 10 60 600 --steps 4 --suffix .out.mp4
 
 ``seams``: a sound under an even envelope (hits and strokes without a pause, so that every joint lies in sound) is made in
 windows. At each joint, of windows and of decoded pieces, the change of the spectrum within 50 ms, the step of the level and
 the roughness of the waveform are compared with those at all places of the same sound half a window away from a joint:
-where a joint's rank among them is evenly spread, it cannot be told from any other moment. ``cost``: a process of its own
-for each length tells seconds and peak memory; the picture is a file of that length.
+where a joint's rank among them is evenly spread, it cannot be told from any other moment. As a positive control the same
+places are measured where the sound cuts hard from one take to another (of another seed, and of another seed and text), so
+that the measure is seen to be able to find a seam. ``cost``: a process of its own for each length tells seconds and peak
+memory; the picture is a file of that length, the result a ``--suffix`` of sound or a muxed video.
 """
 
 from __future__ import annotations
@@ -25,10 +27,11 @@ import torch
 
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.track import OnsetEvent, OnsetTrack
-from foleygram.types import Audio, Clip
+from foleygram.types import Clip
 from foleygram.windows import Film, WindowConfig, plan_windows, synthesise_long
 
 PART = 0.05  # s compared on both sides of a place
+BANDS = 16  # even in log frequency from 100 Hz to 16 kHz
 
 
 def guide(seconds: float):
@@ -50,23 +53,47 @@ def joints(model: FoleyGRAM, seconds: float, config: WindowConfig) -> dict[str, 
 
 
 def measures(sound: np.ndarray, rate: int, place: float) -> tuple[float, float, float]:
-    """Change of the log spectrum, step of the level (dB), largest second difference within 5 ms over that of 50 ms."""
+    """Change of the spectrum (mean |dB| over ``BANDS`` bands: single bins of noise differ at any place), step of the level
+    (dB), largest second difference within 5 ms over that of 50 ms."""
     centre, part = round(place * rate), round(PART * rate)
     before, after = sound[centre - part : centre], sound[centre : centre + part]
-    spectra = [np.log10(np.abs(np.fft.rfft(side * np.hanning(part)))[: part // 2] + 1e-3) for side in (before, after)]
+    edges = np.unique(np.geomspace(100, 16_000, BANDS + 1) * part / rate).astype(int)
+    powers = [np.abs(np.fft.rfft(side * np.hanning(part))) ** 2 for side in (before, after)]
+    spectra = [10 * np.log10(np.add.reduceat(power, edges)[:-1] / np.diff(edges) + 1e-6) for power in powers]
     levels = [10 * np.log10(np.mean(side**2) + 1e-8) for side in (before, after)]
     rough = np.abs(np.diff(sound[centre - part : centre + part], 2))
     near = rough[part - rate // 400 : part + rate // 400]
     return float(np.abs(spectra[0] - spectra[1]).mean()), abs(levels[0] - levels[1]), float(near.max() / (rough.max() + 1e-9))
 
 
-def seams(model: FoleyGRAM, seconds: float, steps: int, text: str) -> list[dict]:
+def cut_hard(one: np.ndarray, other: np.ndarray, rate: int, times: np.ndarray) -> np.ndarray:
+    """Samples of ``one`` and ``other`` [sample] by turns, changing over at ``times`` (s) without a fade."""
+    turns = np.searchsorted(np.round(times * rate), np.arange(len(one)), side="right") % 2
+    return np.where(turns == 0, one, other)
+
+
+def seams(model: FoleyGRAM, seconds: float, steps: int, text: str, other: str) -> list[dict]:
     config = WindowConfig()
-    points = model.embed(Clip(text=text))
     sampler = model.config.sampler.replace(steps=steps)
-    sound: Audio = next(synthesise_long(model, Film(lambda *_: points), guide(seconds), seconds, sampler, [1]))
-    mono, rate = sound.mono().astype(np.float64), sound.rate
+
+    def made(words: str, seeds: list[int]) -> list[np.ndarray]:
+        points = model.embed(Clip(text=words))
+        takes = synthesise_long(model, Film(lambda *_: points), guide(seconds), seconds, sampler, seeds)
+        return [take.mono().astype(np.float64) for take in takes]
+
+    rate = model.config.autoencoder.rate
     places = joints(model, seconds, config)
+    mono, second = made(text, [1, 2])
+    (foreign,) = made(other, [3])
+    rows = compared("this sound", mono, rate, seconds, places)
+    at = {"windows": places["windows"]}
+    rows += compared("control: hard cuts between two takes", cut_hard(mono, second, rate, at["windows"]), rate, seconds, at)
+    rows += compared("control: hard cuts to another text", cut_hard(mono, foreign, rate, at["windows"]), rate, seconds, at)
+    return rows
+
+
+def compared(title: str, mono: np.ndarray, rate: int, seconds: float, places: dict[str, np.ndarray]) -> list[dict]:
+    """A row for each kind of joint: its measures beside those of places far from any."""
     every = np.concatenate(list(places.values()))
     others = [t for t in np.arange(0.5, seconds - 0.5, 0.1) if np.abs(every - t).min() > 1.0]
     usual = np.array([measures(mono, rate, t) for t in others])
@@ -76,7 +103,7 @@ def seams(model: FoleyGRAM, seconds: float, steps: int, text: str) -> list[dict]
         ranks = (found[:, None] > usual[None]).mean(axis=1)
         rows.append(
             {
-                "joints of": name, "number": len(found), "others": len(others),
+                "sound": title, "joints of": name, "number": len(found), "others": len(others),
                 **{f"{what}: median here / elsewhere": [round(float(np.median(found[:, k])), 3), round(float(np.median(usual[:, k])), 3)] for k, what in enumerate(("spectrum", "level dB", "roughness"))},
                 **{f"{what}: mean rank (0.5 = no seam)": round(float(ranks[:, k].mean()), 3) for k, what in enumerate(("spectrum", "level dB", "roughness"))},
             }
@@ -85,14 +112,14 @@ def seams(model: FoleyGRAM, seconds: float, steps: int, text: str) -> list[dict]
     return rows
 
 
-def cost(model: str, seconds: list[float], steps: int) -> list[dict]:
+def cost(model: str, seconds: list[float], steps: int, suffix: str) -> list[dict]:
     """Runs the command line on silent pictures of these lengths, each in a process of its own."""
     from foleygram.media.video import write_video
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for length in seconds:
-            video, out = Path(folder) / f"{length:g}.mp4", Path(folder) / f"{length:g}.wav"
+            video, out = Path(folder) / f"{length:g}.mp4", Path(folder) / f"{length:g}{suffix}"
             frames = (np.full((144, 192, 3), 60 + k % 3, np.uint8) for k in range(int(length * 15)))
             write_video(video, frames, 15)
             track = OnsetTrack.at(np.arange(0.5, length, 0.8))
@@ -103,7 +130,7 @@ def cost(model: str, seconds: list[float], steps: int) -> list[dict]:
             if done.returncode:
                 raise SystemExit(done.stderr)
             report = json.loads(done.stdout)
-            row = {"seconds": length, "wall": round(time.perf_counter() - began, 1), "memory_mb": report["memory"] // 2**20, "stages": report["stages"]}
+            row = {"seconds": length, "written": out.suffix, "megabytes": round(out.stat().st_size / 1e6, 1), "wall": round(time.perf_counter() - began, 1), "memory_mb": report["memory"] // 2**20, "stages": report["stages"]}
             rows.append(row)
             print(json.dumps(row), flush=True)
     return rows
@@ -116,12 +143,14 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, nargs="+", default=[60.0])
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--text", default="A person hits and scratches wood with a wooden stick.")
+    parser.add_argument("--other", default="A person steps on gravel.", help="text of the second control")
+    parser.add_argument("--suffix", default=".out.mp4", help="of what cost writes: .out.mp4 .wav .flac ...")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.what == "cost":
-        cost(arguments.model, arguments.seconds, arguments.steps)
+        cost(arguments.model, arguments.seconds, arguments.steps, arguments.suffix)
     else:
-        seams(FoleyGRAM.load(arguments.model), arguments.seconds[0], arguments.steps, arguments.text)
+        seams(FoleyGRAM.load(arguments.model), arguments.seconds[0], arguments.steps, arguments.text, arguments.other)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,11 @@ if TYPE_CHECKING:
     from foleygram.signal.envelope import read_hits as read_hits
     from foleygram.signal.envelope import write_envelope as write_envelope
     from foleygram.signal.onsets import envelope_onsets as envelope_onsets
+    from foleygram.timing.editing import EnvelopeEdits as EnvelopeEdits
+    from foleygram.timing.exchange import read_track as read_track
+    from foleygram.timing.exchange import write_track as write_track
+    from foleygram.timing.track import OnsetEvent as OnsetEvent
+    from foleygram.timing.track import OnsetTrack as OnsetTrack
     from foleygram.types import Audio as Audio
     from foleygram.types import Clip as Clip
     from foleygram.types import Condition as Condition
@@ -53,6 +58,9 @@ _HOMES = {
         "envelope_from_hits", "extract_envelope", "read_envelope", "read_hits", "write_envelope",
     ),
     "foleygram.signal.onsets": ("envelope_onsets",),
+    "foleygram.timing.editing": ("EnvelopeEdits",),
+    "foleygram.timing.exchange": ("read_track", "write_track"),
+    "foleygram.timing.track": ("OnsetEvent", "OnsetTrack"),
     "foleygram.types": ("Audio", "Clip", "Condition", "Embeddings", "Envelope", "Video"),
 }  # fmt: skip
 _HOME = {name: module for module, names in _HOMES.items() for name in names}

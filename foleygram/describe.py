@@ -31,6 +31,7 @@ from foleygram.quantisation import large_layers
 GIB = 2**30
 WORKING_GIB = 1.5  # interpreter, libraries and the widest layers of the autoencoder; measured by benchmarks/full_scale.py
 PARTS = ("vision", "audio", "text", "heads", "conditioner", "autoencoder", "transformer", "control_net")
+"""What every model has; some predict timing too."""
 
 
 @dataclass(frozen=True)

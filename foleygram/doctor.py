@@ -153,9 +153,10 @@ def model_states() -> tuple[ModelState, ...]:
     states = []
     for path in sorted(MODELS.glob("*/config.json")):
         folder = path.parent
-        weights = read_json(FoleyGRAMConfig, path).weights
+        config = read_json(FoleyGRAMConfig, path)
+        weights = config.weights
         present, missing, licences = [], [], []
-        for name in PARTS:
+        for name in PARTS if config.timing is None else (*PARTS, "timing"):
             source, local = getattr(weights, name), local_weights(folder, name)
             licence = source.licence if source else read_notes(local).get("licence", "") if local else ""
             licences += [licence] if licence and licence not in licences else []

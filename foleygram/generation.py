@@ -8,7 +8,7 @@ from __future__ import annotations
 import secrets
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -18,10 +18,11 @@ from foleygram.config import read_json
 from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import OWN, Guide, read_guide
+from foleygram.guide import OWN, Guide, is_noisy, read_guide
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux
+from foleygram.media.spool import Spool
 from foleygram.media.video import MediaInfo, probe, read_frames
 from foleygram.pipeline import (
     LARGEST_SEED,
@@ -49,8 +50,8 @@ from foleygram.sidecar import (
     versions,
     write_sidecar,
 )
-from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, sample_count
-from foleygram.windows import Film
+from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
+from foleygram.windows import Film, long_pieces
 
 STEPS_LIMIT = 1000
 GUIDANCE_LIMIT = 20.0
@@ -79,7 +80,7 @@ def generate(
         clip = read_references(order, info, config)
     predicted = order.envelope is None and config.timing is not None
     with watch.stage("envelope"):
-        guide = None if predicted else read_guide(order.envelope, order.video, info.seconds)
+        guide = None if predicted else read_guide(order.envelope, order.video, info.seconds, None, order.voice)
     with watch.stage("load"):
         expected = expected_memory(order.model, order.device, order.dtype)
         weights_files(find_folder(order.model), config)
@@ -98,16 +99,15 @@ def generate(
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
             seed = take_seed(order.seed, number)
-            sound = render(model, embeddings, guide.envelope, info.seconds, sampler, seed, film, watch, name)
-            with watch.stage("write"):
-                write(order, sound, out)
-                result = card.replace(result=source_of(out, out.parent), take=number + 1)
-                write_sidecar(sidecar_of(out), result, order.may_replace(sidecar_of(out)))
-            peak = float(np.abs(sound.samples).max())
-            same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
-            notes += doubts(order, out, peak, same, result)
-            rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
-            results.append(Result(out, sidecar_of(out), number + 1, peak, same, rank))
+            with rendered(model, embeddings, guide.envelope, info.seconds, sampler, seed, film, watch, name) as sound:
+                with watch.stage("write"):
+                    write(order, sound, out)
+                    result = card.replace(result=source_of(out, out.parent), take=number + 1)
+                    write_sidecar(sidecar_of(out), result, order.may_replace(sidecar_of(out)))
+                same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
+                notes += doubts(order, out, sound.peak, same, result)
+                rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
+                results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds), str(order.model),
         order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype, tuple(notes),
@@ -158,14 +158,16 @@ def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddin
     return read_film(model, order.video, embeddings, moving=order.video_ref is None)
 
 
-def judged(model: FoleyGRAM, embeddings: Embeddings, guide: Guide, sound: Audio, number: int, watch: Stopwatch) -> Rank:
+def judged(model: FoleyGRAM, embeddings: Embeddings, guide: Guide, sound: Sound, number: int, watch: Stopwatch) -> Rank:
     """How well a take fits the references and keeps the moments of the guide."""
     with watch.stage("embed"):
-        own = model.embed(Clip(audio=sound, seconds=sound.seconds))
+        whole = Audio(sound.part(0, sound.count), sound.rate)
+        own = model.embed(Clip(audio=whole, seconds=whole.seconds))
         return Rank(number, fit(own, embeddings), onset_agreement(sound, guide.envelope))
 
 
-def render(
+@contextmanager
+def rendered(
     model: FoleyGRAM,
     embeddings: Embeddings,
     envelope: Envelope,
@@ -175,9 +177,11 @@ def render(
     film: Film | None,
     watch: Stopwatch,
     name: str,
-) -> Audio:
-    """One take of any length; ``watch`` is told the seconds of sampling and decoding. ``film``: of a clip that is longer than
-    the model's window. Raises ModelError where the memory does not suffice or the sound is not finite."""
+) -> Iterator[Sound]:
+    """One take of any length, which lasts as long as the block; ``watch`` is told the seconds of sampling and decoding.
+
+    ``film``: of a clip that is longer than the model's window; its sound waits on the disk. Raises ModelError where the
+    memory does not suffice or the sound is not finite, OutputError for a full disk."""
     began = sampled = time.perf_counter()
 
     def step(done: int, total: int) -> None:
@@ -185,20 +189,27 @@ def render(
         sampled = time.perf_counter()
         watch.on_progress(name if done < total else "decode", done, total)
 
-    try:
-        (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step, film)
-    except MediaError as error:
-        raise ModelError("the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance") from error
-    except (MemoryError, RuntimeError) as error:  # torch has a class of its own only for the memory of a GPU
-        if isinstance(error, RuntimeError) and "memory" not in str(error):
-            raise
-        raise ModelError(f"{seconds:.1f} s of sound do not fit into the memory; cut the video, or take --device cpu") from error
-    watch.add("sample", sampled - began)
-    watch.add("decode", time.perf_counter() - sampled)
-    return sound
+    with ExitStack() as stack:
+        try:
+            if film is None:
+                (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step)
+            else:
+                code = model.config.autoencoder
+                sound = stack.enter_context(Spool(code.channels, code.rate))
+                for piece in next(long_pieces(model, film, envelope, seconds, sampler, [seed], step)):
+                    sound.append(piece)
+        except MediaError as error:
+            raise ModelError("the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance") from error
+        except (MemoryError, RuntimeError) as error:  # torch has a class of its own only for the memory of a GPU
+            if isinstance(error, RuntimeError) and "memory" not in str(error):
+                raise
+            raise ModelError(f"{seconds:.1f} s of sound do not fit into the memory; cut the video, or take --device cpu") from error
+        watch.add("sample", sampled - began)
+        watch.add("decode", time.perf_counter() - sampled)
+        yield sound
 
 
-def write(order: Order, sound: Audio, out: Path) -> None:
+def write(order: Order, sound: Sound, out: Path) -> None:
     if order.is_video:
         mux(order.video, sound, out, order.force)
     else:
@@ -240,7 +251,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
         video_ref=used("V", order.video_ref),
         envelope=EnvelopeSource(
             kind=guide.kind,
-            source=source_of(guide.path, folder) if guide.kind in ("sound", "table") else None,
+            source=source_of(guide.path, folder) if guide.kind in ("sound", "voice", "table") else None,
             values=tuple(guide.envelope.values.tolist()) if guide.kind in ("predicted", "given") else None,
             rate=guide.envelope.rate,
         ),
@@ -265,6 +276,8 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
         notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
     elif envelope.seconds < info.seconds - 0.1:
         notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
+    if guide.kind == "sound" and is_noisy(envelope):
+        notes.append("something sounds throughout the guide; if it was hummed or tapped, --voice takes the room's noise away")
     given = {"T": order.text, "A": order.audio, "V": order.video_ref}
     unused = [letter for letter, value in given.items() if value is not None and letter not in order.use]
     if unused:

@@ -1,24 +1,27 @@
-"""The guide track: where an envelope comes from (section III-B2), and what the verb ``envelope`` shows of it.
+"""The guide track: where an envelope comes from (section III-B2).
 
-The paper takes the envelope from the true sound. Here it may come from any sound or video, from a text file of amplitudes
-or hits, from the clip's own sound, from Python, or be predicted from the picture.
+The paper takes the envelope from the true sound. Here it may come from any sound or video, from a hummed or tapped
+recording, from a table of amplitudes, from events of any kind (hits, labels, markers, notes), from the clip's own sound, from
+Python, or be predicted from the picture.
 """
 
 from __future__ import annotations
 
-import json
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
-from foleygram.errors import EnvelopeError, OutputError
+import numpy as np
+
+from foleygram.errors import EnvelopeError, MediaError, UsageError
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
-from foleygram.media.video import probe, read_frames, stream_frames
-from foleygram.output import check_output
-from foleygram.signal.envelope import extract_envelope, is_curve, load_envelope_file, write_envelope
-from foleygram.signal.onsets import envelope_onsets
+from foleygram.media.video import probe, stream_frames
+from foleygram.signal.envelope import extract_envelope, hits_of, is_curve, load_envelope_file
 from foleygram.signal.table import read_table
+from foleygram.timing.exchange import holds_events, read_track
+from foleygram.timing.track import OnsetEvent, OnsetTrack
+from foleygram.timing.voice import envelope_from_voice
 from foleygram.types import Envelope
 
 if TYPE_CHECKING:
@@ -29,24 +32,24 @@ OWN = "own"
 
 CHOICES = (
     "give --envelope own (the clip's own sound) or --envelope FILE (a sound or video to follow, a CSV of seconds,amplitude, "
-    "or a list of hits)"
+    "a list of hits, labels, markers or MIDI notes)"
 )
 TAIL = 1.5  # s that the envelope of a list of hits goes on after the last one, where no clip says how long it is
-FILM_FRAMES = 12
+NOISE_DB = 45.0  # a guide whose quietest tenth is nearer than this to its peak has noise between its sounds
 
-Kind = Literal["own", "sound", "table", "predicted", "given"]
+Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
 
 
 @dataclass(frozen=True, eq=False)
 class Guide:
     """An envelope and its origin. ``path``: the file it was taken from, None where there is none; ``story``: what a
-    predictor has to say; ``onsets``: its events (s, strength), None where nobody named them."""
+    predictor has to say; ``track``: its events, None where nobody named them."""
 
     envelope: Envelope
     kind: Kind
     path: Path | None = None
     story: str = ""
-    onsets: tuple[tuple[float, float], ...] | None = None
+    track: OnsetTrack | None = None
 
     @property
     def label(self) -> str:
@@ -54,6 +57,7 @@ class Guide:
         return {
             "own": "the clip's own sound",
             "sound": f"the sound of {self.path}",
+            "voice": f"{self.path}, hummed or tapped",
             "table": f"{self.path}",
             "predicted": f"predicted from the picture{self.story and ': ' + self.story}",
             "given": "given by the caller",
@@ -73,12 +77,16 @@ def is_table(path: Path) -> bool:
 
 
 def read_guide(
-    source: Guide | Envelope | str | Path | None, video: Path | None, seconds: float, predictor: EnvelopePredictor | None = None
+    source: Guide | Envelope | str | Path | None,
+    video: Path | None,
+    seconds: float,
+    predictor: EnvelopePredictor | None = None,
+    voice: bool = False,
 ) -> Guide:
     """The guide of a clip of ``seconds``. ``predictor``: of the model that is in use.
 
-    ``source``: an Envelope, a Guide as it is, ``own`` for the sound of ``video``, the name of a sound, video or text file, or
-    None for a prediction from the picture. Raises EnvelopeError, MediaError."""
+    ``source``: an Envelope, a Guide as it is, ``own`` for the sound of ``video``, the name of a file (``read_file``), or None
+    for a prediction from the picture; ``voice``: the file is a hummed or tapped recording. Raises EnvelopeError, MediaError."""
     if isinstance(source, Guide):
         return source
     if isinstance(source, Envelope):
@@ -89,11 +97,54 @@ def read_guide(
         if video is None or not probe(video).has_audio:
             raise EnvelopeError(f"{video}: has no sound of its own to take the envelope from; give --envelope FILE")
         return Guide(extract_envelope(read_audio(video)), "own", video)
-    path = Path(source)
+    return read_file(Path(source), seconds, voice)
+
+
+def read_file(path: Path, seconds: float | None = None, voice: bool = False) -> Guide:
+    """The guide in a sound, a video with sound, a table of amplitudes or hits, or events that another program wrote.
+
+    ``seconds``: length of the clip that events belong to, by default until they have faded; ``voice``: it is a recording
+    that somebody hummed or tapped. Raises EnvelopeError, also for an event after the end, MediaError, UsageError."""
     check_input(path)
-    if is_table(path):
-        return Guide(load_envelope_file(path, seconds), "table", path)
-    return Guide(extract_envelope(read_audio(path)), "sound", path)
+    events = holds_events(path)
+    if events or is_table(path):
+        if voice:
+            raise UsageError(f"{path}: is a list and no recording; --voice is for a hummed or tapped sound, leave it out")
+        return read_events(path, seconds) if events else read_rows(path, seconds)
+    sound = read_audio(path)
+    if voice:
+        try:
+            return Guide(envelope_from_voice(sound), "voice", path)
+        except EnvelopeError as error:
+            raise EnvelopeError(f"{path}: {error}") from None
+    return Guide(extract_envelope(sound), "sound", path)
+
+
+def read_events(path: Path, seconds: float | None) -> Guide:
+    """The guide of Audacity labels, Reaper markers, MIDI notes, JSON, or a CSV with kinds and durations."""
+    track = read_track(path)
+    if seconds is None:
+        seconds = max((event.seconds + event.duration for event in track.events), default=0.0) + TAIL
+    try:
+        return Guide(track.to_envelope(seconds), "table", path, track=track)
+    except EnvelopeError as error:
+        raise EnvelopeError(f"{path}: {error}") from None
+
+
+def read_rows(path: Path, seconds: float | None) -> Guide:
+    """The guide of a table of seconds and amplitudes, or of hits."""
+    table = read_table(path)
+    drawn = is_curve(table)
+    if seconds is None:
+        last = max(float(table.rows[:, 0].max()), 0.0)
+        seconds = last if drawn and last > 0 else last + TAIL
+    track = None if drawn else OnsetTrack(tuple(OnsetEvent(*hit) for hit in hits_of(table)))
+    return Guide(load_envelope_file(path, seconds), "table", path, track=track)
+
+
+def is_noisy(envelope: Envelope) -> bool:
+    """Whether something sounds throughout, as the room does in a recording by microphone."""
+    return float(np.percentile(envelope.values, 10)) > float(envelope.values.max()) * 10 ** (-NOISE_DB / 20) > 0
 
 
 def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredictor | None) -> Guide:
@@ -101,66 +152,8 @@ def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredict
     if video is None or predictor is None:
         raise EnvelopeError(f"{video}: nothing says when it should sound, and this model predicts no envelope; {CHOICES}")
     side = 2 * predictor.config.motion.short  # pixels, as in training
-    prediction = predictor.read(stream_frames(video, short_side=side), seconds)
-    return Guide(prediction.envelope, "predicted", None, prediction.describe(), tuple(prediction.track.hits))
-
-
-@dataclass(frozen=True)
-class EnvelopeReport:
-    """What ``envelope`` found. ``onsets``: (s, linear amplitude); ``table``, ``picture``: the files it wrote."""
-
-    file: Path
-    origin: str
-    seconds: float
-    steps: int
-    rate: float
-    peak: float
-    onsets: tuple[tuple[float, float], ...]
-    table: Path | None
-    picture: Path | None
-
-    def as_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, default=str)
-
-
-def envelope(
-    file: Path, table: Path | None = None, picture: Path | None = None, force: bool = False, model: str | Path = "mini"
-) -> EnvelopeReport:
-    """Takes the envelope (Eq. 5) of a sound, a video or a text file, and writes it as CSV and as a drawing. ``model``: what
-    predicts the envelope of a video without sound.
-
-    Raises MediaError, EnvelopeError, and OutputError before any work for a file that could not be written."""
-    file = Path(file)
-    for path, suffix in ((table, ".csv"), (picture, ".png")):
-        if path is not None:
-            if path.suffix.lower() != suffix:
-                raise OutputError(f"{path}: is written as {suffix[1:].upper()}; end the name with {suffix}")
-            check_output(path, force, sources=[file])
-    check_input(file)
-    sound = frames = None
-    if is_table(file):
-        rows = read_table(file)
-        last = max(float(rows.rows[:, 0].max()), 0.0)
-        guide = Guide(load_envelope_file(file, last if is_curve(rows) and last > 0 else last + TAIL), "table", file)
-    else:
-        info = probe(file)
-        if info.has_video:
-            frames = read_frames(file, count=FILM_FRAMES, short_side=120) if picture is not None else None
-        if info.has_audio:
-            sound = read_audio(file)
-            guide = Guide(extract_envelope(sound), "sound", file)
-        else:
-            from foleygram.pipeline import FoleyGRAM
-
-            guide = predict_guide(file, info.seconds, FoleyGRAM.load(model).timing)
-    onsets = tuple(envelope_onsets(guide.envelope)) if guide.onsets is None else guide.onsets
-    if table is not None:
-        write_envelope(table, guide.envelope, force)
-    if picture is not None:
-        from foleygram.signal.plot import draw_envelope
-
-        draw_envelope(picture, guide.envelope, frames=frames, onsets=onsets, audio=sound, force=force)
-    values = guide.envelope.values
-    return EnvelopeReport(
-        file, guide.label, guide.envelope.seconds, len(values), guide.envelope.rate, float(values.max()), onsets, table, picture
-    )
+    try:
+        prediction = predictor.read(stream_frames(video, short_side=side), seconds)
+    except MediaError as error:
+        raise MediaError(f"{video}: {error}") from None
+    return Guide(prediction.envelope, "predicted", None, prediction.describe(), prediction.track)

@@ -99,13 +99,14 @@ class FoleyGRAM(nn.Module):
         self.working_device: torch.device | None = None  # with offload: where a part is while it works
 
     def components(self) -> dict[str, nn.Module]:
-        """Parts by the name of their weights file, besides the GRAM encoder."""
-        return {
+        """Parts by the name of their weights file, besides the GRAM encoder; ``timing`` where the config has it."""
+        parts = {
             "conditioner": self.conditioner,
             "autoencoder": self.autoencoder,
             "transformer": self.transformer,
             "control_net": self.control_net,
         }
+        return parts if self.timing is None else parts | {"timing": self.timing}
 
     @classmethod
     def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
@@ -161,7 +162,9 @@ class FoleyGRAM(nn.Module):
         if dtype == INT8:
             self.shrink()
         self.working_device = where if offload else None
-        self.conditioner.to(where, torch.float32)
+        for small in (self.conditioner, self.timing):
+            if small is not None:
+                small.to(where, torch.float32)
         for part in (self.gram, self.autoencoder, self.transformer, self.control_net):
             halved = part is self.transformer or part is self.control_net
             part.to("cpu" if offload else where, kind if halved else torch.float32)
@@ -361,11 +364,25 @@ def unloaded(config: FoleyGRAMConfig) -> FoleyGRAM:
 
 def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:
     """The weights file of every component, before any of them is read. Raises ModelError where one cannot be had."""
-    files = {name: find_weights(folder, name, getattr(config.weights, name)) for name in WEIGHTS_FILES}
+    names = WEIGHTS_FILES if config.timing is None else (*WEIGHTS_FILES, "timing")
+    files = {name: find_weights(folder, name, getattr(config.weights, name)) for name in names}
     for path in files.values():
         if not path.is_file():
             raise ModelError(f"{path}: this weights file is absent; train or import the model again")
     return files
+
+
+def load_predictor(source: str | Path, device: str = "auto") -> EnvelopePredictor | None:
+    """The timing predictor of a model alone, ``source`` as for ``FoleyGRAM.load``; None where it has none. Raises ModelError."""
+    where = pick_device(device)
+    folder = find_folder(source)
+    config = read_json(FoleyGRAMConfig, folder / "config.json")
+    if config.timing is None:
+        return None
+    with torch.device("meta"):
+        predictor = EnvelopePredictor(config.timing)
+    assign(predictor, find_weights(folder, "timing", config.weights.timing))
+    return predictor.eval().requires_grad_(False).to(where)
 
 
 def float_state(state: dict[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:

@@ -16,7 +16,7 @@ from foleygram.gram.volume import volume
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.track import OnsetTrack
-from foleygram.types import Audio, Clip, Embeddings, Envelope
+from foleygram.types import Audio, Clip, Embeddings, Envelope, Sound
 
 TOLERANCE = 0.05  # s
 
@@ -35,9 +35,9 @@ class Rank:
         return self.onset_f1 - self.volume
 
 
-def onset_agreement(take: Audio, envelope: Envelope) -> float:
+def onset_agreement(take: Sound, envelope: Envelope) -> float:
     """F1 of the take's onsets against those of the envelope, both read off the envelopes (Eq. 5) in the same way."""
-    wanted = OnsetTrack.from_envelope(envelope).within(take.seconds)
+    wanted = OnsetTrack.from_envelope(envelope).within(take.count / take.rate)
     return wanted.agreement(OnsetTrack.from_envelope(extract_envelope(take)), TOLERANCE).f1
 
 

@@ -29,7 +29,7 @@ class Request:
 
     ``video``: file to be sounded; ``out``: file to be made, a sound or a video by its name; ``envelope``: an Envelope, a
     file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
-    is the reference; ``use``: modalities that condition; ``takes``: how many; ``format``: one of ``FORMATS``."""
+    is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how many; ``format``: one of ``FORMATS``."""
 
     video: Path | None = None
     out: Path | None = None
@@ -48,6 +48,7 @@ class Request:
     format: str | None = None
     force: bool = False
     again: Path | None = None
+    voice: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,7 @@ class Order:
     video: Path
     outs: tuple[tuple[int, Path], ...]
     envelope: Envelope | Guide | Path | str | None
+    voice: bool
     text: str | None
     audio: Path | str | None
     video_ref: Path | None
@@ -103,6 +105,8 @@ def settle(request: Request) -> Order:
         raise UsageError("which video is to be sounded? name one: foleygram generate VIDEO -o OUT")
     if request.out is None:
         raise UsageError("where is the result to lie? give -o OUT.mp4 (or .mov .mkv .webm .wav .flac)")
+    if request.voice and (request.envelope is None or str(request.envelope) == OWN):
+        raise UsageError("--voice says that the file of --envelope was hummed or tapped; give --envelope FILE")
     if request.text is not None and not request.text.strip():
         raise UsageError("--text is empty; write what is to be heard, or leave the option out")
     takes = request.takes
@@ -114,6 +118,7 @@ def settle(request: Request) -> Order:
         video=Path(request.video),
         outs=tuple((number, take_name(out, number) if len(numbers) > 1 else out) for number in numbers),
         envelope=request.envelope,
+        voice=bool(request.voice),
         text=request.text,
         audio=request.audio,
         video_ref=None if request.video_ref is None else Path(request.video_ref),
@@ -152,6 +157,7 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
         filled["video"] = find_source(sidecar.video, again, "VIDEO")
     if request.envelope is None:
         filled["envelope"] = recorded_envelope(sidecar, again, new_video=request.video is not None)
+        fill("voice", sidecar.envelope.kind == "voice")
     if request.audio is None and sidecar.audio is not None:
         filled["audio"] = OWN if sidecar.audio == OWN else find_source(sidecar.audio, again, "--audio")
     if request.video_ref is None and sidecar.video_ref is not None:

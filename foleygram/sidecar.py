@@ -39,7 +39,7 @@ class Source(Config):
 class EnvelopeSource(Config):
     """``values`` [step] are kept where no file gives the envelope back."""
 
-    kind: Literal["own", "sound", "table", "predicted", "given"]
+    kind: Literal["own", "sound", "voice", "table", "predicted", "given"]
     source: Source | None = None
     values: tuple[float, ...] | None = None
     rate: float = ENVELOPE_RATE

@@ -6,8 +6,9 @@ Time is in seconds and starts with the first frame of the picture. Amplitudes ar
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import numpy as np
 
@@ -29,6 +30,35 @@ MODALITIES = "AVT"
 def sample_count(seconds: float, rate: float = SAMPLE_RATE) -> int:
     """The one rounding rule from seconds to samples: round half up."""
     return math.floor(seconds * rate + 0.5)
+
+
+class Sound(Protocol):
+    """What can be written or measured part by part: an Audio, or a sound that is too long to be held. ``count``: samples;
+    ``rate``: Hz; ``peak``: largest absolute sample; ``part``: samples start .. stop, float32 [channel, sample]."""
+
+    @property
+    def channels(self) -> int: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def rate(self) -> int: ...
+
+    @property
+    def peak(self) -> float: ...
+
+    def part(self, start: int, stop: int) -> np.ndarray: ...
+
+
+SOUND_PART = 1 << 20
+"""Samples that are written or measured at once, 24 s."""
+
+
+def parts_of(sound: Sound) -> Iterator[np.ndarray]:
+    """The sound from front to back, float32 [channel, sample], ``SOUND_PART`` samples at once."""
+    for start in range(0, sound.count, SOUND_PART):
+        yield sound.part(start, min(start + SOUND_PART, sound.count))
 
 
 @dataclass(frozen=True, eq=False)
@@ -53,8 +83,20 @@ class Audio:
         return self.samples.shape[0]
 
     @property
+    def count(self) -> int:
+        return self.samples.shape[1]
+
+    @property
     def seconds(self) -> float:
-        return self.samples.shape[1] / self.rate
+        return self.count / self.rate
+
+    @property
+    def peak(self) -> float:
+        return max((float(np.abs(part).max(initial=0.0)) for part in parts_of(self)), default=0.0)
+
+    def part(self, start: int, stop: int) -> np.ndarray:
+        """Samples ``start`` .. ``stop`` (not included)."""
+        return self.samples[:, start:stop]
 
     def mono(self) -> np.ndarray:
         """The mean over channels, float32 [sample]."""

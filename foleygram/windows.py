@@ -34,7 +34,7 @@ class WindowConfig(Config):
     overlap: float = 0.25
     shortest: float = 2.0
     at_cut: float = 0.12
-    decoded: float = 10.0
+    decoded: float = 8.0  # with its lap and margins a piece is shorter than the clip of 10 s that is decoded at once
     lap: float = 0.6
     fade: float = 0.02
 
@@ -169,6 +169,7 @@ def joined(before: np.ndarray, after: np.ndarray, fade: int) -> np.ndarray:
     return np.concatenate([before[:, :place], blend.astype(np.float32), after[:, place + fade :]], axis=1)
 
 
+@torch.no_grad()
 def decode_pieces(model: FoleyGRAM, latent: Tensor, seed: int, config: WindowConfig) -> Iterator[np.ndarray]:
     """The sound of a latent of any length as consecutive pieces float32 [channel, sample]."""
     hop, rate = model.autoencoder.hop, model.config.autoencoder.rate
@@ -183,7 +184,8 @@ def decode_pieces(model: FoleyGRAM, latent: Tensor, seed: int, config: WindowCon
         last = min(stop + lap, length)
         first, beyond = max(start - margin, 0), min(last + margin, length)
         # each piece draws noise of its own, which depends on its number and not on the length of the clip
-        sound = model.autoencoder.decode(latent[..., first:beyond], seed=(seed + 7919 * number) % 2**62)[0].float().cpu().numpy()
+        with model.in_use(model.autoencoder):
+            sound = model.autoencoder.decode(latent[..., first:beyond], seed=(seed + 7919 * number) % 2**62)[0].float().cpu().numpy()
         sound = sound[:, (start - first) * hop : (last - first) * hop]
         if held is not None:
             count = min(held.shape[1], sound.shape[1])
@@ -195,7 +197,7 @@ def decode_pieces(model: FoleyGRAM, latent: Tensor, seed: int, config: WindowCon
 
 
 @torch.no_grad()
-def synthesise_long(
+def long_pieces(
     model: FoleyGRAM,
     film: Film,
     envelope: Envelope,
@@ -204,11 +206,12 @@ def synthesise_long(
     seeds: Sequence[int],
     on_step: Callable[[int, int], None] | None = None,
     config: WindowConfig | None = None,
-) -> Iterator[Audio]:
-    """One sound for each seed, of any length; a take depends on its seed only.
+) -> Iterator[Iterator[np.ndarray]]:
+    """For each seed a sound of any length as consecutive pieces float32 [channel, sample], ``sample_count(seconds)`` samples
+    in all; the pieces of one are taken before the next is asked for. A take depends on its seed only.
 
-    ``on_step``: (steps done, steps of all takes). Besides the sound itself, memory does not grow with the length but for
-    the latent (a thousandth of the sound)."""
+    ``on_step``: (steps done, steps of all takes). Memory does not grow with the length but for the few copies of the latent
+    that the sampler holds, each a 17th of the sound in the mini."""
     config = config or WindowConfig()
     hop, rate = model.autoencoder.hop, model.config.autoencoder.rate
     samples = sample_count(seconds, rate)
@@ -228,11 +231,26 @@ def synthesise_long(
         report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
         with model.in_use(model.transformer, model.control_net):
             latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, model.device)
-        sound = np.empty((model.config.autoencoder.channels, samples), np.float32)
-        place = 0
-        with model.in_use(model.autoencoder):
-            for part in decode_pieces(model, latent, seed, config):
-                count = min(part.shape[1], samples - place)
-                sound[:, place : place + count] = part[:, :count]
-                place += count
-        yield Audio(sound, rate)
+        yield exactly(decode_pieces(model, latent, seed, config), samples)
+
+
+def exactly(pieces: Iterator[np.ndarray], samples: int) -> Iterator[np.ndarray]:
+    """The first ``samples`` of consecutive pieces [channel, sample]."""
+    for piece in pieces:
+        yield piece[:, :samples]
+        samples -= min(piece.shape[1], samples)
+
+
+def synthesise_long(
+    model: FoleyGRAM,
+    film: Film,
+    envelope: Envelope,
+    seconds: float,
+    sampler: SamplerConfig,
+    seeds: Sequence[int],
+    on_step: Callable[[int, int], None] | None = None,
+    config: WindowConfig | None = None,
+) -> Iterator[Audio]:
+    """One whole sound for each seed; arguments as of ``long_pieces``."""
+    for pieces in long_pieces(model, film, envelope, seconds, sampler, seeds, on_step, config):
+        yield Audio(np.concatenate(list(pieces), axis=1), model.config.autoencoder.rate)

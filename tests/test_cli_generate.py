@@ -245,3 +245,53 @@ def test_the_library_function_takes_an_envelope(desk, tiny_folder):
     assert report.envelope == "given by the caller"
     again = foleygram.generate(foleygram.Request(again=Path("a.wav.json"), out=Path("b.wav")))
     assert again.results[0].same and digest("b.wav") == digest("a.wav")
+
+
+@pytest.fixture
+def predicting(tmp_path_factory):
+    """A function: the tiny model with a predictor to which any moment, or none, is an onset; as a folder."""
+    import torch
+    from tiny import tiny_model
+
+    from foleygram.timing.network import LEVELS
+
+    def folder(sees: bool) -> Path:
+        model = tiny_model(timing=True)
+        with torch.no_grad():
+            model.timing.network.heads.weight[LEVELS] *= 0.1
+            model.timing.network.heads.bias[LEVELS] = 2.0 if sees else -20.0
+        return model.save(tmp_path_factory.mktemp("models") / "predicting")
+
+    return folder
+
+
+def test_where_the_timing_comes_from(foleygram, desk, predicting):
+    folder = predicting(True)
+    for options, kind, words in (
+        ((), "predicted", "predicted from the picture"),
+        (("--envelope", "own"), "own", "the clip's own sound"),
+        (("--envelope", "hits.csv"), "table", "hits.csv"),
+        (("--envelope", "guide.wav"), "sound", "the sound of guide.wav"),
+        (("--envelope", "guide.wav", "--voice"), "voice", "guide.wav, hummed or tapped"),
+    ):
+        code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
+        assert code == 0, err
+        assert f"sounds when: {words}" in out
+        recorded = json.loads(Path("a.wav.json").read_text())["envelope"]
+        assert recorded["kind"] == kind and (recorded["values"] is not None) == (kind == "predicted")
+        code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
+        assert code == 0 and "the same bytes as before" in out, err
+
+
+def test_events_of_other_programs_and_no_picture_in_a_voice(foleygram, desk):
+    Path("labels.txt").write_text("0.100000\t0.100000\thit 0.3\n0.400000\t0.600000\tscratch 0.1\n")
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "labels.txt")[0] == 0
+    for options, message in ((("--voice",), "give --envelope FILE"), (("--voice", "--envelope", "own"), "give --envelope FILE")):
+        code, _, err = foleygram("generate", "clip.mp4", "-o", "b.wav", *options)
+        assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_a_prediction_without_events_says_so(foleygram, desk, predicting):
+    code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--model", predicting(False))
+    assert code == 0, err
+    assert "no event found in 7 frames" in out and "silent throughout" in out

@@ -4,11 +4,12 @@ from itertools import combinations
 import numpy as np
 import pytest
 import torch
-from tiny import CONFIG, tiny_model
+from tiny import CONFIG, TIMING, tiny_model
 
 from foleygram.errors import EnvelopeError, ModelError, UsageError
 from foleygram.hub.folder import read_tensors, write_tensors
 from foleygram.pipeline import LARGEST_SEED, FoleyGRAM, take_seed
+from foleygram.timing.motion import motions
 from foleygram.types import Audio, Clip, Envelope, Video, sample_count
 
 SUBSETS = ["".join(letters) for size in (1, 2, 3) for letters in combinations("AVT", size)]
@@ -110,6 +111,20 @@ def test_saved_and_loaded_it_is_the_same_model(model, clip, envelope, tmp_path):
     takes = [each.generate(clip, envelope, seed=3)[0].samples.tobytes() for each in (model, loaded)]
     assert takes[0] == takes[1]
     assert FoleyGRAM.from_pretrained == FoleyGRAM.load
+
+
+def test_a_model_with_a_predictor_keeps_it(tmp_path):
+    model = tiny_model(timing=True).place("cpu", "fp32")
+    folder = model.save(tmp_path / "tiny")
+    loaded = FoleyGRAM.from_pretrained(folder, "cpu", "fp32")
+    assert loaded.config.timing == TIMING and (folder / "timing.safetensors").exists()
+    random = np.random.default_rng(0)
+    frames = [(k / 15, random.integers(0, 256, (3, 24, 32), dtype=np.uint8)) for k in range(20)]
+    values = [each.timing.look(motions(iter(frames), TIMING.motion), 1.2).onset for each in (model, loaded)]
+    assert (values[0] == values[1]).all() and values[0].any()
+    (folder / "timing.safetensors").unlink()
+    with pytest.raises(ModelError, match="timing.safetensors: this weights file is absent"):
+        FoleyGRAM.load(folder)
 
 
 def test_saved_in_half_precision_it_is_half_the_size(model, tmp_path):

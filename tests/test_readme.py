@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from tiny import tiny_model
+
 from foleygram import generation, pipeline
 from foleygram.cli import main
 from foleygram.cli.app import command
@@ -22,11 +24,10 @@ COSTLY = ("foleygram train", "foleygram prepare", "foleygram benchmark", "foleyg
 
 
 @pytest.fixture
-def desk(tmp_path, monkeypatch, tiny_video, tiny_folder, clicks, moving_bar):
-    """The files that the README speaks of, and the tiny model as mini."""
+def desk(tmp_path, monkeypatch, tiny_video, clicks, moving_bar):
+    """The files that the README speaks of, and the tiny model with a predictor as mini."""
     models = tmp_path / "models"
-    models.mkdir()
-    (models / "mini").symlink_to(tiny_folder)
+    tiny_model(timing=True).save(models / "mini")
     for module in (pipeline, generation):
         monkeypatch.setattr(module, "MODELS", models)
     monkeypatch.chdir(tmp_path)
@@ -35,6 +36,7 @@ def desk(tmp_path, monkeypatch, tiny_video, tiny_folder, clicks, moving_bar):
     write_video(Path("other.mp4"), moving_bar(5), 5, clicks(1.0, [0.5]))
     write_audio(Path("guide.wav"), clicks(1.0, [0.2, 0.6]))
     write_audio(Path("ref.wav"), clicks(0.5, [0.1]))
+    write_audio(Path("voice.wav"), clicks(0.7, [0.1, 0.5]))
     Path("hits.csv").write_text("0.2,0.3\n0.7,0.1\n")
     return tmp_path
 
@@ -51,6 +53,16 @@ def test_cheap_commands_run(desk, capsys):
     for name in ("clip_foley.mp4", "hits.mp4", "borrowed.mkv", "takes_take3.wav", "softer.wav", "guide.csv", "guide.png"):
         assert Path(name).stat().st_size > 0
     assert Path("again.wav").read_bytes() == Path("takes_take2.wav").read_bytes()
+
+
+def test_the_commands_of_the_page_on_timing_run(desk, capsys):
+    page = (ROOT / "docs" / "timing.md").read_text()
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", page, re.DOTALL) for line in block.splitlines() if line]
+    assert len(lines) >= 10
+    for line in lines:
+        assert main(words(line)[1:]) == 0, f"{line}: {capsys.readouterr().err}"
+    for name in ("sounded.mp4", "guide.png", "edited.mp4", "notes.mid", "labels.txt", "both.png", "tapped.mp4"):
+        assert Path(name).stat().st_size > 0
 
 
 @pytest.mark.parametrize("line", [line for line in LINES if line.startswith(COSTLY)])

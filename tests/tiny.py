@@ -12,6 +12,11 @@ from foleygram.gram.encoder import GramConfig
 from foleygram.gram.text import BertConfig, Tokenizer
 from foleygram.gram.vision import EvaConfig
 from foleygram.pipeline import FoleyGRAM, FoleyGRAMConfig
+from foleygram.timing.motion import MotionConfig
+from foleygram.timing.network import TimingConfig
+
+TIMING = TimingConfig(motion=MotionConfig(long=32, short=24), stem=4, middle=4, top=4, width=8, hidden=8, dilations=(1,))
+"""Of a predictor, for tests that need one."""
 
 PIECES = "[PAD] [UNK] [CLS] [SEP] [MASK] a person hits scratches steps metal wood on with wooden stick once times .".split()
 
@@ -34,11 +39,12 @@ CONFIG = FoleyGRAMConfig(
 )
 
 
-def tiny_model(seed: int = 0) -> FoleyGRAM:
-    """Random weights, none of them zero, so that every input moves the result."""
+def tiny_model(seed: int = 0, timing: bool = False) -> FoleyGRAM:
+    """Random weights, none of them zero, so that every input moves the result. ``timing``: with a predictor."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = FoleyGRAM(CONFIG, Tokenizer("\n".join(PIECES), CONFIG.gram.text))
+        config = CONFIG.replace(timing=TIMING if timing else None)
+        model = FoleyGRAM(config, Tokenizer("\n".join(PIECES), CONFIG.gram.text))
         with torch.no_grad():
             for parameter in model.parameters():
                 if not parameter.any():

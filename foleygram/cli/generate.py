@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from foleygram.cli.options import Device, Dtype, Force, Json, Model
+from foleygram.cli.options import Device, Dtype, Force, Json, Model, Voice
 from foleygram.cli.progress import progress
 
 Video = Annotated[Path | None, typer.Argument(help="The video to be sounded.")]
@@ -18,7 +18,10 @@ Out = Annotated[
 ]
 Envelope = Annotated[
     str | None,
-    typer.Option(help="When it sounds: own (the video's sound), a sound or video, a CSV of seconds,amplitude, a list of hits."),
+    typer.Option(
+        help="When it sounds: own (the video's sound), a sound or video, a CSV of seconds,amplitude, a list of hits, labels, "
+        "markers, MIDI. [default: predicted from the picture]"
+    ),
 ]
 Text = Annotated[str | None, typer.Option(help="What it sounds like, in words.")]
 Sound = Annotated[str | None, typer.Option("--audio", help="What it sounds like: a reference sound, or own.")]
@@ -41,6 +44,7 @@ def generate(
     video: Video = None,
     out: Out = None,
     envelope: Envelope = None,
+    voice: Voice = False,
     text: Text = None,
     audio: Sound = None,
     video_ref: Picture = None,
@@ -69,7 +73,7 @@ def generate(
 
     request = Request(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
-        force, again,
+        force, again, voice or None,
     )  # fmt: skip
     with progress() as on_progress:
         report = library(request, on_progress, announce)

@@ -78,6 +78,7 @@ class WeightsSources(Config):
     autoencoder: WeightsSource | None = None
     transformer: WeightsSource | None = None
     control_net: WeightsSource | None = None
+    timing: WeightsSource | None = None
 
 
 def cache_folder() -> Path:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import io
+import errno
+import struct
 from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,9 +14,11 @@ from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.container import find_picture, frames_of, open_media, sound_of
 from foleygram.media.timeline import shown_frames
 from foleygram.output import whole_file
-from foleygram.types import SAMPLE_RATE, Audio
+from foleygram.types import SAMPLE_RATE, Audio, Sound, parts_of
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from av import AudioFrame
 
 GAP_SECONDS = 0.05
@@ -142,22 +145,66 @@ def read_audio(path: Path, rate: int | None = SAMPLE_RATE, stream: int = 0) -> A
         raise MediaError(f"{path}: {error}") from None
 
 
-def quantised(samples: np.ndarray, bits: int) -> np.ndarray:
+def quantised(samples: np.ndarray, bits: int, random: np.random.Generator) -> np.ndarray:
     """``samples`` float32 [channel, sample] in +-1 as int32 [sample, channel] in the upper ``bits`` bits, clipped.
 
-    At 16 bits with triangular dither of +-1 step, so that a quiet tail fades into noise instead of distortion; the dither
-    is the same in every run. 24 bits hold a float32 signal as it is.
+    At 16 bits with triangular dither of +-1 step from ``random``, so that a quiet tail fades into noise instead of
+    distortion. 24 bits hold a float32 signal as it is.
     """
     scale = float(1 << (bits - 1))
     steps = samples.T.astype(np.float64) * scale
     if bits == 16:
-        random = np.random.default_rng(0)
         steps += random.random(steps.shape) - random.random(steps.shape)
     return np.clip(np.round(steps), -scale, scale - 1).astype(np.int32) << (32 - bits)
 
 
-def write_audio(path: Path, audio: Audio, subtype: str = "PCM_24", force: bool = False) -> None:
-    """Writes .wav or .flac, chosen by the name; whole or not at all.
+class Witness:
+    """A file that remembers the first failure of the disk: libsndfile, which calls it, does not tell a full disk from
+    other failures."""
+
+    def __init__(self, file: BinaryIO):
+        self.file, self.error = file, None
+        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+
+    def write(self, content: bytes) -> int:
+        if self.error is None:
+            try:
+                return self.file.write(content)
+            except OSError as error:
+                self.error = error
+        return 0
+
+
+def write_pcm(file: BinaryIO, sound: Sound, kind: str, subtype: str) -> None:
+    """WAV or FLAC of whole numbers, part by part. Raises OSError for a full disk."""
+    import soundfile
+
+    witness, random = Witness(file), np.random.default_rng(0)  # the dither is the same in every run
+    try:
+        with soundfile.SoundFile(witness, "w", sound.rate, sound.channels, subtype, format=kind) as target:
+            for part in parts_of(sound):
+                target.write(quantised(part, SUBTYPES[subtype], random))
+    except (AssertionError, soundfile.LibsndfileError):
+        if witness.error is None:
+            raise
+    if witness.error is not None:
+        raise witness.error
+
+
+def write_float(file: BinaryIO, sound: Sound) -> None:
+    """WAV of float32, part by part. By hand: libsndfile would write the time of day into the file (PEAK chunk)."""
+    frame, size = 4 * sound.channels, 4 * sound.channels * sound.count
+    layout = struct.pack("<HHIIHHH", 3, sound.channels, sound.rate, frame * sound.rate, frame, 32, 0)
+    head = b"WAVEfmt " + struct.pack("<I", len(layout)) + layout + b"fact" + struct.pack("<II", 4, sound.count)
+    if len(head) + 8 + size > 0xFFFFFFFF:
+        raise OSError(errno.EFBIG, "a .wav holds 4 GB")
+    file.write(b"RIFF" + struct.pack("<I", len(head) + 8 + size) + head + b"data" + struct.pack("<I", size))
+    for part in parts_of(sound):
+        file.write(np.ascontiguousarray(part.T, dtype="<f4").tobytes())
+
+
+def write_audio(path: Path, audio: Sound, subtype: str = "PCM_24", force: bool = False) -> None:
+    """Writes .wav or .flac, chosen by the name; whole or not at all, part by part.
 
     ``subtype``: PCM_16, PCM_24 or FLOAT (.wav only). ``force``: an existing file may be replaced.
     Raises UsageError for another subtype, MediaError for a sound without samples, OutputError where the file cannot lie.
@@ -170,18 +217,10 @@ def write_audio(path: Path, audio: Audio, subtype: str = "PCM_24", force: bool =
         raise UsageError(f"a sound is written as {', '.join(SUBTYPES)}, not '{subtype}'")
     if kind == "FLAC" and subtype == "FLOAT":
         raise UsageError("a .flac holds PCM_16 or PCM_24, not FLOAT; choose one of them or a .wav")
-    if audio.samples.shape[1] == 0 or audio.channels == 0:
+    if audio.count == 0 or audio.channels == 0:
         raise MediaError(f"{path}: there is no sound to write, it has no samples")
-    # Encoded in memory: libsndfile's own writing does not tell a full disk from other failures.
-    encoded = io.BytesIO()
-    if subtype == "FLOAT":
-        from scipy.io import wavfile  # libsndfile would write the time of day into the file (PEAK chunk)
-
-        wavfile.write(encoded, audio.rate, audio.samples.T)
-    else:
-        import soundfile
-
-        data = quantised(audio.samples, SUBTYPES[subtype])
-        soundfile.write(encoded, data, audio.rate, format=kind, subtype=subtype)
-    with whole_file(path, force) as temporary:
-        temporary.write_bytes(encoded.getbuffer())
+    with whole_file(path, force) as temporary, temporary.open("r+b") as file:
+        if subtype == "FLOAT":
+            write_float(file, audio)
+        else:
+            write_pcm(file, audio, kind, subtype)

@@ -11,7 +11,7 @@ from foleygram.media.container import open_media, packets_of, picture_of
 from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed, is_failure_of_disk
 from foleygram.media.timeline import read_timeline
 from foleygram.output import check_output, whole_file
-from foleygram.types import Audio
+from foleygram.types import Sound
 
 if TYPE_CHECKING:
     from av import Packet, VideoStream
@@ -21,7 +21,7 @@ EDITABLE = ("mp4", "mov")
 """Containers whose edit list can hide frames that are needed for decoding only."""
 
 
-def mux(video: Path, audio: Audio, out: Path, force: bool = False) -> None:
+def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
     """Writes ``out``: the picture of ``video``, its packets untouched, with ``audio`` as the only sound, both from time 0.
 
     The container follows the name of ``out`` (.mp4 .m4v .mov .mkv .webm), the codec of the sound follows the container

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from foleygram.errors import MediaError, OutputError
-from foleygram.types import SAMPLE_RATE, Audio
+from foleygram.types import SAMPLE_RATE, Audio, Sound, parts_of
 
 if TYPE_CHECKING:
     from av.container import OutputContainer
@@ -48,24 +49,32 @@ def encoding_failed(path: Path, error: Exception) -> Exception:
     return OutputError(f"{path}: cannot be encoded ({error.strerror}); convert the video to H.264 first")
 
 
+def stereo_parts(sound: Sound, rate: int) -> Iterator[np.ndarray]:
+    """The sound at ``rate`` Hz from front to back, float32 [2, sample]."""
+    import soxr
+
+    stream = None if sound.rate == rate else soxr.ResampleStream(sound.rate, rate, 2, quality="VHQ")
+    done = 0
+    for part in parts_of(sound):
+        done += part.shape[1]
+        part = Audio(part, sound.rate).stereo().samples
+        yield part if stream is None else stream.resample_chunk(np.ascontiguousarray(part.T), last=done == sound.count).T
+
+
 class Soundtrack:
-    """Encodes a whole Audio into ``container``: stereo, AAC 256 kbit/s, FLAC 24 bit or Opus by the container's kind.
+    """Encodes a whole sound into ``container``, read part by part: stereo, AAC 256 kbit/s, FLAC 24 bit or Opus by the container's kind.
 
     The track begins at time 0 and holds exactly the samples given (at 48 kHz for Opus); the delay of the encoder is
     declared in the container, so that players skip it. Raises MediaError for a sound without samples.
     """
 
-    def __init__(self, container: OutputContainer, audio: Audio):
-        import soxr
-
-        if audio.samples.shape[1] == 0 or audio.channels == 0:
+    def __init__(self, container: OutputContainer, audio: Sound):
+        if audio.count == 0 or audio.channels == 0:
             raise MediaError("there is no sound to lay under the picture, it has no samples")
         self.codec = CODECS[container.format.name]
         self.rate = RATES[self.codec]
-        samples = audio.stereo().samples
-        if audio.rate != self.rate:
-            samples = np.ascontiguousarray(soxr.resample(samples.T, audio.rate, self.rate, quality="VHQ").T)
-        self.samples = samples
+        self.parts = stereo_parts(audio, self.rate)
+        self.held = np.zeros((2, 0), np.float32)  # read and not yet encoded
         self.position = 0  # samples encoded so far
         self.container = container
         self.stream = container.add_stream(self.codec, rate=self.rate)
@@ -74,11 +83,17 @@ class Soundtrack:
         if self.codec in BIT_RATES:
             self.stream.bit_rate = BIT_RATES[self.codec]
 
-    def encode(self, count: int) -> None:
-        """The next ``count`` samples."""
+    def take(self, count: int) -> np.ndarray:
+        """The next ``count`` samples, fewer at the end, float32 [2, sample]."""
+        while self.held.shape[1] < count and (part := next(self.parts, None)) is not None:
+            self.held = np.concatenate([self.held, part], axis=1)
+        part, self.held = self.held[:, :count], self.held[:, count:]
+        return part
+
+    def encode(self, part: np.ndarray) -> None:
+        """The samples that follow, float32 [2, sample]."""
         from av import AudioFrame
 
-        part = self.samples[:, self.position : self.position + count]
         if self.codec == "aac":
             frame = AudioFrame.from_ndarray(np.ascontiguousarray(part), format="fltp", layout="stereo")
         elif self.codec == "libopus":
@@ -94,8 +109,8 @@ class Soundtrack:
     def reach(self, seconds: float) -> None:
         """Encodes up to ``seconds``, so that sound and picture lie close together in the file."""
         size = self.stream.codec_context.frame_size or 1024
-        while self.position < min(seconds * self.rate, self.samples.shape[1]):
-            self.encode(size)
+        while self.position < seconds * self.rate and (part := self.take(size)).size:
+            self.encode(part)
 
     def finish(self) -> None:
         """Encodes the rest and what the encoder still holds back."""

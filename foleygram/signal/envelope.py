@@ -12,7 +12,7 @@ from foleygram.errors import EnvelopeError, UsageError
 from foleygram.output import whole_text
 from foleygram.signal.resample import resample
 from foleygram.signal.table import Table, read_table
-from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope, sample_count
+from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope, Sound, parts_of, sample_count
 
 DENSE_SECONDS = 0.05
 """Two columns without a header are an amplitude curve where the median step between rows is at most this, else hits."""
@@ -39,17 +39,32 @@ def windowed_rms(power: np.ndarray) -> np.ndarray:
     padded = np.pad(power, (0, -len(power) % ENVELOPE_HOP))
     own = padded.reshape(-1, ENVELOPE_HOP).sum(axis=1)
     blocks[before : before + len(own)] = own
+    return rms_of_blocks(blocks)
+
+
+def rms_of_blocks(blocks: np.ndarray) -> np.ndarray:
+    """Eq. 5 from the sums of power over h samples each, float64 [step - 1 + W/h], half a window of them before the first."""
+    per_window = ENVELOPE_WINDOW // ENVELOPE_HOP
     windows = np.lib.stride_tricks.sliding_window_view(blocks, per_window)
     return np.sqrt(windows.sum(axis=1) / ENVELOPE_WINDOW)
 
 
-def extract_envelope(audio: Audio) -> Envelope:
+def extract_envelope(audio: Sound) -> Envelope:
     """Eq. 5 with W 512 and h 128 on the mean of the channels at 44.1 kHz; equal to librosa.feature.rms(frame_length=512,
     hop_length=128, center=True). Raises EnvelopeError for a sound without samples."""
-    if audio.samples.shape[1] == 0:
+    if audio.count == 0:
         raise EnvelopeError("the sound has no samples, so there is no envelope; give a longer sound")
-    mono = resample(Audio(audio.mono()[None], audio.rate), SAMPLE_RATE).samples[0]
-    return Envelope(windowed_rms(mono.astype(np.float64) ** 2))
+    if audio.rate != SAMPLE_RATE:
+        audio = resample(Audio(audio.part(0, audio.count).mean(axis=0)[None], audio.rate), SAMPLE_RATE)
+    steps, half = 1 + audio.count // ENVELOPE_HOP, ENVELOPE_WINDOW // ENVELOPE_HOP // 2
+    blocks = np.zeros(steps - 1 + 2 * half)
+    place = half
+    for part in parts_of(audio):  # whole hops but for the last, and never a float64 of the whole
+        power = part.mean(axis=0).astype(np.float64) ** 2
+        own = np.pad(power, (0, -len(power) % ENVELOPE_HOP)).reshape(-1, ENVELOPE_HOP).sum(axis=1)
+        blocks[place : place + len(own)] = own[: len(blocks) - place]
+        place += len(own)
+    return Envelope(rms_of_blocks(blocks))
 
 
 def envelope_from_hits(

@@ -14,7 +14,7 @@ import numpy as np
 from foleygram.config import Config
 from foleygram.errors import UsageError
 from foleygram.signal.onsets import envelope_onsets
-from foleygram.timing.track import nearest
+from foleygram.timing.track import OnsetTrack, nearest
 from foleygram.types import Envelope
 
 
@@ -44,14 +44,9 @@ def edit(
 ) -> Envelope:
     """The envelope after all of ``edits``. ``frame_times``: presentation times of the picture's frames (s), needed by
     ``snap`` and ``shift_frames``; ``other``: the envelope to mix in. Raises UsageError."""
-    needs_frames = edits.snap or edits.shift_frames
-    if needs_frames and (frame_times is None or len(frame_times) == 0):
-        raise UsageError("frames are counted in a picture; give a video to snap to frames or to shift by frames")
+    later = delay(edits, frame_times)
     if edits.snap:
         envelope = snap(envelope, frame_times)
-    later = edits.shift_ms / 1000
-    if edits.shift_frames:
-        later += edits.shift_frames * frame_step(frame_times)
     if later:
         envelope = shift(envelope, later)
     if edits.gate:
@@ -67,6 +62,39 @@ def edit(
     if other is not None:
         envelope = mix(envelope, scale(other, edits.mix_gain), edits.mix)
     return envelope
+
+
+def edit_track(
+    track: OnsetTrack, edits: EnvelopeEdits, frame_times: np.ndarray | None = None, other: OnsetTrack | None = None
+) -> OnsetTrack:
+    """The events after all of ``edits``, in the same order: exact where ``edit`` can only stretch a curve.
+
+    The gate removes weaker events; a muted range those that begin in it, and it ends a scratch that reaches into it; attack,
+    decay and smoothing say nothing of when. Mixing joins both lists, whatever ``mix`` is. Raises UsageError."""
+    later = delay(edits, frame_times)
+    if edits.snap:
+        track = track.snapped(frame_times)
+    if later:
+        track = track.shifted(later)
+    events = [event for event in track.events if event.strength >= checked("gate", edits.gate)]
+    events = list(OnsetTrack(tuple(events)).scaled(checked("scale", edits.scale)).events)
+    for start, end in edits.mute:
+        check_range(start, end)
+        events = [event for event in events if not start <= event.seconds < end]
+        events = [
+            replace(event, duration=start - event.seconds) if event.seconds < start < event.seconds + event.duration else event
+            for event in events
+        ]
+    if other is not None:
+        events += other.scaled(edits.mix_gain).events
+    return OnsetTrack(tuple(events))
+
+
+def delay(edits: EnvelopeEdits, frame_times: np.ndarray | None) -> float:
+    """s by which ``edits`` shift. Raises UsageError where frames are counted but not known."""
+    if (edits.snap or edits.shift_frames) and (frame_times is None or len(frame_times) == 0):
+        raise UsageError("frames are counted in a picture; give a video (--film) or a rate (--snap-fps), or shift by milliseconds")
+    return edits.shift_ms / 1000 + (edits.shift_frames * frame_step(frame_times) if edits.shift_frames else 0.0)
 
 
 def checked(name: str, value: float, low: float = 0.0) -> float:
@@ -150,10 +178,15 @@ def snap(envelope: Envelope, frame_times: np.ndarray) -> Envelope:
     return replace(envelope, values=envelope.at(source))
 
 
-def mute(envelope: Envelope, start: float, end: float, fade: float = 0.005) -> Envelope:
-    """Silent from ``start`` to ``end`` s, with fades of ``fade`` s outside. Raises UsageError where the end is not later."""
+def check_range(start: float, end: float) -> None:
+    """Raises UsageError unless ``end`` is later than ``start`` (s)."""
     if not (math.isfinite(start) and math.isfinite(end) and end > start):
         raise UsageError(f"a range to mute goes from an earlier to a later time, not from {start:g} to {end:g} s")
+
+
+def mute(envelope: Envelope, start: float, end: float, fade: float = 0.005) -> Envelope:
+    """Silent from ``start`` to ``end`` s, with fades of ``fade`` s outside. Raises UsageError where the end is not later."""
+    check_range(start, end)
     distance = np.maximum(start - envelope.times, envelope.times - end)
     return replace(envelope, values=envelope.values * np.clip(distance / max(fade, 1e-6), 0, 1))
 

@@ -31,6 +31,21 @@ def suffix_of(path: Path) -> str | None:
     return suffix if suffix in SUFFIXES else None
 
 
+def holds_events(path: Path) -> bool:
+    """Whether a file is a list of events in a format of its own, by its name and, for .csv and .txt, by its first line: our
+    named columns, Reaper's table, or Audacity's start, end and text between tabs. Plain tables of numbers are not."""
+    suffix = suffix_of(path)
+    if suffix not in (".csv", ".txt"):
+        return suffix is not None
+    with Path(path).open("rb") as file:
+        head = file.read(4096).decode("utf-8-sig", errors="replace")
+    first = next((line for line in head.splitlines() if line.strip()), "")
+    if suffix == ".txt":
+        return first.count("\t") >= 2
+    names = [cell.strip().lower() for cell in first.split(",")]
+    return names[:3] == ["#", "name", "start"] or bool({"kind", "duration"} & set(names))
+
+
 def write_track(path: Path, track: OnsetTrack, force: bool = False) -> None:
     """Writes a track in the format that the name ends with, whole or not at all; a ``.csv`` is ours, named columns.
 

@@ -44,11 +44,13 @@ class Prediction:
 
     def describe(self) -> str:
         """One line for people."""
+        seen = f"{self.frames} frame{'s' * (self.frames != 1)}"
         if self.silent:
-            return f"no event found in {self.frames} frames: the predicted envelope is silent; place events by hand"
+            return f"no event found in {seen}: the predicted envelope is silent; place events by hand"
         hits = sum(event.kind == "hit" for event in self.track.events)
-        parts = [f"{count} {name}{'es' if name == 'scratch' and count > 1 else 's' if count > 1 else ''}" for count, name in ((hits, "hit"), (len(self.track) - hits, "scratch")) if count]
-        return f"{' and '.join(parts)} predicted from {self.frames} frames, the first at {self.track.times[0]:.2f} s"
+        counts = ((hits, "hit", "hits"), (len(self.track) - hits, "scratch", "scratches"))
+        parts = [f"{count} {many if count > 1 else one}" for count, one, many in counts if count]
+        return f"{' and '.join(parts)} predicted from {seen}, the first at {self.track.times[0]:.2f} s"
 
 
 def held(stream: Iterable[Motion], seconds: float) -> Iterator[Motion]:

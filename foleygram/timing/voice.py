@@ -43,7 +43,7 @@ def envelope_from_voice(audio: Audio, config: VoiceConfig | None = None) -> Enve
         raise EnvelopeError("nothing in the guide stands out of its noise; record it again, nearer to the microphone")
     threshold = loudest * 10 ** (-config.range_db / 20)
     # a recording that sounds throughout (a hum without a pause) has no room to measure
-    if room < loudest * 10 ** (-config.floor_db * 1.5 / 20):
+    if room < loudest * 10 ** (-config.floor_db * 1.25 / 20):
         threshold = max(threshold, room * 10 ** (config.floor_db / 20))
     gated = gate(raw, threshold, release=0.01)
     return replace(gated, values=config.peak * (gated.values / loudest) ** config.expand)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import torch
 
+from foleygram.config import read_json
 from foleygram.data.features import read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.data.shards import open_shards
@@ -20,7 +21,7 @@ from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_json
 from foleygram.hub.layouts import check_shapes
-from foleygram.pipeline import GRAM_FILES, assign, build_autoencoder, float_state, pick_device
+from foleygram.pipeline import GRAM_FILES, FoleyGRAMConfig, assign, build_autoencoder, float_state, pick_device
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
@@ -56,8 +57,15 @@ class Workshop:
         self.valid = read_manifest(data, "validation")
         self.scenes = read_scenes(data.parent / "scenes.jsonl")
         # A run on another's stages is a control experiment, which is always told the timing: it has no predictor.
-        model = recipe.model if self.base is None else recipe.model.replace(timing=None)
-        write_json(out / "config.json", model.model_dump(mode="json"))
+        self.write_config(recipe.model.timing if self.base is None else None)
+
+    def write_config(self, timing: TimingConfig | None) -> None:
+        """The model's config. It names the predictor from when its weights are there, so that a run without it is a model
+        all the same, and a later stage does not lose one that was trained without being in the recipe."""
+        path, trained = self.out / "config.json", (self.out / "timing.safetensors").exists()
+        if trained and timing is None and path.exists():
+            timing = read_json(FoleyGRAMConfig, path).timing
+        write_json(path, self.recipe.model.replace(timing=timing if trained else None).model_dump(mode="json"))
 
     def sounds(self, records: Sequence[ClipRecord]):
         return clip_sounds(records, self.cache, self.recipe.model.seconds)
@@ -226,7 +234,7 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
 
 
 def train_timing(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
-    """The predictor of envelopes from pictures (training/timing.py); needs no other stage."""
+    """The predictor of envelopes from pictures (training/timing.py); needs no other stage. The run's model then has it."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
     model = EnvelopePredictor(recipe.model.timing or TimingConfig())
@@ -234,4 +242,7 @@ def train_timing(recipe: Recipe, data: Path, out: Path, stop_after: int | None =
     chosen = shop.train[: recipe.timing.clips], shop.valid[: recipe.timing.valid_clips]
     train, valid = (load_clips(records, shop.scenes, textures, shop.cache, recipe.seed, model.config) for records in chosen)
     stage = TimingStage(model, recipe.timing, train, valid, recipe.seed, out)
-    return run(stage, recipe.timing.loop, out / "training" / "timing", stop_after)
+    try:
+        return run(stage, recipe.timing.loop, out / "training" / "timing", stop_after)
+    finally:  # after Ctrl-C too, what was learned is exported
+        shop.write_config(model.config)

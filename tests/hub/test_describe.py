@@ -100,3 +100,23 @@ def test_codecs_are_asked_of_the_library():
     codecs = available_codecs()
     assert set(codecs.reads) | {name.removeprefix("reading ") for name in codecs.lacks} >= {"h264", "aac", "flac"}
     assert codecs.version.count(".") == 2
+
+
+def test_a_predictor_is_listed_and_missed(tmp_path, monkeypatch):
+    from tiny import tiny_model
+
+    from foleygram import doctor as module
+    from foleygram import pipeline
+
+    folder = tiny_model(timing=True).save(tmp_path / "tiny")
+    report = describe_model(folder)
+    last = report.components[-1]
+    assert (last.name, last.kind, last.present) == ("timing", "EnvelopePredictor", True) and last.parameters > 100
+    assert tuple(part.name for part in report.components) == (*PARTS, "timing")
+    monkeypatch.setattr(pipeline, "MODELS", tmp_path)
+    (state,) = module.model_states()
+    assert "timing" in state.present and not state.missing
+    (folder / "timing.safetensors").unlink()
+    assert [name for name, _ in module.model_states()[0].missing] == ["timing"]
+    tiny_model().save(folder)
+    assert not module.model_states()[0].missing

@@ -6,18 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from tiny import TIMING
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Event, Scene
 from foleygram.errors import DataError
 from foleygram.media.audio import write_audio
-from foleygram.timing.motion import MotionConfig
-from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.loop import LoopConfig, run
 from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips
 
-CONFIG = TimingConfig(motion=MotionConfig(long=32, short=24), stem=4, middle=4, top=4, width=8, hidden=8, dilations=(1,))
+CONFIG = TIMING
 
 
 def scene(number: int) -> Scene:
@@ -114,28 +113,42 @@ def test_stage_learns_resumes_and_exports(loaded, tmp_path, monkeypatch):
     assert (tmp_path / "timing.safetensors").exists()
 
 
-def test_verb(clips, tmp_path):
-    """``train timing`` from a recipe file to a weights file."""
+@pytest.mark.parametrize("named", [True, False], ids=["in the recipe", "not in the recipe"])
+def test_verb(clips, tmp_path, monkeypatch, named):
+    """``train timing`` from a recipe file to a predictor in the model of the run, which later stages leave there."""
     import json
 
     import yaml
 
     pytest.importorskip("accelerate")
-    from tiny import CONFIG as TINY
-
-    from foleygram.data.manifest import write_manifest
-    from foleygram.training.train import train
-
-    records, scenes, folder = clips
     from dataclasses import asdict, replace
 
+    from tiny import CONFIG as TINY
+    from tiny import tiny_model
+
+    from foleygram.data.manifest import write_manifest
+    from foleygram.pipeline import FoleyGRAM
+    from foleygram.training import stages
+    from foleygram.training.recipe import read_recipe
+    from foleygram.training.train import train
+
+    monkeypatch.setattr("foleygram.training.curve.draw_curve", lambda *_: None)
+    monkeypatch.setattr(stages, "TimingConfig", lambda: CONFIG)  # the default is not tiny
+    records, scenes, folder = clips
     split = [replace(record, split="validation" if record.id == "clip2" else "train") for record in records]
     data = write_manifest(folder / "clips.jsonl", split)
     Path(folder / "scenes.jsonl").write_text("".join(json.dumps(asdict(scene)) + "\n" for scene in scenes.values()))
     recipe = {
-        "model": {**TINY.model_dump(mode="json"), "timing": CONFIG.model_dump(mode="json")},
+        "model": {**TINY.model_dump(mode="json"), "timing": CONFIG.model_dump(mode="json") if named else None},
         "timing": {"frames": 16, "loop": {"steps": 1, "batch": 2, "precision": "no"}},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    report = train("timing", tmp_path / "recipe.yaml", data, tmp_path / "run")
-    assert report.steps == 1 and (tmp_path / "run" / "timing.safetensors").exists()
+    run_folder = tmp_path / "run"
+    tiny_model().save(run_folder)  # what the other stages made
+    content = read_recipe(tmp_path / "recipe.yaml")
+    stages.Workshop(content, data, run_folder)
+    assert FoleyGRAM.load(run_folder, "cpu", "fp32").timing is None  # a model before the predictor is trained
+    report = train("timing", tmp_path / "recipe.yaml", data, run_folder)
+    assert report.steps == 1
+    stages.Workshop(content, data, run_folder)
+    assert FoleyGRAM.load(run_folder, "cpu", "fp32").config.timing == CONFIG

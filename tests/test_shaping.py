@@ -1,0 +1,215 @@
+"""The verb ``envelope``: every form in, every edit, every form out, by the real command line."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from foleygram.cli import main
+from foleygram.guide import read_file
+from foleygram.media.audio import write_audio
+from foleygram.media.video import write_video
+from foleygram.timing.exchange import as_reaper_csv, read_track, write_track
+from foleygram.timing.track import OnsetEvent, OnsetTrack
+from foleygram.types import Audio
+
+TRACK = OnsetTrack((OnsetEvent(0.25, 0.3), OnsetEvent(0.81, 0.1, "scratch", 0.4), OnsetEvent(1.5, 0.02)))
+
+
+@pytest.fixture
+def foleygram(capsys):
+    """Runs ``foleygram envelope`` in this process: (exit code, report or None, err)."""
+
+    def run(*arguments):
+        code = main(["envelope", *[str(argument) for argument in arguments], "--json"])
+        out, err = capsys.readouterr()
+        return code, json.loads(out) if out else None, err
+
+    return run
+
+
+@pytest.fixture
+def desk(tmp_path, monkeypatch, clicks, moving_bar):
+    """clip.mp4 (1.2 s at 10 fps, clicks at 0.27 and 0.77 s), silent.mp4, guide.wav, track.json."""
+    monkeypatch.chdir(tmp_path)
+    write_video(Path("clip.mp4"), moving_bar(12), 10, clicks(1.2, [0.27, 0.77]))
+    write_video(Path("silent.mp4"), moving_bar(12), 10)
+    write_audio(Path("guide.wav"), clicks(1.0, [0.2, 0.6]))
+    write_track(Path("track.json"), TRACK)
+    return tmp_path
+
+
+def times(report) -> list[float]:
+    return [seconds for seconds, _ in report["onsets"]]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".txt", ".rpp", ".mid"])
+def test_events_in_every_form_lead_to_every_other(foleygram, desk, suffix):
+    code, report, err = foleygram("track.json", "-o", f"a{suffix}", "--events", "--shift-ms", 12.5)
+    assert code == 0, err
+    code, report, err = foleygram(f"a{suffix}", "-o", "b.json", "--shift-ms", -12.5, "--scale-db", 0)
+    assert code == 0, err
+    back = read_track(Path("b.json"))
+    np.testing.assert_allclose(back.times, TRACK.times, atol=6e-4)
+    np.testing.assert_allclose(back.strengths, TRACK.strengths, rtol=0.1)
+    assert [event.kind for event in back.events] == ["hit", "scratch", "hit"] and report["kind"] == "table"
+    assert back.events[1].duration == pytest.approx(0.4, abs=1e-3)
+
+
+def test_markers_of_reaper_s_manager_and_plain_hits_are_read(foleygram, desk):
+    Path("markers.csv").write_text(as_reaper_csv(TRACK))
+    Path("hits.csv").write_text("seconds,strength\n0.25,0.3\n0.81,0.1\n1.5,0.02\n")
+    for name in ("markers.csv", "hits.csv"):
+        code, report, _ = foleygram(name)
+        assert code == 0 and times(report) == pytest.approx(TRACK.times, abs=1e-6)
+
+
+def test_a_csv_is_a_curve_unless_events_are_asked_for(foleygram, desk):
+    assert foleygram("track.json", "-o", "a.csv")[0] == 0
+    assert Path("a.csv").read_text().startswith("seconds,amplitude\n")
+    assert foleygram("track.json", "-o", "b.csv", "--events")[0] == 0
+    assert Path("b.csv").read_text().startswith("seconds,strength,kind,duration\n")
+
+
+def test_a_sound_becomes_events(foleygram, desk):
+    code, report, _ = foleygram("guide.wav", "-o", "a.mid")
+    assert code == 0 and times(report) == pytest.approx([0.2, 0.6], abs=0.01)
+    assert read_track(Path("a.mid")).times == pytest.approx(times(report), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        (("--shift-ms", 40), [0.31, 0.81]),
+        (("--shift-frames", -1), [0.17, 0.67]),
+        (("--snap",), [0.3, 0.8]),
+        (("--snap-fps", 4), [0.25, 0.75]),
+        (("--snap-fps", 5, "--shift-ms", 100), [0.3, 0.9]),
+        (("--mute", "0.2-0.5"), [0.77]),
+        (("--mute", "0:00.7-0:01"), [0.27]),
+        (("--mute", "0.2-0.5", "--mute", "0.7-1.2"), []),
+        (("--mix", "guide.wav", "--mix-as", "loudest"), [0.2, 0.27, 0.6, 0.77]),
+        (("--mix", "guide.wav", "--weight", 0), [0.27, 0.77]),
+        (("--shift-ms", 1190), []),
+    ],
+)
+def test_edits_of_a_sound(foleygram, desk, options, expected):
+    code, report, err = foleygram("clip.mp4", *options)
+    assert code == 0, err
+    assert times(report) == pytest.approx(expected, abs=0.013)
+    assert report["seconds"] == pytest.approx(1.2, abs=0.003) and report["edits"]
+
+
+def test_edits_of_events_are_exact(foleygram, desk):
+    line = ("--snap-fps", 25, "--shift-frames", 2, "--gate-db", -30, "--scale-db", 6.0206, "--mute", "1.0-1.1")
+    code, report, err = foleygram("track.json", *line, "-o", "a.csv")
+    assert code == 0, err
+    events = report["events"]
+    # 0.25 and 0.81 lie in the middle of frames: of two equally near the earlier
+    assert [event["seconds"] for event in events] == pytest.approx([0.24 + 0.08, 0.80 + 0.08])
+    assert [event["strength"] for event in events] == pytest.approx([0.6, 0.2], rel=1e-3)
+    assert events[1]["duration"] == pytest.approx(0.12)
+    assert report["edits"] == ["snapped to 25 frames/s", "shifted by +2 frames", "gated at -30 dB", "+6.0206 dB", "muted 1-1.1 s"]
+    curve = read_file(Path("a.csv"))
+    assert curve.envelope.at(np.array([0.2, 0.33, 1.05]))[[0, 2]].max() < 1e-3 < curve.envelope.at(np.array([0.33]))[0]
+
+
+def test_levels(foleygram, desk):
+    plain, louder, gated, long, soft, smooth = (
+        foleygram("guide.wav", *options, "-o", f"{number}.csv")[1]
+        for number, options in enumerate(
+            ((), ("--scale-db", 6), ("--gate-db", 0), ("--decay-ms", 300), ("--attack-ms", 40), ("--smooth-ms", 80))
+        )
+    )
+    assert louder["peak"] == pytest.approx(plain["peak"] * 10**0.3, rel=1e-4)
+    assert gated["peak"] == 0 and "silent throughout" in gated["notes"][0] and not gated["onsets"]
+    after = [read_file(Path(f"{number}.csv")).envelope.at(np.array([0.5]))[0] for number in (0, 3)]
+    assert after[1] > 5 * after[0] + 0.01
+    assert soft["peak"] < 0.9 * plain["peak"] and smooth["peak"] < 0.9 * plain["peak"]
+    assert long["peak"] == pytest.approx(plain["peak"], rel=1e-4)
+
+
+def test_the_film_gives_length_frames_and_strip(foleygram, desk):
+    code, report, err = foleygram("guide.wav", "--film", "silent.mp4", "--snap", "--picture", "a.png", "-o", "a.json")
+    assert code == 0, err
+    assert report["seconds"] == pytest.approx(1.2, abs=0.003) and Path("a.png").read_bytes().startswith(b"\x89PNG")
+    assert times(report) == pytest.approx([0.2, 0.6], abs=0.013)
+    assert foleygram("guide.wav", "--seconds", 3)[1]["seconds"] == pytest.approx(3, abs=0.003)
+
+
+def test_nothing_moved_later_is_cut_off_where_no_film_says_the_length(foleygram, desk):
+    code, report, _ = foleygram("track.json", "--shift-ms", 5000)
+    assert code == 0 and times(report) == pytest.approx(TRACK.times + 5) and not report["notes"]
+    code, report, _ = foleygram("track.json", "--shift-ms", -300)
+    assert times(report) == pytest.approx(TRACK.times[1:] - 0.3) and "1 event(s) were moved out" in report["notes"][0]
+
+
+def test_a_tapped_recording(foleygram, desk, clicks):
+    taps = clicks(2.0, [0.5, 1.2])
+    noise = np.random.default_rng(0).normal(0, 0.004, taps.samples.shape)
+    write_audio(Path("voice.wav"), Audio((0.1 * taps.samples + noise).astype(np.float32), taps.rate))
+    code, report, _ = foleygram("voice.wav")
+    assert code == 0 and "--voice" in report["notes"][0]
+    code, report, _ = foleygram("voice.wav", "--voice")
+    assert code == 0 and report["kind"] == "voice" and not report["notes"]
+    assert times(report) == pytest.approx([0.5, 1.2], abs=0.02) and report["peak"] > 0.2
+
+
+def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
+    from tiny import tiny_model
+
+    folder = tiny_model(timing=True).save(tmp_path / "model")
+    code, report, err = foleygram("silent.mp4", "--model", folder, "-o", "a.csv", "--picture", "a.png")
+    assert code == 0, err
+    assert report["kind"] == "predicted" and "predicted from the picture" in report["origin"] and "12 frames" in report["origin"]
+    assert report["seconds"] == pytest.approx(1.2, abs=0.003)
+    assert foleygram("clip.mp4", "--model", folder)[1]["kind"] == "sound"
+    assert foleygram("clip.mp4", "--model", folder, "--predict")[1]["kind"] == "predicted"
+    code, report, _ = foleygram("silent.mp4", "--model", folder, "--gate-db", 0)
+    assert code == 0 and not report["onsets"] and "silent throughout" in report["notes"][-1]
+
+
+@pytest.mark.parametrize(
+    ("line", "code", "message"),
+    [
+        (("guide.wav", "--scale-db", "nan"), 2, "--scale-db takes a number from -120 to 60"),
+        (("guide.wav", "--scale-db", 61), 2, "--scale-db"),
+        (("guide.wav", "--gate-db", 3), 2, "--gate-db takes a number from -120 to 0"),
+        (("guide.wav", "--attack-ms", -1), 2, "--attack-ms"),
+        (("guide.wav", "--decay-ms", "inf"), 2, "--decay-ms"),
+        (("guide.wav", "--smooth-ms", 1e9), 2, "--smooth-ms"),
+        (("guide.wav", "--snap-fps", 0), 2, "--snap-fps"),
+        (("guide.wav", "--seconds", 0), 2, "--seconds"),
+        (("guide.wav", "--mute", "3"), 2, "--mute takes a range in seconds such as 1.5-2.25"),
+        (("guide.wav", "--mute", "3-2"), 2, "from an earlier to a later time"),
+        (("guide.wav", "--mute", "1.2.3-4"), 2, "--mute"),
+        (("guide.wav", "--weight", 2), 2, "give --mix"),
+        (("guide.wav", "--mix", "guide.wav", "--mix-as", "sum"), 2, "power, loudest or product"),
+        (("guide.wav", "--mix", "guide.wav", "--weight", -1), 2, "--weight"),
+        (("guide.wav", "--snap"), 2, "--film"),
+        (("guide.wav", "--shift-frames", 2), 2, "--snap-fps"),
+        (("guide.wav", "--predict"), 1, "holds no picture"),
+        (("track.json", "--predict"), 2, "no picture to predict from"),
+        (("track.json", "--voice"), 2, "--voice"),
+        (("silent.mp4", "--voice"), 1, "holds no sound"),
+        (("clip.mp4", "--voice", "--predict"), 2, "one of them"),
+        (("guide.wav", "--film", "guide.wav"), 1, "holds no picture"),
+        (("guide.wav", "--film", "no.mp4"), 1, "no such file"),
+        (("guide.wav", "--mix", "no.wav"), 1, "no such file"),
+        (("track.json", "--film", "clip.mp4"), 1, "the event at 1.5 s lies outside the clip of 1.2 s"),
+        (("guide.wav", "-o", "a.doc"), 1, ".mid"),
+        (("guide.wav", "-o", "a.png", "--picture", "a.png"), 1, ".csv"),
+        (("guide.wav", "-o", "guide.wav"), 1, ".csv"),
+        (("track.json", "-o", "track.json", "--force"), 1, "is the input itself"),
+        (("broken.mid",), 1, "MIDI"),
+        (("broken.json",), 1, "is not JSON"),
+    ],
+)
+def test_bad_input_is_one_line(foleygram, desk, line, code, message):
+    Path("broken.mid").write_bytes(b"MThd\0\0")
+    Path("broken.json").write_text("{]")
+    before = {path.name for path in desk.iterdir()}
+    found, _, err = foleygram(*line)
+    assert found == code and message in err and err.count("\n") == 1
+    assert {path.name for path in desk.iterdir()} == before
