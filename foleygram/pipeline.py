@@ -117,8 +117,8 @@ class FoleyGRAM(nn.Module):
         kind = arithmetic(pick_device(device), dtype)
         folder = find_folder(source)
         config = read_json(FoleyGRAMConfig, folder / "config.json")
-        files = weights_files(folder, config)
         model = unloaded(config)
+        files = weights_files(folder, config)
         if dtype == INT8:
             model.shrink()
         tokenizer = local_weights(folder, "tokenizer.json")
