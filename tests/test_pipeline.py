@@ -181,6 +181,7 @@ def test_a_model_that_is_none_is_refused(model, tmp_path):
     (folder / "config.json").write_bytes(b"\xff\xfe\x00")
     with pytest.raises(ModelError, match="not JSON"):
         FoleyGRAM.load(folder)
+    model.save(folder)
     for changed, message in (
         ({"transformer": config["transformer"] | {"embed_dim": -5}}, "describes no model .*export the model again"),
         ({"seconds": float("nan")}, "seconds: .*finite"),
