@@ -26,6 +26,8 @@ class DiffusionTraining(Config):
     loop: LoopConfig = LoopConfig(steps=3000, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
     seconds: float = 5.0  # length of a training crop
     condition_dropout: float = 0.1
+    late_share: float = 0.0  # of the steps, at the end: half as many rows, of ``late_seconds``, each a clip of its own
+    late_seconds: tuple[float, ...] = (10.0, 10.0, 6.0, 3.5)  # lengths, one drawn for each step: what the model meets later
     times: TimeDistribution = "uniform"
 
 
@@ -59,16 +61,21 @@ class DiffusionStage(Stage):
         caption = captions.draw(clip, draw)
         (latent,) = crops.at(clip, start)
         noise = torch.from_numpy(draw.standard_normal(latent.shape, dtype=np.float32))
-        total = crops.seconds_of(crops.arrays[0].shape[-1])
+        begins, total = crops.told(start)
         return (
             latent, torch.from_numpy(texts.states[caption].astype(np.float32)), torch.from_numpy(texts.mask[caption]),
-            torch.tensor(crops.seconds_of(start)), torch.tensor(total), noise, torch.tensor(draw.random() < self.config.condition_dropout),
+            torch.tensor(begins), torch.tensor(total), noise, torch.tensor(draw.random() < self.config.condition_dropout),
         )  # fmt: skip
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         times = draw_times(size, self.config.times, torch.Generator().manual_seed(self.seed * 1_000_003 + step))
-        drawn = zip(*(self.draw(self.train_set, step, row) for row in rows), strict=True)
-        return (*(torch.stack(column) for column in drawn), times[rows.start : rows.stop])
+        crops, *rest = self.train_set
+        if step >= (1 - self.config.late_share) * self.config.loop.steps:
+            lengths = self.config.late_seconds
+            crops = crops.of(lengths[np.random.default_rng([self.seed, step]).integers(len(lengths))])
+            rows = rows[::2]
+        drawn = zip(*(self.draw((crops, *rest), step, row) for row in rows), strict=True)
+        return (*(torch.stack(column) for column in drawn), times[rows.start : rows.stop : rows.step])
 
     def forward(self, latent, states, mask, start, total, noise, dropped, t) -> Tensor:
         condition = self.conditioner.from_text(states, mask, start.float(), total.float()).drop(dropped)

@@ -142,10 +142,11 @@ def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.nd
 
 
 class Crops:
-    """Crops of latents: the same place of several arrays [clip, channel, length]."""
+    """Crops of latents: the same place of several arrays [clip, channel, length]. ``whole``: each counts as a clip of its own
+    length, not as a part of a longer one."""
 
-    def __init__(self, arrays: Sequence[np.ndarray], seconds: float, hop: int):
-        self.arrays, self.hop = arrays, hop
+    def __init__(self, arrays: Sequence[np.ndarray], seconds: float, hop: int, whole: bool = False):
+        self.arrays, self.hop, self.whole = arrays, hop, whole
         self.positions = min(round(seconds * SAMPLE_RATE / hop), arrays[0].shape[-1])
 
     def __len__(self) -> int:
@@ -161,3 +162,13 @@ class Crops:
 
     def seconds_of(self, start: int) -> float:
         return start * self.hop / SAMPLE_RATE
+
+    def of(self, seconds: float) -> Crops:
+        """Whole clips of another length, cut from the same arrays."""
+        return Crops(self.arrays, seconds, self.hop, whole=True)
+
+    def told(self, start: int) -> tuple[float, float]:
+        """Where the crop begins and how long its clip is (s), as the model is told."""
+        if self.whole:
+            return 0.0, self.seconds_of(self.positions)
+        return self.seconds_of(start), self.seconds_of(self.arrays[0].shape[-1])

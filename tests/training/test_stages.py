@@ -46,9 +46,9 @@ def recipe(tmp_path_factory) -> Recipe:
         towers=str(towers),
         model=MODEL,
         autoencoder=AutoencoderTraining(loop=LOOP),
-        diffusion=DiffusionTraining(loop=LOOP.replace(optimizer="muon"), seconds=1.0),
+        diffusion=DiffusionTraining(loop=LOOP.replace(optimizer="muon"), seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
         gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, timbre_weight=1.0),
-        control=ControlTraining(loop=LOOP, seconds=1.0),
+        control=ControlTraining(loop=LOOP, seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
     )
 
 
