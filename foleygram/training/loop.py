@@ -204,10 +204,12 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first.
     ``stop_after``: leave after so many steps of this session (tests, time slices)."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
     from foleygram.training.curve import draw_curve
     from foleygram.training.progress import progress_bar
 
+    AcceleratorState._reset_state()  # else an earlier stage of this process fixes the precision of all later ones
     accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
     parameters = {name: parameter for name, parameter in stage.named_parameters() if parameter.requires_grad}
     optimizers = build_optimizers(stage, parameters, config)
