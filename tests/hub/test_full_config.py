@@ -10,7 +10,7 @@ from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import ModelError
 from foleygram.importing import full_config
-from foleygram.pipeline import FoleyGRAM, FoleyGRAMConfig, build_autoencoder
+from foleygram.pipeline import WEIGHTS_FILES, FoleyGRAM, FoleyGRAMConfig, build_autoencoder
 from foleygram.types import Clip, Envelope
 
 from . import small
@@ -46,7 +46,9 @@ def test_the_shipped_config_is_the_paper_s():
     config = full_config()
     assert (config.sampler.steps, config.sampler.guidance, config.control_net.depth) == (150, 2.0, 4)
     assert config.gram.vision.frames == 8 and config.gram.audio.mel == 64 and config.gram.dim == 512
-    assert all(getattr(config.weights, name) is not None for name in type(config.weights).model_fields)
+    assert config.timing is None  # the paper predicts no timing
+    sources = {name: getattr(config.weights, name) for name in type(config.weights).model_fields if name != "timing"}
+    assert sources.keys() == set(WEIGHTS_FILES) and None not in sources.values()
 
 
 def test_saved_and_loaded_it_sounds_the_same(tmp_path):
