@@ -16,27 +16,23 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foleygram.config import Config
 from foleygram.data.controls import Control
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
-from foleygram.diffusion.schedule import TimeDistribution, add_noise, draw_times, v_loss, v_target
+from foleygram.diffusion.schedule import TimeDistribution, add_noise, v_loss, v_target
 from foleygram.diffusion.transformer import Transformer
 from foleygram.hub.folder import write_tensors
+from foleygram.training.denoising import DenoisingStage, DenoisingTraining
 from foleygram.training.latents import Captions, Crops
-from foleygram.training.loop import LoopConfig, Stage
+from foleygram.training.loop import LoopConfig
 from foleygram.types import Embeddings
 
 SUBSETS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
 """The conditionings of Table II."""
 
 
-class ControlTraining(Config):
+class ControlTraining(DenoisingTraining):
     loop: LoopConfig = LoopConfig(steps=2500, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
-    seconds: float = 5.0  # length of a training crop
-    condition_dropout: float = 0.1
-    late_share: float = 0.0  # of the steps, at the end: half as many rows, of ``late_seconds``, each a clip of its own
-    late_seconds: tuple[float, ...] = (10.0, 10.0, 6.0, 3.5)  # lengths, one drawn for each step: what the model meets later
     modality_dropout: float = 0.6  # share of rows that see a random proper subset
     embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
@@ -53,10 +49,7 @@ class ClipEmbeddings:
     text: np.ndarray
 
 
-class ControlStage(Stage):
-    losses = ("v_mse",)
-    validation = ("valid_v_mse",)
-
+class ControlStage(DenoisingStage):
     def __init__(
         self, transformer: Transformer, control_net: ControlNet, conditioner: Conditioner, config: ControlTraining, seed: int,
         folder: Path, train: Crops, train_captions: Captions, train_embeddings: ClipEmbeddings,
@@ -110,16 +103,6 @@ class ControlStage(Stage):
             torch.tensor(draw.random() < self.config.condition_dropout),
         )  # fmt: skip
 
-    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
-        times = draw_times(size, self.config.times, torch.Generator().manual_seed(self.seed * 1_000_003 + step))
-        crops, *rest = self.train_set
-        if step >= (1 - self.config.late_share) * self.config.loop.steps:
-            lengths = self.config.late_seconds
-            crops = crops.of(lengths[np.random.default_rng([self.seed, step]).integers(len(lengths))])
-            rows = rows[::2]
-        drawn = zip(*(self.draw((crops, *rest), step, row) for row in rows), strict=True)
-        return (*(torch.stack(column) for column in drawn), times[rows.start : rows.stop : rows.step])
-
     def forward(self, latent, envelope, audio, video, text, start, total, noise, dropped, t) -> Tensor:
         embeddings = Embeddings(video=video, text=text, audio=audio)
         condition = self.conditioner(embeddings, start.float(), total.float()).drop(dropped)
@@ -127,16 +110,6 @@ class ControlStage(Stage):
         residuals = self.control_net(noised, t, condition, envelope)
         prediction = self.transformer(noised, t, condition, residuals)
         return v_loss(prediction, v_target(latent, noise, t))[None]
-
-    def validate(self) -> Sequence[float]:
-        losses, device = [], next(self.transformer.parameters()).device
-        for part in range(4):
-            columns = zip(*(self.draw(self.valid_set, 0, 16 * part + row) for row in range(16)), strict=True)
-            *rest, dropped = (torch.stack(column).to(device) for column in columns)
-            t = ((torch.arange(16) + 0.5) / 16).to(device)
-            with torch.autocast(device.type, torch.bfloat16):
-                losses.append(self.forward(*rest, torch.zeros_like(dropped), t))
-        return torch.stack(losses).mean(0).tolist()
 
     def export(self) -> None:
         for name, module in (("control_net", self.control_net), ("conditioner", self.conditioner)):
