@@ -25,7 +25,8 @@ from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
 from foleygram.importing import full_config
-from foleygram.pipeline import DTYPES, FoleyGRAM, restore_buffers
+from foleygram.device import DTYPES
+from foleygram.pipeline import FoleyGRAM, restore_buffers
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Condition, Envelope, Video
 
 SECONDS = 10.0

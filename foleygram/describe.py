@@ -11,19 +11,16 @@ import torch
 from torch import nn
 
 from foleygram.config import read_json
+from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.hub.doors import sha256_of
 from foleygram.hub.folder import read_notes
 from foleygram.hub.sources import HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
 from foleygram.pipeline import (
-    DTYPES,
     HALVED,
-    INT8,
     MODELS,
     SHRUNK,
     FoleyGRAMConfig,
-    arithmetic,
     find_folder,
-    pick_device,
     unloaded,
 )
 from foleygram.quantisation import large_layers

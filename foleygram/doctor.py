@@ -122,7 +122,7 @@ def version_of(name: str) -> str:
 
 
 def devices(torch) -> tuple[Device, ...]:
-    from foleygram.pipeline import has_fast_bf16
+    from foleygram.device import has_fast_bf16
 
     found = [Device("cpu", round(machine_memory() / GIB, 1), has_fast_bf16())]
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):

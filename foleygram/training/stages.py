@@ -11,9 +11,10 @@ from foleygram.config import read_json
 from foleygram.data.features import read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.data.shards import open_shards
+from foleygram.device import pick_device
+from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
-from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError, RecipeError
@@ -21,12 +22,12 @@ from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_json
 from foleygram.hub.layouts import check_shapes
-from foleygram.pipeline import GRAM_FILES, FoleyGRAMConfig, assign, build_autoencoder, float_state, pick_device
+from foleygram.pipeline import GRAM_FILES, FoleyGRAMConfig, assign, build_autoencoder, float_state
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
-from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.control import ClipEmbeddings, ControlStage
+from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage
 from foleygram.training.guides import guide_latents
 from foleygram.training.latents import (
