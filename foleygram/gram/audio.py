@@ -15,19 +15,21 @@ from torch import Tensor, nn
 
 from foleygram.config import Config
 from foleygram.signal.frames import split_indices
-from foleygram.signal.mel import fbank
+from foleygram.signal.mel import FBANK_RATE, LOG_FLOOR, fbank
 from foleygram.signal.resample import resample
 from foleygram.types import Audio
 
-RATE = 16000  # Hz
 FULL_SCALE = 2**15  # the filter bank expects samples on the scale of 16-bit integers
 FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # of log mel energies over AudioSet (BEATs)
+SILENCE = (math.log(LOG_FLOOR) - FBANK_MEAN) / (2 * FBANK_STD)  # digital silence in a normalised bank
 
 
 class BankConfig(Config):
     """How an audio tower wants its filter banks."""
 
+    rate: int = FBANK_RATE  # Hz; half of it is the highest that is heard
     mel: int = 64  # bands
+    pad: Literal["mean", "silence"] = "mean"  # what fills the last slice; the mean of AudioSet: GRAM
     frames: int = 1024  # of one slice, 10 ms each
     slices: int = 1  # of a clip, evenly spread
 
@@ -57,13 +59,13 @@ class BeatsConfig(BankConfig):
 
 
 def preprocess_audio(audio: Audio, config: BankConfig) -> Float[Tensor, "slice frames mel"]:
-    """Log mel slices of the mono mix at 16 kHz: normalised first and padded with zeros after it, so that a pad is the
-    mean of AudioSet and not silence (GRAM). Longer sound: the middle slice of each of ``config.slices`` parts."""
-    waveform = torch.from_numpy(resample(Audio(audio.mono()[None], audio.rate), RATE).mono())
-    bank = (fbank(waveform * FULL_SCALE, config.mel) - FBANK_MEAN) / (2 * FBANK_STD)
+    """Log mel slices of the mono mix at ``config.rate``: normalised first and padded after it; GRAM pads with zeros, so that
+    a pad is the mean of AudioSet and not silence. Longer sound: the middle slice of each of ``config.slices`` parts."""
+    waveform = torch.from_numpy(resample(Audio(audio.mono()[None], audio.rate), config.rate).mono())
+    bank = (fbank(waveform * FULL_SCALE, config.mel, config.rate) - FBANK_MEAN) / (2 * FBANK_STD)
     # a sound of a whole number of slices is followed by an empty one, as in the reference
     count = max(config.slices, len(bank) // config.frames + 1)
-    bank = F.pad(bank, (0, 0, 0, count * config.frames - len(bank)))
+    bank = F.pad(bank, (0, 0, 0, count * config.frames - len(bank)), value=0.0 if config.pad == "mean" else SILENCE)
     return bank.view(count, config.frames, config.mel)[torch.as_tensor(split_indices(count, config.slices))]
 
 

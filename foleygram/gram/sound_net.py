@@ -1,7 +1,8 @@
-"""The mini's audio tower: a small convolutional network on the same filter banks that BEATs reads.
+"""The mini's audio tower: a small convolutional network on filter banks as BEATs reads them, but of the whole band.
 
 A BEATs of this size does not leave its initial constant output within the steps that two cores allow (docs/lab-notes.md);
-convolutions learn from a few thousand clips. Same input, same place in the encoder.
+convolutions learn from a few thousand clips. Same place in the encoder. BEATs hears up to 8 kHz; half of what tells a glass
+from a bell lies above.
 """
 
 from typing import Literal
@@ -12,21 +13,24 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from foleygram.gram.audio import BankConfig
+from foleygram.gram.colour import colour
 
 
 class SoundNetConfig(BankConfig):
     """``channels`` of the stages, each of which halves time and frequency."""
 
     kind: Literal["sound_net"] = "sound_net"
-    channels: tuple[int, ...] = (32, 64, 128, 192, 256)
+    rate: int = 44100
+    mel: int = 96
+    pad: Literal["mean", "silence"] = "silence"
+    channels: tuple[int, ...] = (16, 32, 96, 192, 256)
     width: int = 256  # of the feature
     dropout: float = 0.2  # training only
 
 
 class SoundNet(nn.Module):
-    """``bank`` [batch, frames, mel] -> [batch, 1, width]: mean and maximum over time of the last stage, projected.
-
-    The maximum keeps a short hit from drowning in the silence around it."""
+    """``bank`` [batch, frames, mel] -> [batch, 1, width]: mean and maximum over time of the last stage and the bank's own
+    colour (colour.py), projected. The maximum keeps a short hit from drowning in the silence around it."""
 
     def __init__(self, config: SoundNetConfig):
         super().__init__()
@@ -40,9 +44,10 @@ class SoundNet(nn.Module):
             inner = outer
         self.stages = nn.Sequential(*stages)
         bands = -(-config.mel // 2 ** len(config.channels))
-        self.project = nn.Linear(2 * inner * bands, config.width)
+        self.project = nn.Linear(2 * inner * bands + 3 * config.mel, config.width)
 
     def forward(self, bank: Float[Tensor, "batch frames mel"]) -> Float[Tensor, "batch 1 width"]:
         maps = self.stages(bank[:, None]).transpose(1, 2).flatten(2)  # batch time channels*bands
         pooled = torch.cat([maps.mean(1), maps.amax(1)], dim=-1)
-        return self.project(F.dropout(pooled, self.config.dropout, self.training))[:, None]
+        pooled = F.dropout(pooled, self.config.dropout, self.training)
+        return self.project(torch.cat([pooled, colour(bank).to(pooled.dtype)], dim=-1))[:, None]

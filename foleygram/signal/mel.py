@@ -13,10 +13,9 @@ if TYPE_CHECKING:
     from jaxtyping import Float
     from torch import Tensor
 
-FBANK_RATE = 16000  # Hz
-FBANK_WINDOW = 400  # samples, 25 ms
-FBANK_HOP = 160  # samples, 10 ms
-FBANK_FFT = 512  # the next power of two
+FBANK_RATE = 16000  # Hz, BEATs'
+FBANK_WINDOW = 0.025  # s
+FBANK_HOP = 0.010  # s
 FBANK_LOW = 20.0  # Hz; the upper end is Nyquist
 PREEMPHASIS = 0.97
 LOG_FLOOR = float(np.finfo(np.float32).eps)  # of Kaldi, under every band's energy
@@ -28,41 +27,43 @@ def kaldi_mel(hertz: np.ndarray | float) -> np.ndarray | float:
 
 
 @lru_cache(maxsize=8)
-def kaldi_filters(mel_bins: int) -> np.ndarray:
-    """Kaldi's triangles, straight in mel, float32 [mel, fft bin 0..256]; the Nyquist bin has no weight."""
-    edges = np.linspace(kaldi_mel(FBANK_LOW), kaldi_mel(FBANK_RATE / 2), mel_bins + 2)
+def kaldi_filters(mel_bins: int, rate: int, n_fft: int) -> np.ndarray:
+    """Kaldi's triangles up to Nyquist, straight in mel, float32 [mel, 1 + n_fft / 2]; the Nyquist bin has no weight."""
+    edges = np.linspace(kaldi_mel(FBANK_LOW), kaldi_mel(rate / 2), mel_bins + 2)
     left, centre, right = (edges[start : start + mel_bins, None] for start in range(3))
-    bins = kaldi_mel(np.arange(FBANK_FFT // 2) * FBANK_RATE / FBANK_FFT)[None]
+    bins = kaldi_mel(np.arange(n_fft // 2) * rate / n_fft)[None]
     weights = np.maximum(0, np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)))
     return np.pad(weights, ((0, 0), (0, 1))).astype(np.float32)
 
 
-def povey_window() -> np.ndarray:
-    """Kaldi's default window, a Hann window to the power 0.85, float32 [400]."""
-    return (np.hanning(FBANK_WINDOW) ** 0.85).astype(np.float32)
+def povey_window(size: int) -> np.ndarray:
+    """Kaldi's default window, a Hann window to the power 0.85, float32 [size]."""
+    return (np.hanning(size) ** 0.85).astype(np.float32)
 
 
-def fbank(waveform: Float[Tensor, "*batch sample"], mel_bins: int = 64) -> Float[Tensor, "*batch frame mel"]:
+def fbank(waveform: Float[Tensor, "*batch sample"], mel_bins: int = 64, rate: int = FBANK_RATE) -> Float[Tensor, "*batch frame mel"]:
     """Log mel energies as torchaudio.compliance.kaldi.fbank and kaldi-native-fbank give them without dither.
 
-    ``waveform``: 16 kHz, scaled by 2^15 (the range of int16). Frames of 25 ms every 10 ms, only whole ones
-    (1 + (sample - 400) // 160, none below 400 samples): mean removed, pre-emphasis 0.97, Povey window, power spectrum of 512
-    points, ``mel_bins`` triangles from 20 Hz to 8 kHz, natural log of at least the float32 epsilon.
+    ``waveform``: at ``rate`` Hz, scaled by 2^15 (the range of int16). Frames of 25 ms every 10 ms, only whole ones (none of
+    a shorter waveform): mean removed, pre-emphasis 0.97, Povey window, power spectrum of the next power of two,
+    ``mel_bins`` triangles from 20 Hz to half the rate, natural log of at least the float32 epsilon.
     """
     import torch
 
     if mel_bins < 1:
         raise UsageError(f"a filter bank has at least 1 band, not {mel_bins}")
-    if waveform.shape[-1] < FBANK_WINDOW:
+    size, hop = int(rate * FBANK_WINDOW), int(rate * FBANK_HOP)
+    if waveform.shape[-1] < size:
         return waveform.new_zeros(*waveform.shape[:-1], 0, mel_bins)
-    frames = waveform.unfold(-1, FBANK_WINDOW, FBANK_HOP)
+    frames = waveform.unfold(-1, size, hop)
     frames = frames - frames.mean(dim=-1, keepdim=True)
     # The sample before the first is taken to be equal to it.
     previous = torch.cat([frames[..., :1], frames[..., :-1]], dim=-1)
-    window = torch.from_numpy(povey_window()).to(frames)
-    spectrum = torch.fft.rfft((frames - PREEMPHASIS * previous) * window, n=FBANK_FFT)
+    window = torch.from_numpy(povey_window(size)).to(frames)
+    n_fft = 1 << (size - 1).bit_length()
+    spectrum = torch.fft.rfft((frames - PREEMPHASIS * previous) * window, n=n_fft)
     power = spectrum.real.square() + spectrum.imag.square()
-    filters = torch.from_numpy(kaldi_filters(mel_bins)).to(power)
+    filters = torch.from_numpy(kaldi_filters(mel_bins, rate, n_fft)).to(power)
     return (power @ filters.T).clamp_min(LOG_FLOOR).log()
 
 

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor, nn
 
 from foleygram.config import Config
+from foleygram.gram.colour import colour
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import CosineLossConfig, GramLossConfig, cosine_loss, gram_loss
 from foleygram.hub.folder import write_tensors
@@ -54,16 +55,10 @@ class ClipFeatures:
     captions: Captions
 
 
-def spectra(banks: np.ndarray) -> np.ndarray:
-    """Colour of each sound, level taken off: [clip, time, mel] filter banks (normalised log power) to [clip, 2 mel], mean
-    power of each band and its mean logarithm (which tells ringing and noise between events from silence), in banks' units."""
-    rows = []
-    for bank in banks:
-        bank = bank.astype(np.float32)
-        scale = np.float32(2 * 6.55582)  # BEATs' normalisation: (x - mean) / (2 std), x in nats of power
-        power = np.log(np.exp(bank * scale).mean(axis=0)) / scale
-        rows.append(np.concatenate([power, bank.mean(axis=0)]) - power.mean())
-    return np.stack(rows)
+def colours(banks: np.ndarray) -> np.ndarray:
+    """Colour (gram/colour.py) of each sound [clip, 3 mel] from its normalised bank [clip, time, mel]."""
+    parts = (torch.from_numpy(banks[start : start + 64].astype(np.float32)) for start in range(0, len(banks), 64))
+    return np.concatenate([colour(part).numpy() for part in parts])
 
 
 class GramStage(Stage):
@@ -79,13 +74,11 @@ class GramStage(Stage):
         self.train_set, self.valid_set, self.valid_labels = train, valid, np.asarray(valid_labels)
         encoder.vision.requires_grad_(False)
         encoder.text.requires_grad_(False)
-        self.timbre = nn.Linear(encoder.config.dim, 2 * encoder.config.audio.mel)  # learns beside, is not kept
+        self.timbre = nn.Linear(encoder.config.dim, 3 * encoder.config.audio.mel)  # learns beside, is not kept
         if train is not None:
-            colours = spectra(train.banks)
-            middle, spread = colours.mean(axis=0), colours.std(axis=0) + 1e-3
-            self.colours, self.valid_colours = (
-                ((part - middle) / spread).astype(np.float32) for part in (colours, spectra(valid.banks))
-            )
+            learned, unseen = colours(train.banks), colours(valid.banks)
+            middle, spread = learned.mean(axis=0), learned.std(axis=0) + 1e-2
+            self.colours, self.valid_colours = (learned - middle) / spread, (unseen - middle) / spread
 
     def train(self, mode: bool = True) -> GramStage:
         super().train(mode)
@@ -107,8 +100,9 @@ class GramStage(Stage):
         bank = bank[start : start + crop].astype(np.float32)
         gain = draw.uniform(-self.config.gain_db, self.config.gain_db) * np.log(10) / 10
         bank = bank + np.float32(gain / (2 * 6.55582))
-        low = draw.integers(bank.shape[1])
-        bank[:, low : low + draw.integers(12)] = 0.0
+        if draw.random() < 0.5:  # the other half keeps its whole colour
+            low = draw.integers(bank.shape[1])
+            bank[:, low : low + draw.integers(12)] = 0.0
         return bank
 
     def draw(self, step: int, row: int) -> tuple[Tensor, ...]:

@@ -137,7 +137,7 @@ def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.nd
         sound = Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE)
         return preprocess_audio(sound, encoder.config.audio)[0].half().numpy()
 
-    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.mel, audio.frames, audio.slices)
+    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.rate, audio.mel, audio.pad, audio.frames, audio.slices)
     return cached_array(folder, "banks", key, len(sounds), row, "filter banks")
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from foleygram.gram.audio import FBANK_MEAN, FBANK_STD, RATE, Beats, BeatsConfig, position_bucket, preprocess_audio
-from foleygram.signal.mel import fbank
+from foleygram.gram.audio import FBANK_MEAN, FBANK_STD, Beats, BeatsConfig, position_bucket, preprocess_audio
+from foleygram.signal.mel import FBANK_RATE, fbank
 from foleygram.types import Audio
 
 from .golden import BEATS, noise, randomise
@@ -13,7 +13,7 @@ from .golden import BEATS, noise, randomise
 FRAME, HOP = 400, 160  # samples of a filter bank frame
 
 
-def tone(seconds: float, rate: int = RATE, channels: int = 1) -> Audio:
+def tone(seconds: float, rate: int = FBANK_RATE, channels: int = 1) -> Audio:
     time = np.arange(round(seconds * rate)) / rate
     wave = 0.3 * np.sin(2 * np.pi * (200 + 50 * time) * time)
     return Audio(np.stack([wave] * channels), rate)
@@ -49,7 +49,7 @@ def test_long_sound_gives_the_middle_slice_of_each_part():
 
 def test_whole_slice_is_followed_by_an_empty_one():
     """As in the reference: L % 1024 == 0 appends 1,024 rows."""
-    audio = tone((FRAME + HOP * 1023) / RATE)
+    audio = tone((FRAME + HOP * 1023) / FBANK_RATE)
     assert len(bank_of(audio)) == 1024
     torch.testing.assert_close(preprocess_audio(audio, BeatsConfig())[0], bank_of(audio))
     assert (preprocess_audio(audio, BeatsConfig(slices=2))[1] == 0).all()

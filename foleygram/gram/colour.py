@@ -1,0 +1,34 @@
+"""The colour of a sound: its long-term spectrum with the level taken off, read off a filter bank.
+
+Contrastive losses ask for the material and no more; a plate that is brighter than another of the same metal differs in
+colour. The mini's audio tower sees it beside its maps, and its points learn to tell it (training/gram.py).
+"""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor
+
+from foleygram.gram.audio import FBANK_STD
+
+NATS = 2 * FBANK_STD  # of log power in one unit of a normalised bank
+DEPTH = 80 * math.log(10) / 10 / NATS  # 80 dB; what lies deeper under the loudest moment counts as silence
+LOUD = 0.05  # share of the frames that count as loud
+
+
+def colour(bank: Float[Tensor, "batch frame mel"]) -> Float[Tensor, "batch 3*mel"]:
+    """Three curves over the bands, in units of a normalised bank, fp32: mean power; the mean of the loudest twentieth of the
+    frames, which is the sound of the attacks; and the mean logarithm, which tells ringing and noise from silence.
+
+    The level of the loudest frame is taken off, so a gain changes nothing; of the first two also their mean over the bands,
+    so that it does not matter how often it sounds."""
+    bank = bank.float()
+    levels = torch.logsumexp(bank * NATS, dim=-1) / NATS
+    top = levels.amax(dim=-1)[:, None, None]
+    bank = (bank - top).clamp(min=-DEPTH)
+    power = (torch.logsumexp(bank * NATS, dim=1) - math.log(bank.shape[1])) / NATS
+    count = max(1, round(LOUD * bank.shape[1]))
+    loudest = levels.topk(count, dim=-1).indices
+    attacks = bank.gather(1, loudest[..., None].expand(-1, -1, bank.shape[2])).mean(dim=1)
+    return torch.cat([power - power.mean(-1, keepdim=True), attacks - attacks.mean(-1, keepdim=True), bank.mean(dim=1)], dim=-1)
