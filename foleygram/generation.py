@@ -99,7 +99,7 @@ def generate(
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
             seed = take_seed(order.seed, number)
-            with rendered(model, embeddings, guide.envelope, info.seconds, sampler, seed, film, watch, name) as sound:
+            with rendered(model, embeddings, guide.envelope, info.seconds, sampler, seed, film, order.raw, watch, name) as sound:
                 with watch.stage("write"):
                     write(order, sound, out)
                     result = card.replace(result=source_of(out, out.parent), take=number + 1)
@@ -175,6 +175,7 @@ def rendered(
     sampler: SamplerConfig,
     seed: int,
     film: Film | None,
+    raw: bool,
     watch: Stopwatch,
     name: str,
 ) -> Iterator[Sound]:
@@ -192,11 +193,11 @@ def rendered(
     with ExitStack() as stack:
         try:
             if film is None:
-                (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step)
+                (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step, raw=raw)
             else:
                 code = model.config.autoencoder
                 sound = stack.enter_context(Spool(code.channels, code.rate))
-                for piece in next(long_pieces(model, film, envelope, seconds, sampler, [seed], step)):
+                for piece in next(long_pieces(model, film, envelope, seconds, sampler, [seed], step, raw=raw)):
                     sound.append(piece)
         except MediaError as error:
             raise ModelError("the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance") from error
@@ -264,6 +265,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
         dtype=model.dtype,
         threads=order.sidecar.threads if order.exact else torch.get_num_threads(),
         format=next((name for name, subtype in FORMATS.items() if subtype == order.subtype), None),
+        raw=order.raw,
         versions=versions(),
     )
 

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
+import numpy as np
 import torch
 from pydantic import Discriminator, Tag
 from torch import nn
@@ -24,6 +25,7 @@ from foleygram.diffusion.sampler import SamplerConfig, guided, sample, takes_noi
 from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.diffusion.transformer import Transformer, TransformerConfig
 from foleygram.errors import EnvelopeError, ModelError, UsageError
+from foleygram.finish import FinishConfig, Pieces, finished
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import each_tensor, write_atomically, write_json, write_tensors
@@ -37,7 +39,7 @@ from foleygram.windows import Film, synthesise_long
 MODELS = Path(__file__).parent / "models"
 """The registry of shipped models is this folder."""
 
-GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": ("contra_", "pool.")}
+GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": ("contra_", "pool.", "colour.")}
 """Which parameters of the GRAM encoder lie in which file."""
 
 WEIGHTS_FILES = (*GRAM_FILES, "conditioner", "autoencoder", "transformer", "control_net")
@@ -77,6 +79,7 @@ class FoleyGRAMConfig(Config):
     conditioner: ConditionerConfig
     sampler: SamplerConfig = SamplerConfig()
     timing: TimingConfig | None = None  # predicts the envelope of a silent picture
+    finish: FinishConfig | None = None  # colour and level of the decoded sound; None: as it was decoded (the paper)
     weights: WeightsSources = WeightsSources()
 
 
@@ -236,12 +239,14 @@ class FoleyGRAM(nn.Module):
         guidance: float | None = None,
         takes: int | Iterable[int] = 1,
         on_step: Callable[[int, int], None] | None = None,
+        raw: bool = False,
     ) -> tuple[Audio, ...]:
         """One sound for each take, 44.1 kHz stereo, exactly ``sample_count(clip.seconds)`` samples.
 
         ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
-        and number only: take k is the same alone and among others. Raises UsageError, EnvelopeError."""
+        and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
+        (finish.py). Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
         sampler = self.config.sampler.replace(
@@ -253,7 +258,7 @@ class FoleyGRAM(nn.Module):
         embeddings = self.embed(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
         seeds = [take_seed(seed, number) for number in numbers]
-        return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step)
+        return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
 
     def synthesise(
         self,
@@ -264,13 +269,14 @@ class FoleyGRAM(nn.Module):
         seeds: list[int],
         on_step: Callable[[int, int], None] | None = None,
         film: Film | None = None,
+        raw: bool = False,
     ) -> tuple[Audio, ...]:
         """From points and envelope to sound. Takes run one after another, which keeps their bytes independent.
 
         Clips longer than the training window are made of windows (windows.py), for which ``film`` tells cuts and points."""
         if seconds > self.config.seconds + LEEWAY:
             film = film or Film(lambda start, end: embeddings)
-            return tuple(synthesise_long(self, film, envelope, seconds, sampler, seeds, on_step))
+            return tuple(synthesise_long(self, film, envelope, seconds, sampler, seeds, on_step, raw=raw))
         condition = self.condition(embeddings, seconds)
         control = self.encode_envelope(envelope, seconds)
         denoise = guided(self.transformer, self.control_net, condition, control, sampler)
@@ -280,9 +286,23 @@ class FoleyGRAM(nn.Module):
             with self.in_use(self.transformer, self.control_net):
                 latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
             with self.in_use(self.autoencoder):
-                sound = self.autoencoder.decode(latent, seed=seed)
-            results.append(Audio(sound[0].cpu().numpy(), self.config.autoencoder.rate).trim(seconds))
+                sound = self.autoencoder.decode(latent, seed=seed)[0].float().cpu().numpy()
+            pieces = [sound] if raw else list(self.finish(lambda sound=sound: [sound], envelope, [embeddings]))
+            results.append(Audio(np.concatenate(pieces, axis=1), self.config.autoencoder.rate).trim(seconds))
         return tuple(results)
+
+    def finish(self, pieces: Pieces, envelope: Envelope, points: Sequence[Embeddings]) -> Iterable[np.ndarray]:
+        """Decoded pieces with the colour of the reference sound and the level of the guide, where the model's config has a
+        ``finish``; ``points``: of the clip, or of each of its windows."""
+        config, rate, bank = self.config.finish, self.config.autoencoder.rate, self.config.gram.audio
+        if config is None:
+            return pieces()
+        colour = None
+        sounds = [embeddings.audio for embeddings in points if embeddings.audio is not None]
+        if sounds and self.gram.colour is not None and bank.rate == rate:
+            with self.in_use(self.gram):
+                colour = self.gram.colour(torch.cat(sounds))[:, : bank.mel].mean(0).cpu().numpy()
+        return finished(pieces, rate, envelope, colour, bank, config)
 
     @staticmethod
     def take_numbers(takes: int | Iterable[int]) -> list[int]:
@@ -367,7 +387,9 @@ def assign(module: nn.Module, *paths: Path, dtype: torch.dtype = torch.float32) 
             if key in small and value.ndim == 2:
                 state[key], state[f"{key.removesuffix('weight')}scale"] = rows_in_int8(value)
             else:
-                state[key] = value.to(dtype) if value.is_floating_point() else value
+                # always a copy: where a tensor lies in a file decides how the processor rounds its sums, and the same weights
+                # shall give the same bytes
+                state[key] = value.to(dtype if value.is_floating_point() else value.dtype, copy=True)
     names = " + ".join(path.name for path in paths)
     expected = module.state_dict()
     missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())

@@ -29,7 +29,8 @@ class Request:
 
     ``video``: file to be sounded; ``out``: file to be made, a sound or a video by its name; ``envelope``: an Envelope, a
     file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
-    is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how many; ``format``: one of ``FORMATS``."""
+    is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how many; ``format``: one of
+    ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish."""
 
     video: Path | None = None
     out: Path | None = None
@@ -49,6 +50,7 @@ class Request:
     force: bool = False
     again: Path | None = None
     voice: bool | None = None
+    raw: bool | None = None
 
 
 @dataclass(frozen=True)
@@ -76,6 +78,7 @@ class Order:
     again: Path | None = None
     sidecar: Sidecar | None = None
     exact: bool = False
+    raw: bool = False
 
     def may_replace(self, path: Path) -> bool:
         """Whether an existing ``path`` may go: by ``--force``, or as the very sidecar that is being repeated."""
@@ -134,6 +137,7 @@ def settle(request: Request) -> Order:
         again=request.again,
         sidecar=sidecar,
         exact=exact,
+        raw=bool(request.raw),
     )
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
@@ -165,7 +169,7 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("out", again.parent / Path(sidecar.result.path).name)
     fill("use", "".join(sorted(set(sidecar.use) | given_modalities(request))))
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
-    for name in ("text", "seed", "steps", "guidance", "device", "dtype"):
+    for name in ("text", "seed", "steps", "guidance", "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):

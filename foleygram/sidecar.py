@@ -75,6 +75,7 @@ class Sidecar(Config):
     dtype: str
     threads: int
     format: str | None = None  # of a .wav or .flac
+    raw: bool = False  # without the model's finish
     versions: dict[str, str]
 
 

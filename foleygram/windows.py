@@ -206,6 +206,7 @@ def long_pieces(
     seeds: Sequence[int],
     on_step: Callable[[int, int], None] | None = None,
     config: WindowConfig | None = None,
+    raw: bool = False,
 ) -> Iterator[Iterator[np.ndarray]]:
     """For each seed a sound of any length as consecutive pieces float32 [channel, sample], ``sample_count(seconds)`` samples
     in all; the pieces of one are taken before the next is asked for. A take depends on its seed only.
@@ -220,10 +221,11 @@ def long_pieces(
     windows = plan_windows(length, rate / hop, longest, film.cuts, config)
     with model.in_use(model.autoencoder):
         control = encode_envelope(model, envelope, length, config)
-    denoisers = []
+    denoisers, points = [], []
     for window in windows:
         span = window.length * hop / rate
-        condition = model.condition(film.embed(window.start * hop / rate, min(window.end * hop / rate, seconds)), span)
+        points.append(film.embed(window.start * hop / rate, min(window.end * hop / rate, seconds)))
+        condition = model.condition(points[-1], span)
         part = control[..., window.start : window.end]
         denoisers.append(guided(model.transformer, model.control_net, condition, part, sampler))
     denoise = joint(denoisers, windows, length)
@@ -231,7 +233,18 @@ def long_pieces(
         report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
         with model.in_use(model.transformer, model.control_net):
             latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, model.device)
-        yield exactly(decode_pieces(model, latent, seed, config), samples)
+        yield exactly(finished_pieces(model, latent, seed, envelope, points, config, raw), samples)
+
+
+def finished_pieces(
+    model: FoleyGRAM, latent: Tensor, seed: int, envelope: Envelope, points: Sequence[Embeddings], config: WindowConfig, raw: bool
+) -> Iterator[np.ndarray]:
+    """The decoded pieces, finished as those of a short clip are."""
+
+    def decoded() -> Iterator[np.ndarray]:
+        return decode_pieces(model, latent, seed, config)
+
+    yield from decoded() if raw else model.finish(decoded, envelope, points)
 
 
 def exactly(pieces: Iterator[np.ndarray], samples: int) -> Iterator[np.ndarray]:
@@ -250,7 +263,8 @@ def synthesise_long(
     seeds: Sequence[int],
     on_step: Callable[[int, int], None] | None = None,
     config: WindowConfig | None = None,
+    raw: bool = False,
 ) -> Iterator[Audio]:
     """One whole sound for each seed; arguments as of ``long_pieces``."""
-    for pieces in long_pieces(model, film, envelope, seconds, sampler, seeds, on_step, config):
+    for pieces in long_pieces(model, film, envelope, seconds, sampler, seeds, on_step, config, raw):
         yield Audio(np.concatenate(list(pieces), axis=1), model.config.autoencoder.rate)

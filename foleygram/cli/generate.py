@@ -34,6 +34,7 @@ Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000. [def
 Guidance = Annotated[float | None, typer.Option(help="How strictly references are followed, 0 to 20. [default: the model's]")]
 Takes = Annotated[int | None, typer.Option(help="Several takes: OUT_take1, OUT_take2, ... [default: 1]")]
 Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac: pcm16, pcm24 or float. [default: pcm24]")]
+Raw = Annotated[bool, typer.Option("--raw", help="As decoded: neither the colour of the reference nor the level of the guide is matched.")]
 Sidecar = Annotated[
     Path | None,
     typer.Option("--from", help="Make the result of this sidecar (the .json beside it) again; other options change it."),
@@ -57,6 +58,7 @@ def generate(
     device: Device = None,
     dtype: Dtype = None,
     sample_format: Format = None,
+    raw: Raw = False,
     force: Force = False,
     again: Sidecar = None,
     json: Json = False,
@@ -73,7 +75,7 @@ def generate(
 
     request = Request(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
-        force, again, voice or None,
+        force, again, voice or None, raw or None,
     )  # fmt: skip
     with progress() as on_progress:
         report = library(request, on_progress, announce)

@@ -8,7 +8,7 @@ import math
 
 import torch
 from jaxtyping import Float
-from torch import Tensor
+from torch import Tensor, nn
 
 from foleygram.gram.audio import FBANK_STD
 
@@ -32,3 +32,26 @@ def colour(bank: Float[Tensor, "batch frame mel"]) -> Float[Tensor, "batch 3*mel
     loudest = levels.topk(count, dim=-1).indices
     attacks = bank.gather(1, loudest[..., None].expand(-1, -1, bank.shape[2])).mean(dim=1)
     return torch.cat([power - power.mean(-1, keepdim=True), attacks - attacks.mean(-1, keepdim=True), bank.mean(dim=1)], dim=-1)
+
+
+class ColourReader(nn.Module):
+    """Reads the colour of a sound off its point in the joint space: linear, in units of the spread over training clips."""
+
+    def __init__(self, dim: int, mel: int):
+        super().__init__()
+        self.linear = nn.Linear(dim, 3 * mel)
+        self.register_buffer("middle", torch.zeros(3 * mel))
+        self.register_buffer("spread", torch.ones(3 * mel))
+
+    def fit(self, colours: Float[Tensor, "clip 3*mel"]) -> None:
+        """Takes middle and spread from the colours of the training clips."""
+        self.middle.copy_(colours.mean(0))
+        self.spread.copy_(colours.std(0, correction=0) + 0.01)
+
+    def error(self, points: Float[Tensor, "batch dim"], colours: Float[Tensor, "batch 3*mel"]) -> Tensor:
+        """Mean squared error as a share of the variance over training clips: 1 where the points tell nothing."""
+        return (self.linear(points).float() - (colours - self.middle) / self.spread).square().mean()
+
+    def forward(self, points: Float[Tensor, "batch dim"]) -> Float[Tensor, "batch 3*mel"]:
+        """As :func:`colour` gives it."""
+        return self.linear(points.to(self.linear.weight.dtype)).float() * self.spread + self.middle

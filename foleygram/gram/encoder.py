@@ -16,6 +16,7 @@ from torch import Tensor, nn
 from foleygram.config import Config
 from foleygram.errors import ModelError, UsageError
 from foleygram.gram.audio import Beats, BeatsConfig, preprocess_audio
+from foleygram.gram.colour import ColourReader
 from foleygram.gram.loss import TEMPERATURE
 from foleygram.gram.sound_net import SoundNet, SoundNetConfig
 from foleygram.gram.text import Bert, BertConfig, Tokenizer, Tokens
@@ -88,6 +89,7 @@ class GramConfig(Config):
     text: BertConfig = BertConfig()
     head: HeadConfig = HeadConfig()
     pool: FramePoolConfig = FramePoolConfig()
+    colour: bool = False  # whether a reader of the sound's colour learns beside the heads; not in the paper
 
     @classmethod
     def mini(cls) -> "GramConfig":
@@ -99,6 +101,7 @@ class GramConfig(Config):
             text=BertConfig.minilm(),
             head=HeadConfig(kind="mlp"),
             pool=FramePoolConfig(kind="moments"),
+            colour=True,
         )
 
 
@@ -119,6 +122,7 @@ class GramEncoder(nn.Module):
         self.contra_head_t = ContrastiveHead(config.text.width, config.dim, config.head)
         self.contra_head_v = ContrastiveHead(self.pool.features, config.dim, config.head)
         self.contra_head_a = ContrastiveHead(config.audio.width, config.dim, config.head)
+        self.colour = ColourReader(config.dim, config.audio.mel) if config.colour else None
         self.contra_temp = nn.Parameter(torch.tensor(TEMPERATURE))
 
     def forward(

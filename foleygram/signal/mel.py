@@ -36,6 +36,12 @@ def kaldi_filters(mel_bins: int, rate: int, n_fft: int) -> np.ndarray:
     return np.pad(weights, ((0, 0), (0, 1))).astype(np.float32)
 
 
+def kaldi_centres(mel_bins: int, rate: int) -> np.ndarray:
+    """The frequencies (Hz) where Kaldi's triangles have their tops, [mel]."""
+    edges = np.linspace(kaldi_mel(FBANK_LOW), kaldi_mel(rate / 2), mel_bins + 2)
+    return 700.0 * np.expm1(edges[1:-1] / 1127.0)
+
+
 def povey_window(size: int) -> np.ndarray:
     """Kaldi's default window, a Hann window to the power 0.85, float32 [size]."""
     return (np.hanning(size) ** 0.85).astype(np.float32)

@@ -4,7 +4,7 @@ First the conventional pairwise contrastive loss, then the GRAM loss (Eqs. 3 and
 template captions alone. Vision and text towers stay as published, so their features are computed once; the audio tower,
 the pooling and the heads learn. Sounds are shifted, scaled and masked, frames are drawn from more than are used.
 The paper's audio tower comes with AudioSet behind it; the mini's starts from nothing, so its points also have to tell the
-sound's spectrum (``timbre_weight``).
+sound's colour (``colour_weight``).
 """
 
 from __future__ import annotations
@@ -42,7 +42,7 @@ class GramTraining(Config):
     crop: int = 512  # fbank frames (10 ms each) of a training sound; the loudest of three random places
     gain_db: float = 10.0  # random gain of a sound, +-
     feature_noise: float = 0.0  # relative length of a random vector added to frame and text features
-    timbre_weight: float = 0.0  # of reading the sound's spectrum off its point; 0 = the paper, whose BEATs knows timbre already
+    colour_weight: float = 0.0  # of reading the sound's colour off its point; the paper's BEATs knows it already
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,15 +55,15 @@ class ClipFeatures:
     captions: Captions
 
 
-def colours(banks: np.ndarray) -> np.ndarray:
+def colours(banks: np.ndarray) -> Tensor:
     """Colour (gram/colour.py) of each sound [clip, 3 mel] from its normalised bank [clip, time, mel]."""
     parts = (torch.from_numpy(banks[start : start + 64].astype(np.float32)) for start in range(0, len(banks), 64))
-    return np.concatenate([colour(part).numpy() for part in parts])
+    return torch.cat([colour(part) for part in parts])
 
 
 class GramStage(Stage):
-    losses = ("loss", "agreement", "timbre")
-    validation = ("valid_timbre", "valid_volume_gap", "valid_text_to_audio", "valid_video_to_audio", "valid_text_to_video")
+    losses = ("loss", "agreement", "colour")
+    validation = ("valid_colour", "valid_volume_gap", "valid_text_to_audio", "valid_video_to_audio", "valid_text_to_video")
 
     def __init__(
         self, encoder: GramEncoder, config: GramTraining, seed: int, folder: Path, train: ClipFeatures, valid: ClipFeatures,
@@ -74,11 +74,10 @@ class GramStage(Stage):
         self.train_set, self.valid_set, self.valid_labels = train, valid, np.asarray(valid_labels)
         encoder.vision.requires_grad_(False)
         encoder.text.requires_grad_(False)
-        self.timbre = nn.Linear(encoder.config.dim, 3 * encoder.config.audio.mel)  # learns beside, is not kept
         if train is not None:
-            learned, unseen = colours(train.banks), colours(valid.banks)
-            middle, spread = learned.mean(axis=0), learned.std(axis=0) + 1e-2
-            self.colours, self.valid_colours = (learned - middle) / spread, (unseen - middle) / spread
+            self.colours, self.valid_colours = colours(train.banks), colours(valid.banks)
+            if encoder.colour is not None:
+                encoder.colour.fit(self.colours)
 
     def train(self, mode: bool = True) -> GramStage:
         super().train(mode)
@@ -117,7 +116,7 @@ class GramStage(Stage):
                 noise = draw.standard_normal(feature.shape, dtype=np.float32)
                 feature += config.feature_noise * noise * np.linalg.norm(feature) / np.linalg.norm(noise)
         sound = torch.from_numpy(self.augmented(data.banks[clip], draw))
-        return torch.from_numpy(frames), sound, torch.from_numpy(text), torch.from_numpy(self.colours[clip])
+        return torch.from_numpy(frames), sound, torch.from_numpy(text), self.colours[clip]
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         drawn = zip(*(self.draw(step, row) for row in rows), strict=True)
@@ -135,8 +134,9 @@ class GramStage(Stage):
                 pairs = cosine_loss(points.text, points.video, points.audio, temperature, self.config.cosine)
                 loss = loss + self.config.contrastive_weight * pairs
         agreement = (points.text * points.audio).sum(-1).mean()
-        timbre = (self.timbre(points.audio).float() - colours).square().mean()
-        return torch.stack([loss + self.config.timbre_weight * timbre, agreement, timbre])
+        reader = self.encoder.colour
+        error = loss.new_zeros(()) if reader is None else reader.error(points.audio, colours)
+        return torch.stack([loss + self.config.colour_weight * error, agreement, error])
 
     def points(self, frames: Tensor, banks: Tensor, texts: Tensor) -> Embeddings:
         encoder = self.encoder
@@ -169,9 +169,10 @@ class GramStage(Stage):
             found = (queries @ keys.T).argmax(-1).numpy()
             return float((self.valid_labels[found] == self.valid_labels).mean())
 
-        timbre = (self.timbre(points.audio.to(self.timbre.weight.device)).cpu() - torch.from_numpy(self.valid_colours)).square().mean()
+        reader, device = self.encoder.colour, self.encoder.contra_temp.device
+        error = 0.0 if reader is None else float(reader.error(points.audio.to(device), self.valid_colours.to(device)))
         return (
-            float(timbre), float(mismatched - matched), nearest(text, points.audio), nearest(points.video, points.audio),
+            error, float(mismatched - matched), nearest(text, points.audio), nearest(points.video, points.audio),
             nearest(text, points.video),
         )  # fmt: skip
 

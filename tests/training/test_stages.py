@@ -25,7 +25,7 @@ from foleygram.types import Clip
 STAGES = ("autoencoder", "diffusion", "gram", "control")
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-3, ema=0.5, log_every=1, validate_every=2)
 MODEL = CONFIG.replace(
-    gram=CONFIG.gram.replace(audio=SoundNetConfig(channels=(8, 8), width=16, frames=200).model_dump()).model_dump()
+    gram=CONFIG.gram.replace(audio=SoundNetConfig(channels=(8, 8), width=16, frames=200).model_dump(), colour=True).model_dump()
 )
 
 
@@ -47,7 +47,7 @@ def recipe(tmp_path_factory) -> Recipe:
         model=MODEL,
         autoencoder=AutoencoderTraining(loop=LOOP),
         diffusion=DiffusionTraining(loop=LOOP.replace(optimizer="muon"), seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
-        gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, timbre_weight=1.0),
+        gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, colour_weight=1.0),
         control=ControlTraining(loop=LOOP, seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
     )
 

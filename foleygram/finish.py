@@ -1,0 +1,79 @@
+"""What is done to a decoded sound before it leaves: it takes the colour of the reference and the level of the guide.
+
+Both are known: the guide is the envelope, and the colour is read off the sound's point in the GRAM space (gram/colour.py).
+What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk. Not in the
+paper; a model without :class:`FinishConfig` (the full one) gives its sound as it was decoded.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Iterator
+
+import numpy as np
+import torch
+
+from foleygram.config import Config
+from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
+from foleygram.gram.colour import DEPTH, NATS
+from foleygram.signal.equaliser import filtered, minimum_phase
+from foleygram.signal.level import followed
+from foleygram.signal.mel import fbank, kaldi_centres
+from foleygram.types import Envelope
+
+Pieces = Callable[[], Iterable[np.ndarray]]
+"""Makes a sound anew, as consecutive pieces float32 [channel, sample]."""
+
+
+class FinishConfig(Config):
+    """``colour_db``: most that the equaliser lifts or lowers a band, 0 = none; ``boost_db``, ``cut_db``: most that the gain
+    lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all."""
+
+    colour_db: float = 15.0
+    boost_db: float = 24.0
+    cut_db: float = 40.0
+
+
+def finished(
+    pieces: Pieces, rate: int, guide: Envelope, colour: np.ndarray | None, bank: BankConfig, config: FinishConfig
+) -> Iterator[np.ndarray]:
+    """The pieces of the finished sound, as many samples in all. ``colour``: the power curve [mel] that it shall have, as
+    :func:`foleygram.gram.colour.colour` gives it on ``bank``; None leaves the colour. With a colour the sound is made twice,
+    first to be measured: it never has to be held as a whole."""
+    sound = pieces()
+    if colour is not None and config.colour_db:
+        own = mean_power(sound, rate, bank.mel)
+        if own is None:
+            sound = pieces()
+        else:
+            gains = matching_gains(own, colour, config.colour_db)
+            sound = filtered(pieces(), minimum_phase(gains, kaldi_centres(bank.mel, rate), rate))
+    if config.boost_db or config.cut_db:
+        sound = followed(sound, guide, rate, config.boost_db, config.cut_db)
+    yield from sound
+
+
+def mean_power(pieces: Iterable[np.ndarray], rate: int, mel: int) -> np.ndarray | None:
+    """Mean log power of each band [mel], in units of a normalised bank; None for silence.
+
+    As the first curve of ``colour``, but for the level: what lies 80 dB under the loudest moment of its piece is silence."""
+    total, frames = torch.zeros(mel, dtype=torch.float64), 0
+    for piece in pieces:
+        bank = (fbank(torch.from_numpy(piece.mean(axis=0)) * FULL_SCALE, mel, rate) - FBANK_MEAN).double()
+        if len(bank):
+            floor = bank.logsumexp(-1).max() - DEPTH * NATS
+            total += bank.clamp(min=floor).exp().sum(0)
+            frames += len(bank)
+    if not frames or total.max() <= frames * math.exp(-FBANK_MEAN):  # nothing above a step of 16 bits
+        return None
+    return ((total / frames).log() / NATS).numpy()
+
+
+def matching_gains(own: np.ndarray, wanted: np.ndarray, limit_db: float) -> np.ndarray:
+    """Linear gains [mel] from one power curve to the other, their levels apart, smoothed over three bands."""
+    gains = (wanted - wanted.mean()) - (own - own.mean())
+    gains = np.convolve(np.pad(gains, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid") * NATS / 2
+    power = np.exp((own - own.max()) * NATS)
+    gains -= 0.5 * math.log((power * np.exp(2 * gains)).sum() / power.sum())  # as loud as before
+    limit = limit_db * math.log(10) / 20
+    return np.exp(np.clip(gains, -limit, limit))
