@@ -1,0 +1,122 @@
+"""Colour and level of the decoded sound: what is asked for comes out, piece by piece as in one."""
+
+import numpy as np
+import pytest
+import torch
+from scipy.signal import butter, sosfilt
+from tiny import CONFIG, tiny_model
+
+from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
+from foleygram.gram.audio import preprocess_audio
+from foleygram.gram.colour import NATS, colour
+from foleygram.gram.sound_net import SoundNetConfig
+from foleygram.pipeline import FoleyGRAM
+from foleygram.signal.envelope import envelope_from_hits, extract_envelope
+from foleygram.types import Audio, Clip
+
+RATE = 44100
+BANK = SoundNetConfig(mel=48, frames=300)
+CONFIG_ALL = FinishConfig()
+
+
+def strokes(seed: int = 0, seconds: float = 3.0) -> np.ndarray:
+    """Three bursts of noise that die away, stereo; silence between is digital."""
+    draw = np.random.default_rng(seed)
+    count = round(seconds * RATE)
+    time = np.arange(count) / RATE
+    shape = sum(np.where(time >= start, np.exp(-(time - start) / 0.05), 0) for start in (0.3, 1.1, 2.0))
+    shape[shape < 1e-4] = 0
+    return (draw.normal(0, 0.1, (2, count)) * shape).astype(np.float32)
+
+
+def darker(sound: np.ndarray) -> np.ndarray:
+    """What a model might make of it: 6 dB an octave less above 2 kHz, half as loud."""
+    return (0.5 * sosfilt(butter(1, 2000, fs=RATE, output="sos"), sound, axis=1)).astype(np.float32)
+
+
+def colour_of(sound: np.ndarray) -> np.ndarray:
+    return colour(preprocess_audio(Audio(sound, RATE), BANK))[0, : BANK.mel].numpy()
+
+
+def finish(pieces, truth: np.ndarray, config: FinishConfig = CONFIG_ALL, told: bool = True) -> np.ndarray:
+    parts = finished(lambda: iter(pieces), RATE, extract_envelope(Audio(truth, RATE)), colour_of(truth) if told else None, BANK, config)
+    return np.concatenate(list(parts), axis=1)
+
+
+def test_measures_as_the_tower_does():
+    own = mean_power([strokes()], RATE, BANK.mel)
+    np.testing.assert_allclose(own - own.mean(), colour_of(strokes()), atol=0.01)
+
+
+def test_a_darker_softer_sound_gets_colour_and_level_back():
+    truth, made = strokes(), darker(strokes(1))
+    before, after = (np.abs(colour_of(sound) - colour_of(truth)).mean() * NATS * 10 / np.log(10) for sound in (made, finish([made], truth)))
+    assert before > 4 and after < 1.2  # dB
+    levels = [np.sqrt((sound**2).mean()) for sound in (finish([made], truth), truth)]
+    assert 20 * np.log10(levels[0] / levels[1]) == pytest.approx(0, abs=0.5)
+
+
+def test_without_reference_the_colour_stays():
+    truth, made = strokes(), darker(strokes(1))
+    np.testing.assert_allclose(colour_of(finish([made], truth, told=False)), colour_of(made), atol=0.02)
+
+
+@pytest.mark.parametrize("cuts", [(44100,), (30000, 31000, 90000)])
+def test_pieces_are_finished_as_the_whole_is(cuts):
+    truth, made = strokes(), darker(strokes(1))
+    config = CONFIG_ALL.replace(colour_db=0.0)
+    np.testing.assert_allclose(finish(np.split(made, cuts, axis=1), truth, config), finish([made], truth, config), atol=1e-6)
+
+
+def test_silence_stays_silent_and_finite():
+    assert not finish([np.zeros((2, RATE), np.float32)], strokes()).any()
+    assert mean_power([np.zeros((2, 100), np.float32)], RATE, BANK.mel) is None
+
+
+def test_gains_are_bounded_and_keep_the_loudness():
+    own = np.linspace(0, -1, 48)
+    assert np.allclose(matching_gains(own, own + 0.3, 15), 1)
+    gains = matching_gains(own, own[::-1], 15)
+    assert 20 * np.log10(gains.max()) <= 15 + 1e-9 and 20 * np.log10(gains.min()) >= -15 - 1e-9
+    mild = matching_gains(own, own + 0.05 * np.sin(np.arange(48)), 15)
+    power = np.exp(own * NATS)
+    assert (power * mild**2).sum() == pytest.approx(power.sum())
+
+
+@pytest.fixture(scope="module")
+def model() -> FoleyGRAM:
+    gram = CONFIG.gram.replace(audio=SoundNetConfig(channels=(8, 8), width=16, mel=16, frames=200).model_dump(), colour=True)
+    plain = tiny_model()
+    config = plain.config.replace(gram=gram.model_dump(), finish=FinishConfig().model_dump())
+    with torch.random.fork_rng():
+        torch.manual_seed(1)
+        finishing = FoleyGRAM(config, plain.gram.tokenizer)
+    state = {name: value for name, value in plain.state_dict().items() if name in finishing.state_dict() and "gram.audio" not in name}
+    own = finishing.state_dict()
+    finishing.load_state_dict(own | {name: value for name, value in state.items() if value.shape == own[name].shape})
+    return finishing.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("seconds", [1.5, 5.0])
+def test_a_model_finishes_what_it_made_and_raw_leaves_it(model, seconds):
+    """Short clips and long ones, which are made of windows."""
+    sound = Audio(strokes(seconds=seconds), RATE)
+    guide = envelope_from_hits([(0.3, 0.2), (0.9, 0.1)], seconds)
+    clip = Clip(audio=sound, seconds=seconds)
+    (made,), (raw,) = model.generate(clip, guide, seed=1), model.generate(clip, guide, seed=1, raw=True)
+    assert made.samples.shape == raw.samples.shape
+    assert not made.samples[:, : round(0.25 * RATE)].any() and raw.samples[:, : round(0.25 * RATE)].any()
+    own = extract_envelope(made).values[: len(guide.values)]
+    loud = guide.values > 0.02
+    assert np.abs(np.median(20 * np.log10(own[loud] / guide.values[loud]))) < 3
+    (plain,) = FoleyGRAM.generate(_without_finish(model), clip, guide, seed=1)
+    assert plain.samples.tobytes() == raw.samples.tobytes()
+
+
+def _without_finish(model: FoleyGRAM) -> FoleyGRAM:
+    import copy
+
+    other = copy.copy(model)
+    other.config = model.config.replace(finish=None)
+    return other
+
