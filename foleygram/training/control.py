@@ -37,6 +37,9 @@ class ControlTraining(DenoisingTraining):
     embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
     guide: Control = "envelope"  # what the ControlNet is told of the timing; onsets and none: control experiments
+    start: str = ""  # folder whose control_net.safetensors is gone on with; else a copy of the base's blocks
+    fitted_projections: bool = False  # begin where the base understands them (fit_projections); the paper: random
+    projection_share: float = 1.0  # of the learning rate, for the three projections
     gradient_checkpointing: bool = False  # computes the blocks twice, and keeps only their inputs in memory
 
 
@@ -47,6 +50,33 @@ class ClipEmbeddings:
     audio: np.ndarray
     video: np.ndarray
     text: np.ndarray
+
+
+RIDGE = 1e-4
+"""Of the least squares, beside the mean square of a coordinate of a point of unit length (1 / 256 in the mini)."""
+
+
+@torch.no_grad()
+def fit_projections(conditioner: Conditioner, points: ClipEmbeddings, captions: Captions, states: np.ndarray) -> None:
+    """Sets the three projections so that each point becomes, as near as a linear map can, the token that the base knows: the
+    projected state of the clip's caption. ``states``: [caption, text_dim], pooled.
+
+    As they are drawn at random, tokens of points of unit length are a seventh of the captions' tokens, and the frozen base
+    hardly hears them; training alone does not make them grow (docs/lab-notes.md)."""
+    tokens = conditioner.text_projection(torch.from_numpy(states.astype(np.float32)).to(conditioner.gram_text.weight))
+    of_clip = tokens[[own[0] for own in captions.of_clip]]
+    for projection, known, wanted in (
+        (conditioner.gram_audio, points.audio, of_clip),
+        (conditioner.gram_video, points.video, of_clip),
+        (conditioner.gram_text, points.text, tokens),
+    ):
+        x = torch.from_numpy(known.astype(np.float32)).to(tokens)
+        x_mean, mean = x.mean(0), wanted.mean(0)
+        x, y = x - x_mean, wanted - mean
+        gram = x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1]).to(x)
+        solution = torch.linalg.solve(gram.double(), (x.T @ y).double()).to(tokens)
+        projection.weight.copy_(solution.T)
+        projection.bias.copy_(mean - x_mean @ solution)
 
 
 class ControlStage(DenoisingStage):
@@ -67,6 +97,9 @@ class ControlStage(DenoisingStage):
         # the embedders of the copy beyond the reference's cut are used, so all of the ControlNet learns
         self.control_net.requires_grad_(True)
         transformer.gradient_checkpointing = control_net.gradient_checkpointing = config.gradient_checkpointing
+
+    def share_of_rate(self, name: str) -> float:
+        return self.config.projection_share if name.startswith("conditioner.gram_") else 1.0
 
     def compiled_blocks(self) -> Sequence[nn.Module]:
         return [*self.transformer.transformer_blocks, *self.control_net.transformer_blocks]

@@ -26,7 +26,7 @@ from foleygram.pipeline import GRAM_FILES, FoleyGRAMConfig, assign, build_autoen
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
-from foleygram.training.control import ClipEmbeddings, ControlStage
+from foleygram.training.control import ClipEmbeddings, ControlStage, fit_projections
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage
 from foleygram.training.guides import guide_latents
@@ -224,12 +224,18 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
         embeddings = ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
         crops = Crops([shop.latents(records), shop.guides(records)], seconds, hop)
         sets.append((crops, features.captions, embeddings))
+        if records is shop.train:
+            captions = features.texts
     del encoder, embedder  # from here on only transformer and ControlNet are held
     transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
     conditioner = shop.conditioner()
     control_net = ControlNet(recipe.model.transformer, recipe.model.control_net)
     control_net.initialise(transformer)
+    if recipe.control.start:
+        assign(control_net, Path(recipe.control.start) / "control_net.safetensors")
     train, valid = sets
+    if recipe.control.fitted_projections:
+        fit_projections(conditioner, train[2], train[1], captions)
     stage = ControlStage(transformer, control_net, conditioner, recipe.control, recipe.seed, out, *train, *valid)
     return run(stage, recipe.control.loop, out / "training" / "control", stop_after)
 
