@@ -24,6 +24,7 @@ BenchmarkSplit = Annotated[str, typer.Option(help="train, validation or test.")]
 Textures = Annotated[Path | None, typer.Option(help="Photographs, where the manifest names no videos.")]
 Steps = Annotated[int | None, typer.Option(help="Sampling steps. [default: the model's]")]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Score sounds as decoded, without the model's finish; for table 1.")]
 Guidance = Annotated[float | None, typer.Option(help="0 to 20. [default: the model's]")]
 
 
@@ -47,6 +48,7 @@ def tables(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
+    raw: Raw = False,
     device: Device = None,
     dtype: Dtype = None,
     second: Second = None,
@@ -81,7 +83,7 @@ def tables(
         found = benchmark_minihits(
             FoleyGRAM.load(model or "mini", *place), manifest, out, variants=chosen, split=split, limit=limit,
             others={} if variants is None else {name: FoleyGRAM.load(variants / name, *place) for name in names},
-            textures=textures, steps=steps, guidance=guidance, seed=seed, second=second, cache=cache,
+            textures=textures, steps=steps, guidance=guidance, seed=seed, raw=raw, second=second, cache=cache,
             command=command_line(), on_progress=on_progress,
         )  # fmt: skip
     result = table_report(table, found)

@@ -124,6 +124,7 @@ class Settings:
     steps: int | None
     guidance: float | None
     seed: int
+    raw: bool = False
 
 
 Progress = Callable[[str, int, int], None]
@@ -143,6 +144,7 @@ def benchmark_minihits(
     steps: int | None = None,
     guidance: float | None = None,
     seed: int = 0,
+    raw: bool = False,
     second: str | Path | None = None,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
@@ -153,8 +155,8 @@ def benchmark_minihits(
 
     ``out``: folder for the sounds, one folder for each variant; ``others``: models by the names in ``Variant.model``;
     ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
-    ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it. For further arguments
-    see ``evaluate_folder``. Raises UsageError where a model is missing, DataError where a clip lacks what a variant needs
+    ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it; ``raw``: sounds as decoded.
+    Rows that do not know the envelope are always raw, since there is no level to be matched. For further arguments see ``evaluate_folder``. Raises UsageError where a model is missing, DataError where a clip lacks what a variant needs
     and where ``out`` holds sounds of other settings."""
     rows = []
     models = {"": model, **(others or {})}
@@ -170,7 +172,7 @@ def benchmark_minihits(
         folder = Path(out) / variant.name
         settings = Settings(
             used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, Path(manifest).name,
-            steps, guidance, seed,
+            steps, guidance, seed, raw or variant.control != "envelope",
         )  # fmt: skip
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
@@ -229,6 +231,7 @@ def generate_set(
                 seed=clip_seed(settings.seed, record.id),
                 steps=settings.steps,
                 guidance=settings.guidance,
+                raw=settings.raw,
             )
             write_audio(path, sound)
         on_progress(f"generating {folder.name}", number, len(records))
