@@ -21,13 +21,14 @@ import torch
 from torch import nn
 
 from foleygram.describe import expected_memory
+from foleygram.device import DTYPES
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
 from foleygram.importing import full_config
-from foleygram.device import DTYPES
-from foleygram.pipeline import FoleyGRAM, restore_buffers
+from foleygram.pipeline import FoleyGRAM
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Condition, Envelope, Video
+from foleygram.weights import restore_buffers
 
 SECONDS = 10.0
 LENGTH = 216  # latent positions of 10 s

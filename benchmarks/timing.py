@@ -32,13 +32,14 @@ from foleygram.evaluation.bootstrap import bootstrap
 from foleygram.evaluation.onsets import evaluate
 from foleygram.media.audio import read_audio
 from foleygram.media.video import probe, read_frames, stream_frames, write_video
-from foleygram.pipeline import FoleyGRAM, assign, load_predictor
+from foleygram.pipeline import FoleyGRAM, load_predictor
 from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.onsets import detect_onsets
 from foleygram.timing.difference import DifferenceConfig, difference_onsets
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.types import Audio, Clip, Envelope
+from foleygram.weights import assign
 
 CONDITIONS: dict[str, Callable[[Scene], Scene]] = {
     "as they are": lambda scene: scene,

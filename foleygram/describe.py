@@ -15,15 +15,9 @@ from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.hub.doors import sha256_of
 from foleygram.hub.folder import read_notes
 from foleygram.hub.sources import HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
-from foleygram.pipeline import (
-    HALVED,
-    MODELS,
-    SHRUNK,
-    FoleyGRAMConfig,
-    find_folder,
-    unloaded,
-)
+from foleygram.pipeline import HALVED, SHRUNK, FoleyGRAM, FoleyGRAMConfig
 from foleygram.quantisation import large_layers
+from foleygram.weights import MODELS, find_folder, unloaded
 
 GIB = 2**30
 WORKING_GIB = 1.5  # interpreter, libraries and the widest layers of the autoencoder; measured by benchmarks/full_scale.py
@@ -78,7 +72,7 @@ def describe_model(source: str | Path, hashes: bool = True) -> ModelReport:
 
 def parts_of(config: FoleyGRAMConfig) -> dict[str, nn.Module]:
     """The components on the meta device, by the name of their weights file."""
-    model = unloaded(config)
+    model = unloaded(config.name, lambda: FoleyGRAM(config))
     gram = model.gram
     heads = nn.ModuleList([gram.contra_head_t, gram.contra_head_v, gram.contra_head_a, gram.pool])
     heads.temperature = gram.contra_temp

@@ -148,7 +148,8 @@ def model_states() -> tuple[ModelState, ...]:
     from foleygram.describe import PARTS
     from foleygram.hub.folder import read_notes
     from foleygram.hub.sources import local_weights
-    from foleygram.pipeline import MODELS, FoleyGRAMConfig
+    from foleygram.pipeline import FoleyGRAMConfig
+    from foleygram.weights import MODELS
 
     states = []
     for path in sorted(MODELS.glob("*/config.json")):

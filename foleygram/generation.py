@@ -27,13 +27,10 @@ from foleygram.media.video import MediaInfo, probe, read_frames
 from foleygram.pipeline import (
     LARGEST_SEED,
     LEEWAY,
-    MODELS,
     FoleyGRAM,
     FoleyGRAMConfig,
     check_range,
-    find_folder,
     take_seed,
-    weights_files,
 )
 from foleygram.ranking import Rank, fit, onset_agreement
 from foleygram.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
@@ -51,6 +48,7 @@ from foleygram.sidecar import (
     write_sidecar,
 )
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
+from foleygram.weights import MODELS, find_folder, weights_files
 from foleygram.windows import Film, long_pieces
 
 STEPS_LIMIT = 1000

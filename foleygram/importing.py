@@ -39,7 +39,8 @@ from foleygram.hub.layouts import (
     to_stable_audio,
 )
 from foleygram.hub.sources import HubSource, commit_of, fetch_file, imported_folder, is_repository
-from foleygram.pipeline import GRAM_FILES, MODELS, FoleyGRAMConfig, build_autoencoder
+from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder
+from foleygram.weights import GRAM_FILES, MODELS
 
 STABLE_AUDIO = "stabilityai/stable-audio-open-1.0"
 STABLE_AUDIO_LICENCE = "Stability AI Community License"

@@ -24,26 +24,18 @@ from foleygram.diffusion.control import ControlNet, ControlNetConfig
 from foleygram.diffusion.sampler import SamplerConfig, guided, sample, takes_noise
 from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.diffusion.transformer import Transformer, TransformerConfig
-from foleygram.errors import EnvelopeError, ModelError, UsageError
+from foleygram.errors import EnvelopeError, UsageError
 from foleygram.finish import FinishConfig, Pieces, finished
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
-from foleygram.hub.folder import each_tensor, write_atomically, write_json, write_tensors
-from foleygram.hub.sources import WeightsSources, fetch_folder, find_weights, is_repository, local_weights
-from foleygram.quantisation import int8_weights, rows_in_int8, to_int8
+from foleygram.hub.folder import write_atomically, write_json, write_tensors
+from foleygram.hub.sources import WeightsSources, find_weights, local_weights
+from foleygram.quantisation import int8_weights, to_int8
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
+from foleygram.weights import GRAM_FILES, assign, find_folder, read_tokenizer, unloaded, weights_files
 from foleygram.windows import Film, synthesise_long
-
-MODELS = Path(__file__).parent / "models"
-"""The registry of shipped models is this folder."""
-
-GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": ("contra_", "pool.", "colour.")}
-"""Which parameters of the GRAM encoder lie in which file."""
-
-WEIGHTS_FILES = (*GRAM_FILES, "conditioner", "autoencoder", "transformer", "control_net")
-"""Without which a model is not whole."""
 
 TAKES_LIMIT = 64
 LARGEST_SEED = 2**63 - 1
@@ -121,13 +113,13 @@ class FoleyGRAM(nn.Module):
         kind = arithmetic(pick_device(device), dtype)
         folder = find_folder(source)
         config = read_json(FoleyGRAMConfig, folder / "config.json")
-        model = unloaded(config)
+        model = unloaded(config.name, lambda: cls(config))
         files = weights_files(folder, config)
         if dtype == INT8:
             model.shrink()
         tokenizer = local_weights(folder, "tokenizer.json")
         if tokenizer is not None:
-            model.gram.tokenizer = Tokenizer(tokenizer.read_text(), config.gram.text)
+            model.gram.tokenizer = read_tokenizer(tokenizer, config.gram.text)
         for name, part in model.components().items():
             assign(part, files[name], dtype=kind if name in HALVED else torch.float32)
         assign(model.gram, *(files[name] for name in GRAM_FILES))
@@ -325,41 +317,6 @@ def check_range(name: str, value, low, high):
     return value
 
 
-def find_folder(source: str | Path) -> Path:
-    """The folder of a model: shipped by name, a path, or ``user/repository`` on the hub, which is fetched.
-
-    Raises ModelError that lists the choices."""
-    if (MODELS / str(source) / "config.json").is_file():
-        return MODELS / str(source)
-    folder = Path(source)
-    if folder.is_dir():
-        return folder
-    if is_repository(str(source)) and not folder.parent.exists():
-        return fetch_folder(str(source))
-    shipped = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json"))) or "none"
-    raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
-
-
-def unloaded(config: FoleyGRAMConfig) -> FoleyGRAM:
-    """A model on the meta device: names and shapes without memory. Raises ModelError for numbers that make none."""
-    try:
-        with torch.device("meta"):
-            return FoleyGRAM(config)
-    except (ValueError, RuntimeError, ArithmeticError, LookupError) as error:
-        reason = " ".join(str(error).split())
-        raise ModelError(f"{config.name}: its config describes no model ({reason}); export the model again") from error
-
-
-def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:
-    """The weights file of every component, before any of them is read. Raises ModelError where one cannot be had."""
-    names = WEIGHTS_FILES if config.timing is None else (*WEIGHTS_FILES, "timing")
-    files = {name: find_weights(folder, name, getattr(config.weights, name)) for name in names}
-    for path in files.values():
-        if not path.is_file():
-            raise ModelError(f"{path}: this weights file is absent; train or import the model again")
-    return files
-
-
 def load_predictor(source: str | Path, device: str = "auto") -> EnvelopePredictor | None:
     """The timing predictor of a model alone, ``source`` as for ``FoleyGRAM.load``; None where it has none. Raises ModelError."""
     where = pick_device(device)
@@ -367,48 +324,6 @@ def load_predictor(source: str | Path, device: str = "auto") -> EnvelopePredicto
     config = read_json(FoleyGRAMConfig, folder / "config.json")
     if config.timing is None:
         return None
-    with torch.device("meta"):
-        predictor = EnvelopePredictor(config.timing)
+    predictor = unloaded(config.name, lambda: EnvelopePredictor(config.timing))
     assign(predictor, find_weights(folder, "timing", config.weights.timing))
     return predictor.eval().requires_grad_(False).to(where)
-
-
-def float_state(state: dict[str, torch.Tensor], dtype: torch.dtype = torch.float32) -> dict[str, torch.Tensor]:
-    """The tensors in ``dtype``; whole numbers stay."""
-    return {key: value.to(dtype) if value.is_floating_point() else value for key, value in state.items()}
-
-
-def assign(module: nn.Module, *paths: Path, dtype: torch.dtype = torch.float32) -> None:
-    """Loads weights files into a module built on the meta device: every key must be there, none may be left over."""
-    state: dict[str, torch.Tensor] = {}
-    small = int8_weights(module)
-    for path in paths:
-        for key, value in each_tensor(path):  # one by one, so that the memory never holds a file beside its copy
-            if key in small and value.ndim == 2:
-                state[key], state[f"{key.removesuffix('weight')}scale"] = rows_in_int8(value)
-            else:
-                # always a copy: where a tensor lies in a file decides how the processor rounds its sums, and the same weights
-                # shall give the same bytes
-                state[key] = value.to(dtype if value.is_floating_point() else value.dtype, copy=True)
-    names = " + ".join(path.name for path in paths)
-    expected = module.state_dict()
-    missing, unexpected = sorted(expected.keys() - state.keys()), sorted(state.keys() - expected.keys())
-    if missing or unexpected:
-        what = ", ".join([f"missing {key}" for key in missing[:3]] + [f"unexpected {key}" for key in unexpected[:3]])
-        raise ModelError(f"{names} in {paths[0].parent}: not the weights of this config ({what}); import or train them again")
-    for key, value in state.items():
-        if value.shape != expected[key].shape:
-            raise ModelError(
-                f"{names} in {paths[0].parent}: {key} is {tuple(value.shape)}, the config says {tuple(expected[key].shape)}"
-            )
-    module.load_state_dict(state, strict=True, assign=True)
-    restore_buffers(module)
-
-
-def restore_buffers(module: nn.Module) -> None:
-    """Non-persistent buffers are computed, not stored; after the meta device they are made anew."""
-    for part in module.modules():
-        make = getattr(part, "make_buffers", None)
-        if make is not None:
-            make()
-

@@ -254,17 +254,7 @@ def exactly(pieces: Iterator[np.ndarray], samples: int) -> Iterator[np.ndarray]:
         samples -= min(piece.shape[1], samples)
 
 
-def synthesise_long(
-    model: FoleyGRAM,
-    film: Film,
-    envelope: Envelope,
-    seconds: float,
-    sampler: SamplerConfig,
-    seeds: Sequence[int],
-    on_step: Callable[[int, int], None] | None = None,
-    config: WindowConfig | None = None,
-    raw: bool = False,
-) -> Iterator[Audio]:
-    """One whole sound for each seed; arguments as of ``long_pieces``."""
-    for pieces in long_pieces(model, film, envelope, seconds, sampler, seeds, on_step, config, raw):
+def synthesise_long(model: FoleyGRAM, *arguments, **options) -> Iterator[Audio]:
+    """One whole sound for each seed; all arguments are those of ``long_pieces``."""
+    for pieces in long_pieces(model, *arguments, **options):
         yield Audio(np.concatenate(list(pieces), axis=1), model.config.autoencoder.rate)

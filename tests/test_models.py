@@ -5,7 +5,7 @@ import json
 import pytest
 
 from foleygram.describe import PARTS, describe_model
-from foleygram.pipeline import MODELS
+from foleygram.weights import MODELS
 
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
 

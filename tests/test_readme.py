@@ -6,10 +6,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-
 from tiny import tiny_model
 
-from foleygram import generation, pipeline
+from foleygram import generation, weights
 from foleygram.cli import main
 from foleygram.cli.app import command
 from foleygram.media.audio import write_audio
@@ -28,7 +27,7 @@ def desk(tmp_path, monkeypatch, tiny_video, clicks, moving_bar):
     """The files that the README speaks of, and the tiny model with a predictor as mini."""
     models = tmp_path / "models"
     tiny_model(timing=True).save(models / "mini")
-    for module in (pipeline, generation):
+    for module in (weights, generation):
         monkeypatch.setattr(module, "MODELS", models)
     monkeypatch.chdir(tmp_path)
     Path("clip.mp4").write_bytes(tiny_video.read_bytes())

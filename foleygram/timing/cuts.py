@@ -9,12 +9,13 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 
 from foleygram.config import Config
 from foleygram.errors import MediaError
-from foleygram.timing.motion import shrinking
+from foleygram.timing.motion import Shrinker
 
 
 class CutConfig(Config):
@@ -42,12 +43,16 @@ class Look:
     flat: bool
 
 
+shrinker_of = lru_cache(4)(Shrinker)
+"""The same one for all frames of a film."""
+
+
 def look(time: float, frame: np.ndarray, config: CutConfig) -> Look:
     """Shrinks and describes a frame uint8 [3, height, width]."""
     if frame.ndim != 3 or frame.shape[0] != 3 or frame.dtype != np.uint8 or 0 in frame.shape:
         raise MediaError(f"a frame is uint8 [3, height, width], not {frame.dtype} {list(frame.shape)}")
-    rows, columns = shrinking(frame.shape[1], config.height), shrinking(frame.shape[2], config.width).T
-    small = np.stack([rows @ plane.astype(np.float32) @ columns for plane in frame])
+    shrinker = shrinker_of(frame.shape[1:], config.height, config.width)
+    small = np.stack([shrinker.narrow(shrinker.lower(plane)) for plane in frame])
     # light changes the mean, a cut the rest
     even = small / max(float(small.mean()), 4.0) * 64
     shares = []
@@ -69,7 +74,7 @@ def distance(before: Look, now: Look) -> tuple[float, float]:
     shares = 0.5 * float(np.abs(before.shares - now.shares).sum()) / 12
     if before.flat or now.flat:  # a picture without edges: black, or a plain card
         return shares, 0.0 if before.flat and now.flat and shares < 0.1 else 1.0
-    return shares, float(np.clip(1 - before.edges @ now.edges, 0, 1))
+    return shares, float(np.clip(1 - np.einsum("n,n", before.edges, now.edges), 0, 1))
 
 
 def find_cuts(frames: Iterable[tuple[float, np.ndarray]], config: CutConfig | None = None) -> Iterator[float]:

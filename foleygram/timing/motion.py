@@ -3,6 +3,9 @@
 Frames are shrunk to a small canvas of log luminance. Between two of them the movement of the whole picture (affine) and
 the change of the light (a plane) are fitted robustly and taken away; what is left is what moves in the scene. One frame is
 held at a time, so memory does not grow with the film.
+
+Products are sparse or einsum and not ``@``: for matrices this small the threads of a BLAS wait for one another longer than
+they work, ten times longer where the machine is busy.
 """
 
 from __future__ import annotations
@@ -13,6 +16,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import map_coordinates, uniform_filter
+from scipy.sparse import csr_array
 
 from foleygram.config import Config
 from foleygram.errors import MediaError
@@ -60,6 +64,22 @@ def shrinking(source: int, target: int) -> np.ndarray:
     return (np.maximum(cover, 0) * target / source).astype(np.float32)
 
 
+class Shrinker:
+    """Resamples pictures of one shape to ``height`` x ``width`` as ``shrinking`` weighs their pixels."""
+
+    def __init__(self, shape: tuple[int, int], height: int, width: int):
+        # nearly all weights are 0
+        self.rows, self.columns = csr_array(shrinking(shape[0], height)), csr_array(shrinking(shape[1], width))
+
+    def lower(self, plane: np.ndarray) -> np.ndarray:
+        """Float32 [height, source width] of a plane [source height, source width]."""
+        return self.rows @ plane.astype(np.float32)
+
+    def narrow(self, plane: np.ndarray) -> np.ndarray:
+        """Float32 [..., width] of [..., source width]."""
+        return np.ascontiguousarray((self.columns @ np.ascontiguousarray(plane.T)).T)
+
+
 class Canvas:
     """Shrinks frames uint8 [3, height, width] of one size to log luminance float32 on the small canvas, which stands
     upright where the picture does. ``log2(1 + Y / 16)``: a change of light adds a constant, noise in the dark stays small."""
@@ -75,12 +95,12 @@ class Canvas:
             self.shape = frame.shape
             high, wide = frame.shape[1:]
             sides = (self.config.short, self.config.long) if wide >= high else (self.config.long, self.config.short)
-            self.rows, self.columns = shrinking(high, sides[0]), shrinking(wide, sides[1]).T.copy()
+            self.shrinker = Shrinker((high, wide), *sides)
         if frame.shape != self.shape:
             raise MediaError(f"all frames have one size: {list(self.shape)} at first, then {list(frame.shape)}")
         # the mean over rows first: it shrinks the most memory-bound part
-        red, green, blue = (self.rows @ plane.astype(np.float32) for plane in frame)
-        luminance = (0.299 * red + 0.587 * green + 0.114 * blue) @ self.columns
+        red, green, blue = map(self.shrinker.lower, frame)
+        luminance = self.shrinker.narrow(0.299 * red + 0.587 * green + 0.114 * blue)
         return np.log2(1 + luminance / 16)
 
 
@@ -120,7 +140,7 @@ class Camera:
     def moved(self, before: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """``before`` seen through ``motion`` [2, 3] (pixels down and right per 1, x, y), nan outside the picture."""
         basis = np.stack([np.ones_like(self.x), self.x, self.y])
-        down, right = motion @ basis
+        down, right = np.einsum("ij,jn->in", motion, basis)
         places = [self.down.ravel() + down, self.right.ravel() + right]
         return map_coordinates(before, places, order=1, mode="constant", cval=np.nan, prefilter=False)
 
@@ -156,8 +176,8 @@ class Camera:
             centred = error - np.median(error[valid])
             weight = np.where(valid, np.maximum(1 - (np.nan_to_num(centred) / scale) ** 2, 0) ** 2, 0)
             weighted = columns * weight
-            normal = weighted @ columns.T + np.eye(9) * 1e-3
-            step = np.linalg.solve(normal, weighted @ np.nan_to_num(error))
+            normal = np.einsum("in,jn->ij", weighted, columns) + np.eye(9) * 1e-3
+            step = np.linalg.solve(normal, np.einsum("in,n->i", weighted, np.nan_to_num(error)))
             motion = motion + step[:6].reshape(2, 3).astype(np.float32)
         if np.abs(motion - start).max() > 4 or self.misfit(now.ravel() - self.moved(before, motion)) > best:
             return start
@@ -185,7 +205,8 @@ class Camera:
         sides = np.stack([np.ones(int(near.sum())), x[near], y[near]])
         if sides.shape[1] < 32:
             return np.full(difference.shape, level)
-        plane = np.linalg.solve(sides @ sides.T + 1e-3 * np.eye(3), sides @ difference[near])
+        normal = np.einsum("in,jn->ij", sides, sides) + 1e-3 * np.eye(3)
+        plane = np.linalg.solve(normal, np.einsum("in,n->i", sides, difference[near]))
         return plane[0] + plane[1] * x + plane[2] * y
 
 

@@ -23,10 +23,10 @@ from foleygram.gram.colour import colour
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import CosineLossConfig, GramLossConfig, cosine_loss, gram_loss
 from foleygram.hub.folder import write_tensors
-from foleygram.pipeline import GRAM_FILES
 from foleygram.training.latents import Captions
 from foleygram.training.loop import LoopConfig, Stage
 from foleygram.types import Embeddings
+from foleygram.weights import GRAM_FILES
 
 
 class GramTraining(Config):

@@ -24,8 +24,8 @@ from foleygram.gram.loss import GramLossConfig, gram_loss
 from foleygram.gram.text import Tokens
 from foleygram.gram.vision import preprocess_frames
 from foleygram.hub.folder import write_tensors
-from foleygram.pipeline import GRAM_FILES
 from foleygram.training.loop import LoopConfig, Stage
+from foleygram.weights import GRAM_FILES
 
 
 class PretrainingConfig(Config):

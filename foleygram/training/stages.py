@@ -22,7 +22,7 @@ from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_json
 from foleygram.hub.layouts import check_shapes
-from foleygram.pipeline import GRAM_FILES, FoleyGRAMConfig, assign, build_autoencoder, float_state
+from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
@@ -43,6 +43,7 @@ from foleygram.training.loop import LoopResult, run
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
+from foleygram.weights import GRAM_FILES, assign, float_state
 
 
 class Workshop:

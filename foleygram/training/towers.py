@@ -7,8 +7,8 @@ from pathlib import Path
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_tensors
-from foleygram.pipeline import find_folder, float_state
 from foleygram.training.recipe import Recipe
+from foleygram.weights import find_folder, float_state
 
 FROZEN = ("vision", "text")
 

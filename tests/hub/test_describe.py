@@ -106,14 +106,14 @@ def test_a_predictor_is_listed_and_missed(tmp_path, monkeypatch):
     from tiny import tiny_model
 
     from foleygram import doctor as module
-    from foleygram import pipeline
+    from foleygram import weights
 
     folder = tiny_model(timing=True).save(tmp_path / "tiny")
     report = describe_model(folder)
     last = report.components[-1]
     assert (last.name, last.kind, last.present) == ("timing", "EnvelopePredictor", True) and last.parameters > 100
     assert tuple(part.name for part in report.components) == (*PARTS, "timing")
-    monkeypatch.setattr(pipeline, "MODELS", tmp_path)
+    monkeypatch.setattr(weights, "MODELS", tmp_path)
     (state,) = module.model_states()
     assert "timing" in state.present and not state.missing
     (folder / "timing.safetensors").unlink()

@@ -10,8 +10,9 @@ from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import ModelError
 from foleygram.importing import full_config
-from foleygram.pipeline import WEIGHTS_FILES, FoleyGRAM, FoleyGRAMConfig, build_autoencoder
+from foleygram.pipeline import FoleyGRAM, FoleyGRAMConfig, build_autoencoder
 from foleygram.types import Clip, Envelope
+from foleygram.weights import WEIGHTS_FILES
 
 from . import small
 

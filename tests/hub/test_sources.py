@@ -21,7 +21,7 @@ from foleygram.hub.sources import (
     imported_folder,
     is_repository,
 )
-from foleygram.pipeline import find_folder
+from foleygram.weights import find_folder
 
 SOURCE = HubSource(kind="hub", repo="maker/model", path="vae/model.safetensors", licence="MIT", gated=True)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import MediaError
-from foleygram.timing.motion import DIFFERENCE_UNIT, Camera, Canvas, MotionConfig, motions, phase_shift, shrinking
+from foleygram.timing.motion import DIFFERENCE_UNIT, Camera, Canvas, MotionConfig, Shrinker, motions, phase_shift, shrinking
 
 SMALL = MotionConfig(long=48, short=36)
 
@@ -19,6 +19,16 @@ def test_shrinking_keeps_the_mean_of_a_ramp(source, target):
     assert weights.shape == (target, source) and (weights >= 0).all()
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
     assert (weights @ np.arange(source)).mean() == pytest.approx((source - 1) / 2, abs=0.01)
+
+
+@pytest.mark.parametrize(("high", "wide"), [(144, 256), (36, 20), (1, 300)])
+def test_a_shrunk_picture_is_the_product_with_its_weights(high, wide):
+    plane = np.random.default_rng(0).integers(0, 256, (high, wide), dtype=np.uint8)
+    shrinker = Shrinker((high, wide), 36, 48)
+    small = shrinker.narrow(shrinker.lower(plane))
+    dense = shrinking(high, 36).astype(np.float64) @ plane @ shrinking(wide, 48).T.astype(np.float64)
+    assert small.shape == (36, 48) and small.dtype == np.float32 and small.flags.c_contiguous
+    np.testing.assert_allclose(small, dense, atol=1e-3, rtol=1e-5)
 
 
 def test_canvas_stands_upright_where_the_picture_does():
