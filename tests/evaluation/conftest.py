@@ -39,12 +39,11 @@ def material_clips(folder: Path, seconds: float = 2.0) -> Path:
     """A manifest of two materials, low tones for wood and high ones for glass: of each six training clips of three
     families, two of one family for validation, three of three families for the test."""
     records = []
-    for material, pitch in (("wood", 0.05), ("glass", 3.0)):
-        audios, onsets = burst_clips(11, seconds=seconds, pitch=pitch)
-        for number, (audio, times) in enumerate(zip(audios, onsets, strict=True)):
-            place = number % 11
-            split = "test" if place in (2, 6, 9) else "validation" if place in (4, 8) else "train"
-            family = {"train": f"{material}{place % 3}", "validation": f"{material}-v", "test": f"{material}-t{place}"}[split]
+    for material, pitch in (("wood", 1.5), ("glass", 20.0)):
+        for number in range(11):
+            (audio,), (times,) = burst_clips(1, number, seconds, pitch * (1 + number / 50))
+            split = "test" if number in (2, 6, 9) else "validation" if number in (4, 8) else "train"
+            family = {"train": f"{material}{number % 3}", "validation": f"{material}-v", "test": f"{material}-t{number}"}[split]
             path = folder / f"{material}{number}.wav"
             write_audio(path, audio)
             hits = tuple((time, 0.5) for time in times)

@@ -1,6 +1,7 @@
 """Free text and reference sounds as trials of a tiny random model: what they make, keep, count and say."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -80,12 +81,12 @@ def test_results_handed_to_other_prompts():
     sounds = [
         Heard(str(place), (right,), said, 0.5) for place, (right, said) in enumerate([("a", "a"), ("b", "a"), ("b", "b")])
     ]
-    assert swapped(sounds) == pytest.approx((1 + 1 + 0 + 0 + 1 + 0) / 6)
+    assert swapped(sounds) == pytest.approx(((1 + 0) + (0 + 1) + (0 + 0)) / 6)
     assert swapped(sounds[:1]) is None
 
 
 def clip(id, split="test", material="wood", action="hit", family=("f",)):
-    return ClipRecord(id, split, None, manifest, "", material, action, 1.0, (), family=family)
+    return ClipRecord(id, split, None, Path("x.wav"), "", material, action, 1.0, (), family=family)
 
 
 def test_references_never_trained_and_get_the_timing_of_strangers():
@@ -119,7 +120,7 @@ def test_ranks_among_other_families():
     truths[1] = [0.9, 0.1, 0, 0]
     results = np.array(
         [[1, 0, 0.5, 0.0], [0, 0, 0.1, 1]]
-    )  # of a: nearest to a; of c: farther from c than from d, nearer than from a
+    )  # of a and of c
     scores, found = rank(records, [0, 2], [3, 3, 3, 0], results, truths, "judge", 0)
     named = {score.name: score for score in scores}
     assert [each.share for each in found] == [1.0, 2 / 3] and [each.alike for each in found] == [1.0, 1.0]
