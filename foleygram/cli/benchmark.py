@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from foleygram.cli.evaluate import Cache, Limit, Report, Second, command_line
+from foleygram.cli.evaluate import Cache, Limit, Materials, Report, Second, command_line
 from foleygram.cli.options import Device, Dtype, Force, Json, Model
 from foleygram.cli.progress import progress
 
@@ -26,6 +26,12 @@ Steps = Annotated[int | None, typer.Option(help="Sampling steps. [default: the m
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
 Raw = Annotated[bool, typer.Option("--raw", help="Score sounds as decoded, without the model's finish; for table 1.")]
 Guidance = Annotated[float | None, typer.Option(help="0 to 20. [default: the model's]")]
+Folders = Annotated[
+    list[Path] | None, typer.Argument(metavar="[RESULTS]...", help="Folders of results: a sound a clip, named by its id.")
+]
+Prompts = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, materials by turns.")]
+References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
+ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 
 
 @app.callback()
@@ -53,6 +59,7 @@ def tables(
     dtype: Dtype = None,
     second: Second = None,
     cache: Cache = None,
+    materials: Materials = False,
     report: Report = None,
     force: Force = False,
     json: Json = False,
@@ -84,7 +91,7 @@ def tables(
             FoleyGRAM.load(model or "mini", *place), manifest, out, variants=chosen, split=split, limit=limit,
             others={} if variants is None else {name: FoleyGRAM.load(variants / name, *place) for name in names},
             textures=textures, steps=steps, guidance=guidance, seed=seed, raw=raw, second=second, cache=cache,
-            command=command_line(), on_progress=on_progress,
+            materials=materials, command=command_line(), on_progress=on_progress,
         )  # fmt: skip
     result = table_report(table, found)
     paths = write_table(result, out, force)
@@ -94,3 +101,117 @@ def tables(
     if not json:
         typer.echo("written to " + ", ".join(str(path) for path in (*paths, *([report] if report else []))))
     return 0 if result.complete else 1
+
+
+@app.command("prompts")
+def prompts(
+    manifest: Manifest,
+    out: Out,
+    model: Model = None,
+    split: BenchmarkSplit = "test",
+    limit: Prompts = None,
+    probe_clips: ProbeClips = 600,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    cache: Cache = None,
+    force: Force = False,
+    json: Json = False,
+) -> int:
+    """Free text: sound 70 prompts in words that no caption used, and ask whether the right material is heard.
+
+    Only the text conditions, under one fixed guide for each action. A linear probe on the judge's embeddings, fitted to true
+    sounds of the training split, names the material; the same captions in trained words and the true sounds of the split
+    stand beside it. Writes prompts.json and prompts.md into --out; sounds that lie in its folder prompts are kept.
+    """
+    from foleygram.evaluation.free_text import NAME, benchmark_prompts
+    from foleygram.evaluation.trials import check_trial
+    from foleygram.pipeline import FoleyGRAM
+
+    check_trial(NAME, out, force)
+    with progress() as on_progress:
+        report = benchmark_prompts(
+            FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
+            clips=probe_clips, steps=steps, guidance=guidance, seed=seed, cache=cache, command=command_line(),
+            on_progress=on_progress,
+        )  # fmt: skip
+    return told(report, out, force, json)
+
+
+@app.command("reference")
+def reference(
+    manifest: Manifest,
+    out: Out,
+    model: Model = None,
+    split: BenchmarkSplit = "test",
+    limit: References = None,
+    steps: Steps = None,
+    guidance: Guidance = None,
+    seed: Seed = 0,
+    device: Device = None,
+    dtype: Dtype = None,
+    cache: Cache = None,
+    force: Force = False,
+    json: Json = False,
+) -> int:
+    """Reference sound: does a recording of a family that never trained say what the result sounds like?
+
+    Only the true sound of a clip conditions, under the envelope of a clip of another family. The judge ranks all true sounds
+    of other families and that one by their nearness to the result. Writes reference.json and reference.md into --out;
+    sounds that lie in its folder reference are kept.
+    """
+    from foleygram.evaluation.reference import NAME, benchmark_reference
+    from foleygram.evaluation.trials import check_trial
+    from foleygram.pipeline import FoleyGRAM
+
+    check_trial(NAME, out, force)
+    with progress() as on_progress:
+        report = benchmark_reference(
+            FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
+            steps=steps, guidance=guidance, seed=seed, cache=cache, command=command_line(), on_progress=on_progress,
+        )  # fmt: skip
+    return told(report, out, force, json)
+
+
+@app.command("materials")
+def materials(
+    manifest: Manifest,
+    out: Out,
+    results: Folders = None,
+    split: BenchmarkSplit = "test",
+    limit: Limit = None,
+    probe_clips: ProbeClips = 600,
+    seed: Seed = 0,
+    cache: Cache = None,
+    force: Force = False,
+    json: Json = False,
+) -> int:
+    """Materials: how often they are recognised in true sounds of the split, and in folders of results.
+
+    A linear probe on the judge's embeddings, fitted to true sounds of the training split. Writes materials.json and
+    materials.md into --out.
+    """
+    from foleygram.evaluation.benchmark import CACHE
+    from foleygram.evaluation.recognition import NAME, benchmark_materials
+    from foleygram.evaluation.trials import check_trial
+
+    check_trial(NAME, out, force)
+    with progress() as on_progress:
+        report = benchmark_materials(
+            manifest, results or (), split=split, limit=limit, clips=probe_clips, cache=cache or out / CACHE, seed=seed,
+            command=command_line(), on_progress=on_progress,
+        )  # fmt: skip
+    return told(report, out, force, json)
+
+
+def told(report, out: Path, force: bool, json: bool) -> int:
+    """Writes a trial, prints it, and gives the exit code: 1 where a sound is missing."""
+    from foleygram.evaluation.trials import write_trial
+
+    paths = write_trial(report, out, force)
+    typer.echo(report.as_json() if json else report.markdown())
+    if not json:
+        typer.echo("written to " + ", ".join(str(path) for path in paths))
+    return 0 if report.complete else 1

@@ -26,6 +26,9 @@ Name = Annotated[str | None, typer.Option(help="Name of the run. [default: the f
 Seen = Annotated[Path | None, typer.Option(help="Text file of ids that the system was trained on.")]
 Second = Annotated[Path | None, typer.Option(help="Manifest of another draw of truth. [default: clips without a result]")]
 Pictures = Annotated[bool, typer.Option("--pictures", help="Also the metrics that look at the video.")]
+Materials = Annotated[
+    bool, typer.Option("--materials", help="Also whether the material is recognised, by a probe of the training split.")
+]
 Limit = Annotated[int | None, typer.Option(help="Only the first clips.")]
 Cache = Annotated[Path | None, typer.Option(help="Folder in which embeddings are kept.")]
 Report = Annotated[Path | None, typer.Option(help="File to write: .html, .md, or .json (of one run).")]
@@ -42,6 +45,7 @@ def evaluate(
     seen: Seen = None,
     second: Second = None,
     pictures: Pictures = False,
+    materials: Materials = False,
     limit: Limit = None,
     cache: Cache = None,
     report: Report = None,
@@ -64,18 +68,21 @@ def evaluate(
 
         check_report(report, len(results), force)
     from foleygram.evaluation.evaluate import evaluate_folder, load_report
+    from foleygram.evaluation.probe import train_probe
     from foleygram.evaluation.report import write_report
 
-    reports = []
+    reports, probe = [], None
     for path in results:
         if path not in folders:
             reports.append(load_report(path))
             continue
         with progress() as on_progress:
+            if materials and probe is None:
+                probe = train_probe(truth, cache=cache, on_progress=on_progress)
             reports.append(
                 evaluate_folder(
                     path, truth, split=split, system=system, given=given or (), name=name, seen=seen, second=second, pictures=pictures,
-                    limit=limit, cache=cache, command=command_line(), on_progress=on_progress,
+                    probe=probe, limit=limit, cache=cache, command=command_line(), on_progress=on_progress,
                 )
             )  # fmt: skip
     reports = told_apart(reports, results)

@@ -1,8 +1,8 @@
-"""What the scenes are called: the paper's template (IV-A), paraphrases for training, prompts held out for free text.
+"""What the scenes are called: the paper's template (IV-A), and paraphrases for training.
 
 Every clip carries the template. Training also gets paraphrases: other nouns for the material, other verbs, other
-sentences. ``FREE_TEXT_PROMPTS`` name materials only with words of no training caption, so they measure how far the
-language reaches beyond what was read.
+sentences. The prompts of ``foleygram.evaluation.prompts`` name materials only in words that stand in none of them: no word
+of theirs may come in here.
 """
 
 from __future__ import annotations
@@ -285,78 +285,3 @@ def _pace(times: list[float], rng: np.random.Generator) -> str:
         options += ["slowly", "with long pauses"]
     options = options or ["at an irregular pace", "now and then"]
     return options[int(rng.integers(len(options)))]
-
-
-FREE_TEXT_PROMPTS = (
-    ("knocking on an oak door", "wood", "hit"),
-    ("a mallet thuds against a pine crate", "wood", "hit"),
-    ("rapping a tree trunk", "wood", "hit"),
-    ("fingernails rake over parquet", "wood", "scratch"),
-    ("sanding a walnut cabinet", "wood", "scratch"),
-    ("boots across creaky floorboards", "wood", "step"),
-    ("a hammer clangs on steel", "metal", "hit"),
-    ("spoon against a copper kettle", "metal", "hit"),
-    ("banging a frying pan", "metal", "hit"),
-    ("ringing blows on an anvil", "metal", "hit"),
-    ("a nail screeches down a steel locker", "metal", "scratch"),
-    ("filing a brass hinge", "metal", "scratch"),
-    ("heels clank over a steel staircase", "metal", "step"),
-    ("a shovel thuds into mud", "dirt", "hit"),
-    ("patting down a garden bed", "dirt", "hit"),
-    ("digging in loam", "dirt", "scratch"),
-    ("raking a muddy field", "dirt", "scratch"),
-    ("boots tramp along a muddy trail", "dirt", "step"),
-    ("a chisel chips granite", "rock", "hit"),
-    ("tapping a marble statue", "rock", "hit"),
-    ("pickaxe against a cliff", "rock", "hit"),
-    ("chalk grinds over slate", "rock", "scratch"),
-    ("a heavy crate grates over pavement", "rock", "scratch"),
-    ("heels click over cobblestones", "rock", "step"),
-    ("jogging on asphalt", "rock", "step"),
-    ("whacking a hedge", "leaf", "hit"),
-    ("beating dry leaves", "leaf", "hit"),
-    ("rustling through autumn leaves", "leaf", "scratch"),
-    ("an animal rummages in the shrubs", "leaf", "scratch"),
-    ("a boot on dry leaves", "leaf", "step"),
-    ("tapping an acrylic panel", "plastic", "hit"),
-    ("drumming on a Tupperware tub", "plastic", "hit"),
-    ("knocking on a PVC tube", "plastic", "hit"),
-    ("scraping a credit card", "plastic", "scratch"),
-    ("a fingernail on a nylon comb", "plastic", "scratch"),
-    ("punching a pillow", "cloth", "hit"),
-    ("slapping a sofa", "cloth", "hit"),
-    ("dusting off a mattress", "cloth", "hit"),
-    ("rubbing a wool sweater", "cloth", "scratch"),
-    ("stroking denim jeans", "cloth", "scratch"),
-    ("slapping a newspaper", "paper", "hit"),
-    ("a stamp lands on an envelope", "paper", "hit"),
-    ("tapping an empty carton", "paper", "hit"),
-    ("a pencil scribbles on parchment", "paper", "scratch"),
-    ("leafing through a magazine", "paper", "scratch"),
-    ("thumping a bale of hay", "grass", "hit"),
-    ("whacking straw", "grass", "hit"),
-    ("swishing through reeds", "grass", "scratch"),
-    ("raking hay", "grass", "scratch"),
-    ("strolling over a football pitch", "grass", "step"),
-    ("a cow wanders in the pasture", "grass", "step"),
-    ("slapping the lake", "water", "hit"),
-    ("splashing in a bathtub", "water", "hit"),
-    ("wading in a brook", "water", "step"),
-    ("paddling in the sea", "water", "step"),
-    ("tossing pebbles", "gravel", "hit"),
-    ("striking shingle", "gravel", "hit"),
-    ("shovelling pebbles", "gravel", "scratch"),
-    ("boots crunch over pebbles", "gravel", "step"),
-    ("strolling on the beach", "gravel", "step"),
-    ("tapping a porcelain teacup", "ceramic", "hit"),
-    ("a spoon clinks against a mug", "ceramic", "hit"),
-    ("knocking on a terracotta vase", "ceramic", "hit"),
-    ("scraping a porcelain bowl", "ceramic", "scratch"),
-    ("scouring the kitchen sink", "ceramic", "scratch"),
-    ("clinking a crystal goblet", "glass", "hit"),
-    ("tapping a mirror", "glass", "hit"),
-    ("knocking on the windshield", "glass", "hit"),
-    ("wiping a mirror", "glass", "scratch"),
-    ("squeaking on a crystal decanter", "glass", "scratch"),
-)
-"""(prompt, material, action); no word that names the material stands in a training caption of any material."""

@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from foleygram.evaluation.evaluate import load_report as load_report
     from foleygram.evaluation.favd import favd as favd_score
     from foleygram.evaluation.foley_onsets import evaluate as foley_onset_score
+    from foleygram.evaluation.free_text import benchmark_prompts as benchmark_prompts
     from foleygram.evaluation.frechet import GaussianStatistics as GaussianStatistics
     from foleygram.evaluation.frechet import frechet_distance as frechet_distance
     from foleygram.evaluation.frechet import frechet_from_statistics as frechet_from_statistics
@@ -50,9 +51,15 @@ if TYPE_CHECKING:
     from foleygram.evaluation.logmel import LogMel as LogMel
     from foleygram.evaluation.onsets import evaluate as onset_score
     from foleygram.evaluation.onsets import match_onsets as match_onsets
+    from foleygram.evaluation.probe import MaterialProbe as MaterialProbe
+    from foleygram.evaluation.probe import train_probe as train_probe
+    from foleygram.evaluation.prompts import PROMPTS as PROMPTS
+    from foleygram.evaluation.recognition import benchmark_materials as benchmark_materials
+    from foleygram.evaluation.reference import benchmark_reference as benchmark_reference
     from foleygram.evaluation.report import write_report as write_report
     from foleygram.evaluation.scoring import score as score
     from foleygram.evaluation.similarity import evaluate as rank_score
+    from foleygram.evaluation.trials import write_trial as write_trial
     from foleygram.evaluation.vggish import Vggish as Vggish
 
 _HOMES = {
@@ -66,6 +73,7 @@ _HOMES = {
     "embedding_cache": ("CachedEmbedder",),
     "envelopes": ("e_l1_matched", "e_l1_tfoley", "e_l1_video2rms", "e_l1_video_foley"),
     "evaluate": ("EvaluationReport", "evaluate_folder", "load_report"),
+    "free_text": ("benchmark_prompts",),
     "frechet": (
         "GaussianStatistics", "frechet_distance", "frechet_from_statistics", "frechet_infinity", "frechet_per_clip",
         "split_half_floor",
@@ -75,8 +83,13 @@ _HOMES = {
     "kernel": ("kernel_distance",),
     "logmel": ("LogMel",),
     "onsets": ("match_onsets",),
+    "probe": ("MaterialProbe", "train_probe"),
+    "prompts": ("PROMPTS",),
+    "recognition": ("benchmark_materials",),
+    "reference": ("benchmark_reference",),
     "report": ("write_report",),
     "scoring": ("score",),
+    "trials": ("write_trial",),
     "vggish": ("Vggish",),
 }  # fmt: skip
 _HOME = {name: (module, name) for module, names in _HOMES.items() for name in names} | {

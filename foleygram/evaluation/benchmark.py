@@ -21,6 +21,7 @@ from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
+from foleygram.evaluation.probe import train_probe
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.types import SAMPLE_RATE, Clip, modality_set
@@ -148,6 +149,7 @@ def benchmark_minihits(
     second: str | Path | None = None,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
+    materials: bool = False,
     command: str = "",
     on_progress: Progress = lambda stage, done, total: None,
 ) -> tuple[BenchmarkRow, ...]:
@@ -155,9 +157,11 @@ def benchmark_minihits(
 
     ``out``: folder for the sounds, one folder for each variant; ``others``: models by the names in ``Variant.model``;
     ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
-    ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it; ``raw``: sounds as decoded.
-    Rows that do not know the envelope are always raw, since there is no level to be matched. For further arguments see ``evaluate_folder``. Raises UsageError where a model is missing, DataError where a clip lacks what a variant needs
-    and where ``out`` holds sounds of other settings."""
+    ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it; ``raw``: sounds as decoded;
+    rows that do not know the envelope always are, since there is no level to be matched; ``materials``: also whether the
+    material is recognised, by a probe of the training split. For further arguments see ``evaluate_folder``. Raises UsageError
+    where a model is missing, DataError where a clip lacks what a variant needs and where ``out`` holds sounds of other
+    settings."""
     rows = []
     models = {"": model, **(others or {})}
     absent = sorted({variant.model for variant in variants} - set(models))
@@ -167,6 +171,8 @@ def benchmark_minihits(
         )
     records = read_manifest(Path(manifest), split)[:limit]
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
+    cache = cache or Path(out) / CACHE
+    probe = train_probe(manifest, cache=cache, embedder=embedder, on_progress=on_progress) if materials else None
     for variant in variants:
         used = models[variant.model]
         folder = Path(out) / variant.name
@@ -177,7 +183,7 @@ def benchmark_minihits(
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
             folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit,
-            cache=cache or Path(out) / CACHE, embedder=embedder, seed=seed, command=command, on_progress=on_progress,
+            cache=cache, embedder=embedder, probe=probe, seed=seed, command=command, on_progress=on_progress,
         )  # fmt: skip
         rows.append(BenchmarkRow(variant, replace(report, given=information(variant))))
     return tuple(rows)
@@ -251,8 +257,8 @@ def clip_of(record: ClipRecord, use: str, pictures: Pictures) -> Clip:
     return Clip(video, audio, record.text if "T" in use else None, record.seconds)
 
 
-def keep_settings(folder: Path, settings: Settings) -> None:
-    """Writes the settings into a new folder; DataError where the folder holds sounds of others."""
+def keep_settings(folder: Path, settings: object) -> None:
+    """Writes the settings, a dataclass, into a new folder; DataError where the folder holds sounds of others."""
     path = folder / SETTINGS
     text = json.dumps(asdict(settings), indent=1) + "\n"
     if path.is_file() and path.read_text() != text:

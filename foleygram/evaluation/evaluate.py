@@ -21,6 +21,8 @@ from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.embedding_cache import CachedEmbedder
 from foleygram.evaluation.ingestion import Finding, Output, ingest
 from foleygram.evaluation.judge_rows import paper_judges, picture_rows, published_onsets
+from foleygram.evaluation.materials import material_rows
+from foleygram.evaluation.probe import MaterialProbe
 from foleygram.evaluation.scores import ClipScore, Score, as_json
 from foleygram.evaluation.scoring import score
 from foleygram.evaluation.systems import system_named
@@ -105,6 +107,7 @@ def evaluate_folder(
     limit: int | None = None,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
+    probe: MaterialProbe | None = None,
     seed: int = 0,
     command: str = "",
     on_progress: Progress = lambda stage, done, total: None,
@@ -116,8 +119,9 @@ def evaluate_folder(
     the ids (clips or videos, one a line) that the system was trained on; ``second``: manifest of another draw of truth,
     by default the clips of the split that have no output; ``pictures``: also the metrics that look at the video, seconds
     a clip; ``limit``: only the first clips of the truth; ``cache``: folder in which embeddings are kept; ``embedder``:
-    the judge of the main rows, AISFX by default, whose rows stay empty and say why where it is not installed. Raises
-    DataError for a folder or manifest that cannot be used."""
+    the judge of the main rows, AISFX by default, whose rows stay empty and say why where it is not installed; ``probe``:
+    also whether the material is recognised, by a probe fitted to the same judge (``train_probe``). Raises DataError for a
+    folder or manifest that cannot be used."""
     started = time.perf_counter()
     truth, folder = Path(truth), Path(folder)
     if limit is not None and limit < 1:
@@ -149,6 +153,7 @@ def evaluate_folder(
     )
     scores = (
         *report.scores,
+        *material_rows(ingestion, probe, judge, seed),
         *published_onsets(ingestion, seed),
         *paper_judges(ingestion, cache, seed),
         *picture_rows(ingestion, pictures, cache),

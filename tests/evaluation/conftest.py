@@ -1,8 +1,12 @@
 """Sounds for the tests of evaluation."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from foleygram.data.manifest import ClipRecord, write_manifest
+from foleygram.media.audio import write_audio
 from foleygram.types import Audio
 from tests.conftest import click_sound
 
@@ -29,3 +33,20 @@ def burst_clips(count: int, seed: int = 0, seconds: float = 2.0, pitch: float = 
         audios.append(Audio(np.stack([wave, 0.8 * wave]).clip(-1, 1), 44100))
         onsets.append([float(time) for time in times])
     return audios, onsets
+
+
+def material_clips(folder: Path, seconds: float = 2.0) -> Path:
+    """A manifest of two materials, low tones for wood and high ones for glass: of each six training clips of three
+    families, two of one family for validation, three of three families for the test."""
+    records = []
+    for material, pitch in (("wood", 1.5), ("glass", 20.0)):
+        for number in range(11):
+            (audio,), (times,) = burst_clips(1, number, seconds, pitch * (1 + number / 50))
+            split = "test" if number in (2, 6, 9) else "validation" if number in (4, 8) else "train"
+            family = {"train": f"{material}{number % 3}", "validation": f"{material}-v", "test": f"{material}-t{number}"}[split]
+            path = folder / f"{material}{number}.wav"
+            write_audio(path, audio)
+            hits = tuple((time, 0.5) for time in times)
+            text = f"a person hits {material} ."
+            records.append(ClipRecord(path.stem, split, None, path, text, material, "hit", seconds, hits, family=(family,)))
+    return write_manifest(folder / "clips.jsonl", records)

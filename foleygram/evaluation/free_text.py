@@ -1,0 +1,154 @@
+"""Free text: does a prompt in words that no caption used land on the right material? Judged by the material probe."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from foleygram.data.manifest import read_manifest
+from foleygram.errors import UsageError
+from foleygram.evaluation.benchmark import CACHE, clip_seed, fingerprint_of, keep_settings
+from foleygram.evaluation.embedders import Embedder
+from foleygram.evaluation.materials import RECOGNISED, Heard, accuracy, families_in, heard, truth_accuracy
+from foleygram.evaluation.probe import CLIPS, ProbeCard, Progress, chosen_judge, train_probe
+from foleygram.evaluation.prompts import HITS, PROMPTS, SHAPES, Prompt, guide, spread, trained_prompts
+from foleygram.evaluation.recognition import material_grid, true_sounds
+from foleygram.evaluation.scores import Score
+from foleygram.evaluation.trials import Grid, TrialReport
+from foleygram.media.audio import read_audio, write_audio
+from foleygram.types import Clip
+
+if TYPE_CHECKING:
+    from foleygram.pipeline import FoleyGRAM
+
+NAME = "prompts"  # of the trial, its files and the folder of its sounds
+SECONDS = 10.0  # of each sound, as long as the clips that the probe knows
+
+
+@dataclass(frozen=True)
+class PromptSettings:
+    """What decides a sound besides its prompt; kept beside the sounds."""
+
+    model: str
+    weights: str
+    use: str
+    hits: tuple[tuple[float, float], ...]
+    shapes: tuple[tuple[str, float, float], ...]
+    seconds: float
+    steps: int | None
+    guidance: float | None
+    seed: int
+
+
+def benchmark_prompts(
+    model: FoleyGRAM,
+    manifest: str | Path,
+    out: str | Path,
+    *,
+    prompts: Sequence[Prompt] = PROMPTS,
+    split: str = "test",
+    limit: int | None = None,
+    seconds: float = SECONDS,
+    clips: int = CLIPS,
+    steps: int | None = None,
+    guidance: float | None = None,
+    seed: int = 0,
+    cache: str | Path | None = None,
+    embedder: Embedder | None = None,
+    command: str = "",
+    on_progress: Progress = lambda stage, done, total: None,
+) -> TrialReport:
+    """Generates each prompt from its text alone under the guide of its action, and asks the probe for the material.
+
+    Beside it stand the test's own captions for the same materials and actions under the same guides, the prompts with
+    their results swapped, and the probe on the true sounds of ``split``. ``out``: folder for the sounds, which are kept in
+    its folder ``prompts``, and for embeddings; ``limit``: only so many prompts, materials by turns; ``clips``: of the
+    training split, for the probe; ``steps``, ``guidance``: the model's by default; ``seed``: of the whole run, each prompt
+    has its own from it. Raises UsageError below one prompt, DataError where the manifest cannot be used and where ``out``
+    holds sounds of other settings, ModelError without the judge."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"at least one prompt is tried, not {limit}")
+    judge = chosen_judge(embedder, cache or Path(out) / CACHE)
+    records = read_manifest(Path(manifest), split)
+    folder = Path(out) / NAME
+    chosen = spread(prompts, limit)
+    asked = (*chosen, *trained_prompts(chosen))
+    shapes = tuple((action, *shape) for action, shape in SHAPES.items())
+    settings = PromptSettings(model.config.name, fingerprint_of(model), "T", HITS, shapes, seconds, steps, guidance, seed)
+    keep_settings(folder, settings)
+    probe = train_probe(manifest, clips=clips, embedder=judge, on_progress=on_progress)
+    generate_prompts(model, asked, folder, settings, on_progress)
+    windows = [judge.embed(read_audio(sound_of(folder, prompt), rate=None)) for prompt in asked]
+    names, materials = [prompt.text for prompt in asked], [prompt.materials for prompt in asked]
+    sounds = heard(names, materials, windows, probe, NAME)
+    free = sounds[: len(chosen)]
+    trained = [replace(each, group="trained words") for each in sounds[len(chosen) :]]
+    truths = true_sounds(records, probe, judge, f"listening to the {split} split", on_progress)
+    scores = prompt_scores(free, trained, truths, probe.card, families_in(records), seed)
+    about = (
+        f"{len(free)} prompts that name materials in words of no training caption, sounded by {model.config.name} "
+        f"#{settings.weights[:8]} from the text alone (use T), {seconds:g} s under a fixed guide for each action; seed {seed}.",
+        f"The probe: {probe.card.sentence}.",
+    )
+    said = tuple(
+        (each.name, " or ".join(each.materials), each.recognised if each.right else f"**{each.recognised}**") for each in free
+    )
+    grids = (
+        material_grid("Free text", free),
+        material_grid("Trained words", trained),
+        material_grid("True sounds", truths),
+        Grid("Prompts", ("prompt", "right", "recognised"), said),
+    )
+    title = "Free text: words that no caption used"
+    return TrialReport(NAME, title, about, scores, (*free, *trained, *truths), grids, command=command)
+
+
+def sound_of(folder: Path, prompt: Prompt) -> Path:
+    """Where the sound of a prompt lies."""
+    return folder / f"{prompt.name}.flac"
+
+
+def generate_prompts(
+    model: FoleyGRAM, prompts: Sequence[Prompt], folder: Path, settings: PromptSettings, on_progress: Progress
+) -> None:
+    """One sound for each prompt; those that lie there already are left alone."""
+    for number, prompt in enumerate(prompts, 1):
+        path = sound_of(folder, prompt)
+        if not path.exists():
+            (sound,) = model.generate(
+                Clip(text=prompt.text, seconds=settings.seconds),
+                guide(prompt.action, settings.seconds),
+                use=settings.use,
+                seed=clip_seed(settings.seed, prompt.text),
+                steps=settings.steps,
+                guidance=settings.guidance,
+            )
+            write_audio(path, sound)
+        on_progress(f"generating {NAME}", number, len(prompts))
+
+
+def prompt_scores(
+    free: Sequence[Heard], trained: Sequence[Heard], truths: Sequence[Heard], card: ProbeCard, families: int, seed: int
+) -> tuple[Score, ...]:
+    """Free text, and what to read it by."""
+    note = "results handed to other prompts"
+    return (
+        accuracy(f"{RECOGNISED}, free text", free, card, seed, note="prompts in words of no caption"),
+        Score(f"{RECOGNISED}, free text, shuffled", swapped(free), "", None, None, card.label, len(free), 0, note),
+        accuracy(
+            f"{RECOGNISED}, trained words", trained, card, seed, "", "captions of the test for the same materials and actions"
+        ),
+        truth_accuracy(truths, card, families, seed),
+    )
+
+
+def swapped(sounds: Sequence[Heard]) -> float | None:
+    """The accuracy to be had with every result handed to every other prompt; None for a single one."""
+    if len(sounds) < 2:
+        return None
+    right = np.array([[other.recognised in each.materials for other in sounds] for each in sounds])
+    return float(right[~np.eye(len(sounds), dtype=bool)].mean())

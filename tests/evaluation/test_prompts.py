@@ -1,0 +1,78 @@
+"""The list of free-text prompts: words that training never reads, every material, guides that tell no material."""
+
+import re
+
+import numpy as np
+import pytest
+
+from foleygram.data.captions import COUNTED, NOUNS, NUMBERS, TEMPLATES, TOOL_NOUNS, VERBS, paraphrases, template
+from foleygram.data.scenes import ACTIONS
+from foleygram.evaluation.prompts import HITS, PROMPTS, SHAPES, guide, spread, trained_prompts
+
+PLAIN = {"a", "of", "the"}
+
+
+def words(text):
+    return set(re.findall("[a-z]+", text.lower()))
+
+
+def vocabulary():
+    """Every word that a caption of MiniHits can hold: its tables, and what a great many paraphrases say beside them."""
+    texts = [noun for nouns in (*NOUNS.values(), *TOOL_NOUNS.values(), *COUNTED.values(), NUMBERS) for noun in nouns]
+    texts += [sentence for sentences in TEMPLATES.values() for sentence in sentences]
+    texts += [form for verbs in VERBS.values() for forms in verbs.values() for verb in forms for form in verb]
+    uses = ((["hit"], "stick"), (["hit", "scratch"], "hand"), (["step"], "foot"), (["scratch"], "stick"))
+    rng = np.random.default_rng(0)
+    for round in range(40):
+        for actions, tool in uses:
+            times = list(np.cumsum(rng.uniform(0.2, 2, max(len(actions), 1 + round % 6))))
+            many = (actions * len(times))[: len(times)]
+            texts += paraphrases("wood", many, tool, times, [float(rng.uniform())] * len(times), 8, rng)
+            texts += [template(material, many, tool) for material in NOUNS]
+    return set().union(*map(words, texts))
+
+
+def test_no_word_of_a_prompt_names_a_material_in_training():
+    named = set().union(*(words(noun) for nouns in NOUNS.values() for noun in nouns)) - PLAIN
+    known = vocabulary()
+    for prompt in PROMPTS:
+        assert not words(prompt.text) & named, prompt
+        assert prompt.keys and set(prompt.keys) <= words(prompt.text), prompt
+        assert not set(prompt.keys) & known, f"{prompt.text}: {set(prompt.keys) & known} stand in captions"
+
+
+@pytest.mark.parametrize("word", ["steel", "oak", "pebbles", "porcelain", "leaves"])
+def test_reserved_words_are_asked_and_never_trained(word):
+    assert word not in vocabulary()
+    assert any(word in prompt.keys for prompt in PROMPTS)
+
+
+def test_the_list_covers_the_benchmark():
+    assert len(PROMPTS) >= 65
+    assert len({prompt.name for prompt in PROMPTS}) == len({prompt.text for prompt in PROMPTS}) == len(PROMPTS)
+    assert {prompt.materials[0] for prompt in PROMPTS} == set(NOUNS)
+    assert {prompt.action for prompt in PROMPTS} == set(ACTIONS) == set(SHAPES)
+    assert all(set(prompt.materials) <= set(NOUNS) for prompt in PROMPTS)
+    assert sum(len(prompt.materials) > 1 for prompt in PROMPTS) <= 5, "more than one right answer is the exception"
+    counts = [sum(prompt.materials[0] == material for prompt in PROMPTS) for material in NOUNS]
+    assert min(counts) >= 4 and max(counts) <= 7
+
+
+def test_few_prompts_are_of_many_materials():
+    assert {prompt.materials[0] for prompt in spread(PROMPTS, len(NOUNS))} == set(NOUNS)
+    assert sorted(prompt.text for prompt in spread(PROMPTS)) == sorted(prompt.text for prompt in PROMPTS)
+
+
+def test_the_same_question_in_trained_words():
+    known = trained_prompts(PROMPTS)
+    assert {(prompt.materials[0], prompt.action) for prompt in known} == {(p.materials[0], p.action) for p in PROMPTS}
+    assert len({prompt.text for prompt in known}) == len(known) and all(words(prompt.text) <= vocabulary() for prompt in known)
+    assert "A person steps multiple times on gravel." in [prompt.text for prompt in known]
+
+
+def test_guides_tell_the_action_alone():
+    hit, scratch, step = (guide(action, 10.0) for action in ("hit", "scratch", "step"))
+    assert len(hit.values) == len(scratch.values) == len(step.values)
+    rise = lambda envelope: envelope.times[envelope.values[: int(1.2 * envelope.rate)].argmax()] - HITS[0][0]  # noqa: E731
+    assert rise(hit) < rise(scratch) and rise(scratch) > 0.04
+    assert len(guide("hit", 1.0).values) < len(hit.values)
