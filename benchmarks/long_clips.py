@@ -1,7 +1,7 @@
 """Clips longer than the training window: can the joints be heard, and what do length and memory cost?
 
     python benchmarks/long_clips.py seams --seconds 60 --steps 20
-    python benchmarks/long_clips.py cost --seconds 10 60 600 --steps 4 --suffix .out.mp4
+    python benchmarks/long_clips.py cost --seconds 10 60 600 --steps 4 --suffix .out.mp4 --film clip.mp4
 
 ``seams``: a sound under an even envelope (hits and strokes without a pause, so that every joint lies in sound) is made in
 windows. At each joint, of windows and of decoded pieces, the change of the spectrum within 50 ms, the step of the level and
@@ -9,22 +9,26 @@ the roughness of the waveform are compared with those at all places of the same 
 where a joint's rank among them is evenly spread, it cannot be told from any other moment. As a positive control the same
 places are measured where the sound cuts hard from one take to another (of another seed, and of another seed and text), so
 that the measure is seen to be able to find a seam. ``cost``: a process of its own for each length tells seconds and peak
-memory; the picture is a file of that length, the result a ``--suffix`` of sound or a muxed video.
+memory; the result is a ``--suffix`` of sound or a muxed video. With ``--film`` the picture is that video over and over, 144
+pixels high without its sound, and the model says when it sounds; else it is grey under a list of hits.
 """
 
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from foleygram.media.video import stream_frames, write_video
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Clip
@@ -112,25 +116,34 @@ def compared(title: str, mono: np.ndarray, rate: int, seconds: float, places: di
     return rows
 
 
-def cost(model: str, seconds: list[float], steps: int, suffix: str) -> list[dict]:
+def looped(film: Path, count: int) -> Iterator[np.ndarray]:
+    """``count`` frames uint8 [144, width, 3] of a video that begins again whenever it has ended; at most 15 s are held."""
+    frames = [frame.transpose(1, 2, 0) for _, frame in itertools.islice(stream_frames(film, short_side=144, fps=15), 225)]
+    return itertools.islice(itertools.cycle(frames), count)
+
+
+def cost(model: str, seconds: list[float], steps: int, suffix: str, film: Path | None = None) -> list[dict]:
     """Runs the command line on silent pictures of these lengths, each in a process of its own."""
-    from foleygram.media.video import write_video
 
     rows = []
     with tempfile.TemporaryDirectory() as folder:
         for length in seconds:
             video, out = Path(folder) / f"{length:g}.mp4", Path(folder) / f"{length:g}{suffix}"
-            frames = (np.full((144, 192, 3), 60 + k % 3, np.uint8) for k in range(int(length * 15)))
-            write_video(video, frames, 15)
-            track = OnsetTrack.at(np.arange(0.5, length, 0.8))
-            (Path(folder) / "hits.csv").write_text("\n".join(f"{t:.3f}" for t in track.times) + "\n")
+            count, guide_from = int(length * 15), []
+            if film is None:
+                write_video(video, (np.full((144, 192, 3), 60 + k % 3, np.uint8) for k in range(count)), 15)
+                hits = Path(folder) / "hits.csv"
+                hits.write_text("\n".join(f"{t:.3f}" for t in np.arange(0.5, length, 0.8)) + "\n")
+                guide_from = ["--envelope", str(hits)]
+            else:
+                write_video(video, looped(film, count), 15)
             began = time.perf_counter()
             command = [sys.executable, "-m", "foleygram.cli", "generate", str(video), "-o", str(out), "--model", model, "--json", "--steps", str(steps)]
-            done = subprocess.run([*command, "--envelope", str(Path(folder) / "hits.csv")], capture_output=True, text=True, check=False)
+            done = subprocess.run([*command, *guide_from], capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(done.stderr)
             report = json.loads(done.stdout)
-            row = {"seconds": length, "written": out.suffix, "megabytes": round(out.stat().st_size / 1e6, 1), "wall": round(time.perf_counter() - began, 1), "memory_mb": report["memory"] // 2**20, "stages": report["stages"]}
+            row = {"seconds": length, "written": out.suffix, "megabytes": round(out.stat().st_size / 1e6, 1), "wall": round(time.perf_counter() - began, 1), "memory_mb": report["memory"] // 2**20, "envelope": report["envelope"], "stages": report["stages"]}
             rows.append(row)
             print(json.dumps(row), flush=True)
     return rows
@@ -144,11 +157,12 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=20)
     parser.add_argument("--text", default="A person hits and scratches wood with a wooden stick.")
     parser.add_argument("--other", default="A person steps on gravel.", help="text of the second control")
+    parser.add_argument("--film", type=Path, help="a video that cost repeats; the picture then says when it sounds")
     parser.add_argument("--suffix", default=".out.mp4", help="of what cost writes: .out.mp4 .wav .flac ...")
     arguments = parser.parse_args()
     torch.set_num_threads(1)
     if arguments.what == "cost":
-        cost(arguments.model, arguments.seconds, arguments.steps, arguments.suffix)
+        cost(arguments.model, arguments.seconds, arguments.steps, arguments.suffix, arguments.film)
     else:
         seams(FoleyGRAM.load(arguments.model), arguments.seconds[0], arguments.steps, arguments.text, arguments.other)
 

@@ -38,7 +38,7 @@ def read_json(kind: type[C], path: Path) -> C:
         return kind.model_validate(json.loads(path.read_text()))
     except OSError as error:
         raise ModelError(f"{path}: cannot be read ({error.strerror}); a model folder holds a config.json") from error
-    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+    except (json.JSONDecodeError, UnicodeDecodeError, RecursionError) as error:
         raise ModelError(f"{path}: not JSON ({error}); restore the file or export the model again") from error
     except ValidationError as error:
         raise ModelError(f"{path}: {first_complaint(error)}; correct the field or export the model again") from error

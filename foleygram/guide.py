@@ -17,7 +17,7 @@ from foleygram.errors import EnvelopeError, MediaError, UsageError
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.video import probe, stream_frames
-from foleygram.signal.envelope import extract_envelope, hits_of, is_curve, load_envelope_file
+from foleygram.signal.envelope import LONGEST, extract_envelope, hits_of, is_curve, load_envelope_file
 from foleygram.signal.table import read_table
 from foleygram.timing.exchange import holds_events, read_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
@@ -125,6 +125,7 @@ def read_events(path: Path, seconds: float | None) -> Guide:
     track = read_track(path)
     if seconds is None:
         seconds = max((event.seconds + event.duration for event in track.events), default=0.0) + TAIL
+        refuse_endless(path, seconds)
     try:
         return Guide(track.to_envelope(seconds), "table", path, track=track)
     except EnvelopeError as error:
@@ -138,8 +139,15 @@ def read_rows(path: Path, seconds: float | None) -> Guide:
     if seconds is None:
         last = max(float(table.rows[:, 0].max()), 0.0)
         seconds = last if drawn and last > 0 else last + TAIL
+        refuse_endless(path, seconds)
     track = None if drawn else OnsetTrack(tuple(OnsetEvent(*hit) for hit in hits_of(table)))
     return Guide(load_envelope_file(path, seconds), "table", path, track=track)
+
+
+def refuse_endless(path: Path, seconds: float) -> None:
+    """Raises EnvelopeError for a list that lasts longer than any clip."""
+    if seconds > LONGEST:
+        raise EnvelopeError(f"{path}: lasts {seconds:g} s, more than a day; its times are in seconds, correct them")
 
 
 def is_noisy(envelope: Envelope) -> bool:

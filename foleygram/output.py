@@ -19,6 +19,12 @@ def check_output(path: Path, force: bool = False, sources: Sequence[Path] = ()) 
     Raises OutputError: an existing file without ``force``, a folder or device, no such folder, no right to write there.
     """
     path = Path(path)
+    try:
+        path.stat()
+    except FileNotFoundError:
+        pass
+    except OSError as error:  # a name that is too long, a folder that may not be entered
+        raise OutputError(f"{path}: cannot be written ({reason(error)})") from error
     if path.is_dir():
         raise OutputError(f"{path}: is a folder; name a file in it")
     if path.exists():

@@ -18,10 +18,10 @@ from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
-from foleygram.output import check_output
 from foleygram.media.timeline import read_timeline
 from foleygram.media.video import probe, read_frames
-from foleygram.signal.envelope import step_count, write_envelope
+from foleygram.output import check_output
+from foleygram.signal.envelope import LONGEST, step_count, write_envelope
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.timing.editing import EnvelopeEdits, delay, edit, edit_track
 from foleygram.timing.exchange import NAMED, SUFFIXES, clock, holds_events, write_track
@@ -29,7 +29,6 @@ from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 FILM_FRAMES = 12
-LONGEST = 24 * 3600.0  # s
 EVENTS_FIRST = ("snap", "shift_ms", "shift_frames", "gate")
 """Edits that events take exactly, before a curve is drawn from them."""
 

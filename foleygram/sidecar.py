@@ -112,7 +112,7 @@ def read_sidecar(path: Path) -> Sidecar:
         raise UsageError(f"--from {path}: cannot be read ({error.strerror}); name the .json beside a result") from error
     except ValidationError as error:
         raise UsageError(f"--from {path}: is not a sidecar of foleygram ({first_complaint(error)})") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"--from {path}: is not JSON; name the .json beside a result") from error
 
 

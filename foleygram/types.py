@@ -189,6 +189,8 @@ class Clip:
     def __post_init__(self):
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise UsageError(f"a clip lasts longer than 0 s, not {self.seconds}")
+        if self.text is not None and any(0xD800 <= ord(sign) < 0xE000 for sign in self.text):
+            raise UsageError("the text holds bytes that are no letters; write it in UTF-8 (--text)")
 
     @property
     def modalities(self) -> str:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -94,6 +95,49 @@ def test_a_reader_that_leaves_early_sees_no_traceback(tiny_sound):
     assert b"Traceback" not in process.stderr.read()
     process.stderr.close()
     assert process.wait() == 1
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="this system has no /dev/full")
+def test_a_report_that_cannot_be_printed_is_one_line(tiny_sound):
+    code = f"from foleygram.cli import main; import sys; sys.exit(main(['envelope', {str(tiny_sound)!r}]))"
+    with open("/dev/full", "w") as full:
+        done = subprocess.run([sys.executable, "-c", code], stdout=full, stderr=subprocess.PIPE, text=True)
+    assert done.returncode == 1 and done.stderr.count("\n") == 1 and "cannot be printed" in done.stderr
+
+
+def test_closed_streams_do_no_harm(tiny_sound, tmp_path):
+    out = tmp_path / "a.csv"
+    code = f"from foleygram.cli import main; import sys; sys.exit(main(['envelope', {str(tiny_sound)!r}, '-o', {str(out)!r}]))"
+    line = f"{shlex.quote(sys.executable)} -c {shlex.quote(code)} >&- 2>&-"
+    assert subprocess.run(["sh", "-c", line]).returncode == 0 and out.exists()
+    assert subprocess.run(["sh", "-c", line]).returncode == 1  # it exists already
+
+
+def test_names_that_are_no_text(foleygram, tiny_sound, tmp_path):
+    try:
+        path = tmp_path / os.fsdecode(b"s\xff.wav")
+        path.write_bytes(tiny_sound.read_bytes())
+    except OSError:
+        pytest.skip("this file system takes only names that are text")
+    code, out, err = foleygram("envelope", path)
+    assert code == 0 and not err and "onsets" in out
+    code, out, err = foleygram("embed", path, "--text", os.fsdecode(b"\xff"), "--model", "mini")
+    assert code == 2 and "--text" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize("name", ["x" * 300, "guide.wav/x"])
+def test_names_that_cannot_be(foleygram, tiny_sound, tmp_path, monkeypatch, name):
+    monkeypatch.chdir(tmp_path)
+    Path("guide.wav").write_bytes(tiny_sound.read_bytes())
+    for line in (
+        ("envelope", f"{name}.wav"), ("envelope", "guide.wav", "-o", f"{name}.csv"), ("embed", f"{name}.mp4"), ("models", name),
+        ("generate", f"{name}.mp4", "-o", "a.wav"), ("generate", "guide.wav", "-o", f"{name}.wav"),
+        ("generate", "guide.wav", "-o", "a.wav", "--from", f"{name}.json"), ("evaluate", name, "--truth", f"{name}.jsonl"),
+        ("prepare", "minihits", "--out", name),
+    ):  # fmt: skip
+        code, out, err = foleygram(*line)
+        assert code in (1, 2) and not out and err.count("\n") == 1 and name in err, line
+    assert [path.name for path in tmp_path.iterdir()] == ["guide.wav"]
 
 
 def test_envelope(foleygram, tiny_video, tmp_path):

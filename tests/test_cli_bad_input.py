@@ -30,6 +30,7 @@ def desk(tmp_path, monkeypatch, tiny_video, tiny_sound, tiny_folder, moving_bar)
         "text.mp4": b"this is no video, only a text with another name\n" * 20, "noise.mp4": os.urandom(5000),
         "hits.csv": b"0.2,0.3\n0.7,0.1\n", "nan.csv": b"seconds,amplitude\n0,0.1\n0.5,nan\n",
         "negative.csv": b"seconds,amplitude\n0,0.1\n0.5,-0.2\n", "unsorted.csv": b"seconds,amplitude\n0.5,0.1\n0.2,0.2\n",
+        "loud.csv": b"0.2,1e200\n", "five.json": b'{"events": 5}', "deep.json": b"[" * 100_000,
         "words.csv": b"when,how loud\nsoon,very\n", "late.csv": b"0.2\n77\n", "empty.csv": b"", "single.csv": b"0.3 0.1 0.5\n",
     }.items():  # fmt: skip
         Path(name).write_bytes(content)
@@ -82,7 +83,7 @@ def test_bad_videos(refused, video, message):
         ("missing.wav", "no such file"), ("folder", "is a folder"), ("nothing.wav", "at least one sample"),
         ("silent.mp4", "holds no sound"), ("nan.csv", "NaN"), ("negative.csv", "negative"), ("unsorted.csv", "sort"),
         ("words.csv", "line 1"), ("late.csv", "outside the clip"), ("empty.csv", "empty"), ("noise.mp4", "not a video"),
-        ("single.csv", "column"), ("text.mp4", "line 1"),
+        ("single.csv", "column"), ("text.mp4", "line 1"), ("loud.csv", "strength above"), ("five.json", "events"),
     ],
 )  # fmt: skip
 def test_bad_guides(refused, guide, message):
@@ -119,10 +120,29 @@ def test_no_guide_names_the_choices(refused):
         ("--takes 65", 2, "--takes"), ("--device gpu", 2, "--device"), ("--device cuda:99", 2, "--device"),
         ("--dtype fp8", 2, "--dtype"), ("--model nonsense", 1, "no such model"), ("--model folder", 1, "config.json"),
         ("--format pcm24", 2, "--format"), ("--from missing.json", 2, "cannot be read"), ("--from hits.csv", 2, "JSON"),
+        ("--from deep.json", 2, "JSON"),
     ],
 )  # fmt: skip
 def test_bad_options(refused, options, code, message):
     assert message in refused(f"clip.mp4 -o out.mp4 --envelope hits.csv {options}", code)
+
+
+def test_a_broken_tokenizer_is_named(desk, capsys, tiny_folder):
+    import shutil
+
+    shutil.copytree(tiny_folder, "model")
+    Path("model/tokenizer.json").write_text("{")
+    line = ["generate", "clip.mp4", "-o", "out.mp4", "--envelope", "hits.csv", "--model", "model"]
+    assert main(line) == 1
+    err = capsys.readouterr().err.removeprefix(MEMORY)
+    assert err.startswith("foleygram: model/tokenizer.json: not a tokenizer.json") and err.count("\n") == 1
+    assert not Path("out.mp4").exists()
+
+
+def test_a_text_that_is_none_is_refused(desk, capsys, tiny_folder):
+    line = ["generate", "clip.mp4", "-o", "out.mp4", "--envelope", "own", "--text", "\udcff", "--model", str(tiny_folder)]
+    assert main(line) == 2
+    assert "--text" in capsys.readouterr().err and not Path("out.mp4").exists()
 
 
 def test_an_empty_text_is_refused(desk, capsys, tiny_folder):
@@ -236,8 +256,11 @@ sys.exit(main(sys.argv[1:]))
 """
 
 
-@pytest.mark.parametrize("out", ["out.mp4", "out.wav"])
-def test_ctrl_c_while_sampling(desk, tiny_folder, out):
+@pytest.mark.parametrize(
+    ("out", "number", "who"),
+    [("out.mp4", signal.SIGINT, "Ctrl-C"), ("out.wav", signal.SIGTERM, "the system"), ("out.wav", signal.SIGHUP, "its terminal")],
+)
+def test_stopped_while_sampling(desk, tiny_folder, out, number, who):
     before = {path.name for path in desk.iterdir()}
     line = ["generate", "clip.mp4", "-o", out, "--envelope", "hits.csv", "--model", str(tiny_folder), "--steps", "1000"]
     process = subprocess.Popen(
@@ -245,9 +268,9 @@ def test_ctrl_c_while_sampling(desk, tiny_folder, out):
     )  # fmt: skip
     assert process.stdout.readline() == "sampling\n"
     time.sleep(0.3)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     rest, err = process.communicate(timeout=120)
     assert process.returncode == 1 and not rest
     err = err.removeprefix(MEMORY)
-    assert err.startswith("foleygram: stopped by Ctrl-C") and err.count("\n") == 1
+    assert err.startswith(f"foleygram: stopped by {who}") and err.count("\n") == 1
     assert {path.name for path in desk.iterdir()} == before

@@ -6,12 +6,15 @@ happened and what to do. A traceback is always a defect of ours. Nothing heavy i
 
 from __future__ import annotations
 
+import errno
 import signal
 import sys
 from collections.abc import Sequence
 
 PROGRAM = "foleygram"
 
+STOPS = {"SIGINT": "Ctrl-C", "SIGTERM": "the system (SIGTERM)", "SIGHUP": "its terminal, which was closed"}
+"""Signals that end a run as an error does, so that nothing is left half-written, and who sends them."""
 
 INTERRUPTED = 130
 """What the option parser and ``run`` return after an interrupt; the shell gets 1."""
@@ -19,13 +22,17 @@ INTERRUPTED = 130
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; returns its exit code."""
-    stopped: list[int] = []
+    stopped: list[str] = []
 
     def stop(number: int, frame: object) -> None:
-        stopped.append(number)
+        stopped.append(signal.Signals(number).name)
         raise KeyboardInterrupt
 
-    before = signal.signal(signal.SIGINT, stop)
+    before = {}
+    for name in STOPS:
+        number = getattr(signal, name, None)  # not every system has all
+        if number is not None and (name == "SIGINT" or signal.getsignal(number) != signal.SIG_IGN):  # nohup ignores SIGHUP
+            before[number] = signal.signal(number, stop)
     try:
         code = run(sys.argv[1:] if arguments is None else arguments)
     except BaseException:
@@ -33,9 +40,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not stopped:
             raise
     finally:
-        signal.signal(signal.SIGINT, before)
+        for number, handler in before.items():
+            signal.signal(number, handler)
     if stopped or code == INTERRUPTED:
-        complain("stopped by Ctrl-C; what was finished before is kept, and nothing is left half-written")
+        who = STOPS[stopped[0] if stopped else "SIGINT"]
+        complain(f"stopped by {who}; what was finished before is kept, and nothing is left half-written")
         return 1
     return code
 
@@ -45,9 +54,12 @@ def run(arguments: Sequence[str]) -> int:
     from foleygram.cli.app import Abort, command
     from foleygram.errors import FoleyGRAMError
 
+    if hasattr(sys.stdout, "reconfigure"):
+        sys.stdout.reconfigure(errors="backslashreplace")  # names of files may hold bytes that are no text
     try:
         code = command().main(list(arguments), prog_name=PROGRAM, standalone_mode=False)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # the shell may have closed it
+            sys.stdout.flush()
         return code if isinstance(code, int) else 0
     except FoleyGRAMError as error:
         complain(str(error))
@@ -56,6 +68,12 @@ def run(arguments: Sequence[str]) -> int:
         return INTERRUPTED
     except BrokenPipeError:
         silence()
+        return 1
+    except OSError as error:
+        if error.filename is not None or error.errno not in (errno.ENOSPC, errno.EIO):
+            raise
+        silence()  # files have errors of their own, so it was the report
+        complain(f"its report cannot be printed ({error.strerror}); what it made is kept, send the output elsewhere")
         return 1
     except Exception as error:
         message = getattr(error, "format_message", None)  # of the option parser: typer brings its own copy of click
@@ -69,7 +87,8 @@ def run(arguments: Sequence[str]) -> int:
 
 def complain(message: str) -> None:
     """One line on standard error."""
-    print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
+    if sys.stderr is not None:
+        print(f"{PROGRAM}: {' '.join(message.split())}", file=sys.stderr)
 
 
 def silence() -> None:

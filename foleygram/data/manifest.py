@@ -61,7 +61,7 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
             continue
         try:
             record = parse(json.loads(line), root)
-        except (ValueError, TypeError, KeyError) as error:
+        except (ValueError, TypeError, KeyError, RecursionError) as error:
             reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(f"{path}:{number}: {reason}; correct the line or prepare the data again") from error
         if record.id in seen:

@@ -12,6 +12,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import signal
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict
@@ -62,15 +63,17 @@ def prepare_minihits(
         raise UsageError(f"a clip of MiniHits lasts 1 to 600 s, not {seconds}")
     if workers < 1:
         raise UsageError(f"workers are at least 1, not {workers}")
+    if seed < 0:
+        raise UsageError(f"a seed is a whole number of at least 0, not {seed}")
     out = Path(out)
-    _check_ingredients(
-        out, {"version": VERSION, "seed": seed, "seconds": seconds, "sounds": digest(sounds), "textures": digest(textures)}
-    )
+    ingredients = {"version": VERSION, "seed": seed, "seconds": seconds, "sounds": digest(sounds), "textures": digest(textures)}
+    _check_ingredients(out, ingredients)
     bank = SoundBank(sounds)
     surfaces = texture_shelves(textures)
     scenes = [
         draw_scene(split, index, bank, surfaces, seconds, seed) for split, count in counts.items() for index in range(count)
     ]
+    _make_folders(out, ingredients)
     todo = [scene for scene in scenes if any(not path.exists() for path in files_of(scene, out, pictures))]
     for _ in _shown(_made(todo, out, bank, sounds, textures, pictures, workers), len(todo), progress):
         pass
@@ -86,8 +89,9 @@ def texture_shelves(folder: Path | None) -> dict[str, dict[str, tuple[str, ...]]
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DataError(f"{table}: cannot be read ({error.strerror}); a texture folder holds a manifest.csv") from error
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "no table in UTF-8"
+        raise DataError(f"{table}: cannot be read ({reason}); a texture folder holds a manifest.csv") from error
     shelves: dict[str, dict[str, tuple[str, ...]]] = {}
     for split, chosen in texture_split(rows).items():
         shelf = shelves.setdefault(split, {})
@@ -155,25 +159,39 @@ def digest(folder: Path | None) -> str:
 
 
 def _check_ingredients(out: Path, ingredients: dict[str, object]) -> None:
-    """Makes ``out`` and notes what it is made of; clips of two recipes never mix. Raises OutputError."""
+    """Clips of two recipes never mix, and what others made is kept. Raises OutputError."""
     note = out / "prepared.json"
+    try:
+        before = json.loads(note.read_text()) if note.exists() else None
+        foreign = before is None and any((out / name).exists() for name in ("clips.jsonl", "scenes.jsonl"))
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be used ({error.strerror}); choose another folder") from error
+    except (ValueError, RecursionError):
+        foreign = True
+    if foreign or before is not None and not isinstance(before, dict):
+        raise OutputError(f"{out}: holds a data set of another kind, or a broken {note.name}; choose another folder")
+    if before is not None and before != ingredients:
+        other = sorted(name for name in ingredients if before.get(name) != ingredients[name])
+        raise OutputError(f"{out}: holds clips made with another {', '.join(other)}; choose another folder or empty it")
+
+
+def _make_folders(out: Path, ingredients: dict[str, object]) -> None:
+    """Makes ``out`` and notes what it is made of. Raises OutputError."""
     try:
         for folder in ("audio", "video"):
             (out / folder).mkdir(parents=True, exist_ok=True)
-        before = json.loads(note.read_text()) if note.exists() else None
-    except (OSError, ValueError) as error:
-        raise OutputError(f"{out}: cannot be used ({error}); choose another folder") from error
-    if before is None:
-        write_lines(note, [json.dumps(ingredients)])
-    elif before != ingredients:
-        other = sorted(name for name in ingredients if before.get(name) != ingredients[name])
-        raise OutputError(f"{out}: holds clips made with another {', '.join(other)}; choose another folder or empty it")
+    except OSError as error:
+        raise OutputError(f"{out}: cannot be used ({error.strerror}); choose another folder") from error
+    if not (out / "prepared.json").exists():
+        write_lines(out / "prepared.json", [json.dumps(ingredients)])
 
 
 _BENCH: dict[str, SoundBank] = {}  # the bank of a worker process
 
 
 def _open_bench(sounds: Path | None) -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the first process's, which ends the others
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))  # so that no half file stays
     _BENCH["bank"] = SoundBank(sounds)
 
 
@@ -206,7 +224,7 @@ def _made(
 
 def _shown(steps: Iterable[None], count: int, progress: bool | None) -> Iterable[None]:
     """``steps`` under a progress bar on standard error."""
-    if not count or not (sys.stderr.isatty() if progress is None else progress):
+    if not count or not (sys.stderr is not None and sys.stderr.isatty() if progress is None else progress):
         return steps
     from rich.console import Console
     from rich.progress import track

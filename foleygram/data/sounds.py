@@ -111,8 +111,9 @@ def read_recordings(folder: Path) -> tuple[Recording, ...]:
     try:
         with table.open(newline="", encoding="utf-8") as file:
             rows = list(csv.DictReader(file))
-    except OSError as error:
-        raise DataError(f"{table}: cannot be read ({error.strerror}); a sound folder holds a manifest.csv") from error
+    except (OSError, ValueError, csv.Error) as error:
+        reason = getattr(error, "strerror", None) or "no table in UTF-8"
+        raise DataError(f"{table}: cannot be read ({reason}); a sound folder holds a manifest.csv") from error
     uses = {name: use for use, names in COLLECTION.items() for name in names}
     hits = {name: material for material, names in BORROWED.items() for name in names}
     found = []

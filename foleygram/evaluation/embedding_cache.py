@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import os
+import io
 from pathlib import Path
 
 import numpy as np
 
 from foleygram.evaluation.embedders import Embedder
+from foleygram.hub.folder import write_atomically
 from foleygram.types import Audio
 
 
@@ -34,13 +35,12 @@ class CachedEmbedder:
         path = self.folder / f"{content_key(audio)}.npy"
         try:
             windows = np.load(path, allow_pickle=False)
-        except (OSError, ValueError):
+        except (OSError, ValueError, EOFError):
             windows = self.embedder.embed(audio)
             self._keep(path, windows)
         return windows
 
     def _keep(self, path: Path, windows: np.ndarray) -> None:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = path.with_name(f".{path.name}.{os.getpid()}.npy")
-        np.save(temporary, windows, allow_pickle=False)
-        temporary.replace(path)
+        content = io.BytesIO()
+        np.save(content, windows, allow_pickle=False)
+        write_atomically(path, content.getvalue())

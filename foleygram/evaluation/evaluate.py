@@ -194,7 +194,7 @@ def load_report(path: str | Path) -> EvaluationReport:
         return TypeAdapter(EvaluationReport).validate_python(content | {"clips": _numbers(content["clips"])})
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror})") from error
-    except (ValueError, TypeError, KeyError) as error:
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise DataError(f"{path}: not a report of an evaluation; write one with foleygram evaluate --json") from error
 
 

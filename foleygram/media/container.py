@@ -22,11 +22,11 @@ TEXT_FORMATS = {"tty", "ass", "srt", "webvtt", "lrc", "ffmetadata", "subviewer",
 def check_input(path: Path) -> None:
     """Raises MediaError where ``path`` is no readable, non-empty file."""
     path = Path(path)
-    if path.is_dir():
-        raise MediaError(f"{path}: is a folder; name a video or sound file in it")
-    if path.exists() and not path.is_file():
-        raise MediaError(f"{path}: is not a regular file; name a video or sound file")
     try:
+        if path.is_dir():
+            raise MediaError(f"{path}: is a folder; name a video or sound file in it")
+        if path.exists() and not path.is_file():
+            raise MediaError(f"{path}: is not a regular file; name a video or sound file")
         with path.open("rb") as file:
             empty = not file.read(1)
     except FileNotFoundError:

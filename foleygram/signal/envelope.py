@@ -12,10 +12,26 @@ from foleygram.errors import EnvelopeError, UsageError
 from foleygram.output import whole_text
 from foleygram.signal.resample import resample
 from foleygram.signal.table import Table, read_table
-from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope, Sound, parts_of, sample_count
+from foleygram.types import (
+    ENVELOPE_HOP,
+    ENVELOPE_RATE,
+    ENVELOPE_WINDOW,
+    SAMPLE_RATE,
+    Audio,
+    Envelope,
+    Sound,
+    parts_of,
+    sample_count,
+)
 
 DENSE_SECONDS = 0.05
 """Two columns without a header are an amplitude curve where the median step between rows is at most this, else hits."""
+
+LONGEST = 24 * 3600.0
+"""s of the longest clip; a wrong column of a table must not fill the memory."""
+
+LOUDEST = 1e6
+"""Linear amplitude beyond which a number is no amplitude; 1 is full scale."""
 
 DEFAULT_STRENGTH = 0.3
 """Linear RMS amplitude of a hit whose strength the list does not tell."""
@@ -26,24 +42,12 @@ def step_count(seconds: float) -> int:
     return 1 + sample_count(seconds) // ENVELOPE_HOP
 
 
-def windowed_rms(power: np.ndarray) -> np.ndarray:
-    """Eq. 5 on the squared samples, float64 [sample] -> float64 [1 + floor(sample / h)]: the root of the mean over W
-    samples centred on every h-th, zeros beyond the ends.
+def rms_of_blocks(blocks: np.ndarray) -> np.ndarray:
+    """Eq. 5 from the sums of power over h samples each, float64 [step - 1 + W/h], half a window of them before the first: the
+    root of the mean over W samples centred on every h-th, zeros beyond the ends.
 
     W is a multiple of h and its half too, so a window is exactly W/h blocks of h samples: each sample is summed once, and
     silence gives exactly 0 (a running sum over the whole would leave the rounding of all that was loud before)."""
-    steps = 1 + len(power) // ENVELOPE_HOP
-    per_window = ENVELOPE_WINDOW // ENVELOPE_HOP
-    blocks = np.zeros(steps - 1 + per_window)
-    before = per_window // 2
-    padded = np.pad(power, (0, -len(power) % ENVELOPE_HOP))
-    own = padded.reshape(-1, ENVELOPE_HOP).sum(axis=1)
-    blocks[before : before + len(own)] = own
-    return rms_of_blocks(blocks)
-
-
-def rms_of_blocks(blocks: np.ndarray) -> np.ndarray:
-    """Eq. 5 from the sums of power over h samples each, float64 [step - 1 + W/h], half a window of them before the first."""
     per_window = ENVELOPE_WINDOW // ENVELOPE_HOP
     windows = np.lib.stride_tricks.sliding_window_view(blocks, per_window)
     return np.sqrt(windows.sum(axis=1) / ENVELOPE_WINDOW)
@@ -82,7 +86,8 @@ def envelope_from_hits(
     if not (attack > 0 and decay > 0):
         raise UsageError(f"attack and decay are longer than 0 s, not {attack} and {decay}")
     count = sample_count(seconds)
-    power = np.zeros(count)
+    half = ENVELOPE_WINDOW // ENVELOPE_HOP // 2
+    blocks = np.zeros(count // ENVELOPE_HOP + 2 * half)  # sums over h samples, so that no array has the clip's samples
     for time, strength in hits:
         if not (math.isfinite(time) and math.isfinite(strength)) or strength < 0:
             raise EnvelopeError(f"a hit is a finite time and a strength of at least 0, not ({time}, {strength}); correct it")
@@ -94,8 +99,10 @@ def envelope_from_hits(
         if length > 0:
             since = (start + np.arange(length)) / SAMPLE_RATE - time
             shape = np.minimum(since / attack, np.exp(-np.maximum(since - attack, 0) / decay))
-            power[start : start + length] += (strength * shape) ** 2
-    return Envelope(windowed_rms(power))
+            first, lead = divmod(start, ENVELOPE_HOP)
+            power = np.pad((strength * shape) ** 2, (lead, -(lead + length) % ENVELOPE_HOP)).reshape(-1, ENVELOPE_HOP)
+            blocks[half + first : half + first + len(power)] += power.sum(axis=1)
+    return Envelope(rms_of_blocks(blocks))
 
 
 def curve(table: Table) -> Envelope:
@@ -107,6 +114,8 @@ def curve(table: Table) -> Envelope:
     times, amplitudes = table.rows.T
     table.check_rows(times >= 0, "has a negative time; time starts at 0")
     table.check_rows(amplitudes >= 0, "has a negative amplitude; amplitudes are linear and at least 0")
+    table.check_rows(amplitudes <= LOUDEST, f"has an amplitude above {LOUDEST:g}; amplitudes are linear, full scale is 1")
+    table.check_rows(times <= LONGEST, "lies more than a day after the start; times are in seconds")
     table.check_rows(np.diff(times, prepend=-np.inf) > 0, "does not lie after the row before; sort the rows by time")
     count = 1 + math.floor(times[-1] * ENVELOPE_RATE + 1e-3)  # written times are rounded
     return Envelope(np.interp(np.arange(count) / ENVELOPE_RATE, times, amplitudes, left=0.0))
@@ -118,6 +127,7 @@ def hits_of(table: Table) -> list[tuple[float, float]]:
     strengths = table.rows[:, 1] if table.width == 2 else np.full(len(times), DEFAULT_STRENGTH)
     table.check_rows(times >= 0, "has a negative time; time starts at 0")
     table.check_rows(strengths >= 0, "has a negative strength; strengths are linear amplitudes of at least 0")
+    table.check_rows(strengths <= LOUDEST, f"has a strength above {LOUDEST:g}; strengths are linear, full scale is 1")
     return sorted(zip(times.tolist(), strengths.tolist(), strict=True))
 
 

@@ -14,8 +14,8 @@ from dataclasses import asdict
 from pathlib import Path
 
 from foleygram.errors import EnvelopeError, OutputError
-from foleygram.signal.envelope import DEFAULT_STRENGTH
 from foleygram.output import whole_bytes, whole_text
+from foleygram.signal.envelope import DEFAULT_STRENGTH
 from foleygram.signal.table import read_text
 from foleygram.timing.midi import midi_bytes, parse_midi
 from foleygram.timing.track import KINDS, OnsetEvent, OnsetTrack
@@ -144,7 +144,10 @@ def event_of(seconds: float, text: str, end: float | None = None) -> OnsetEvent:
 
 def parse_csv(text: str, name: str) -> OnsetTrack:
     """Our columns in any order (``seconds`` must be among them), Reaper's, or rows of numbers without a header."""
-    rows = list(csv.reader(io.StringIO(text)))
+    try:
+        rows = list(csv.reader(io.StringIO(text)))
+    except csv.Error as error:
+        raise EnvelopeError(f"{name}: is no table ({error}); write rows of {', '.join(COLUMNS)}") from None
     filled = [(number, row) for number, row in enumerate(rows, 1) if any(cell.strip() for cell in row)]
     if not filled:
         return OnsetTrack()
@@ -193,14 +196,16 @@ def reaper_rows(rows: list[tuple[int, list[str]]], header: list[str], name: str)
             events.append(event_of(clock(cells["start"]), cells.get("name", ""), end))
         except (KeyError, ValueError):
             raise EnvelopeError(f"{name}: line {number} has no start in seconds; set Reaper's ruler to time and export again") from None
+        except EnvelopeError as error:
+            raise EnvelopeError(f"{name}: line {number}: {error}") from None
     return OnsetTrack(tuple(events))
 
 
 def parse_json(text: str, name: str) -> OnsetTrack:
     """What ``as_json`` writes. Raises EnvelopeError that names the event."""
     try:
-        rows = json.loads(text)["events"]
-    except (ValueError, KeyError, TypeError):
+        rows = list(json.loads(text)["events"])
+    except (ValueError, KeyError, TypeError, RecursionError):
         raise EnvelopeError(f'{name}: is not JSON of the form {{"events": [{{"seconds": 1.0}}]}}; write it so') from None
     events = []
     for number, row in enumerate(rows, 1):
@@ -250,11 +255,14 @@ def parse_reaper(text: str, name: str) -> OnsetTrack:
             seconds, words = float(match[2]), match[3].strip("\"'`")
         except ValueError:
             raise EnvelopeError(f"{name}: line {number} is not MARKER number seconds name; correct it") from None
-        if not int(match[4] or 0) & 1:
-            events.append(event_of(seconds, words))
-        elif match[1] in open_regions:
-            start, title = open_regions.pop(match[1])
-            events.append(event_of(start, title, seconds))
-        else:
-            open_regions[match[1]] = (seconds, words)
+        try:
+            if not int(match[4][-1:] if match[4] else 0) & 1:
+                events.append(event_of(seconds, words))
+            elif match[1] in open_regions:
+                start, title = open_regions.pop(match[1])
+                events.append(event_of(start, title, seconds))
+            else:
+                open_regions[match[1]] = (seconds, words)
+        except EnvelopeError as error:
+            raise EnvelopeError(f"{name}: line {number}: {error}") from None
     return OnsetTrack(tuple(events + [event_of(start, title) for start, title in open_regions.values()]))

@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.signal.envelope import DEFAULT_STRENGTH, step_count
+from foleygram.signal.envelope import DEFAULT_STRENGTH, LOUDEST, step_count
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Envelope, sample_count
 
@@ -44,6 +44,8 @@ class OnsetEvent:
             raise EnvelopeError(f"an event has a time of at least 0 s, not {self.seconds}; correct it")
         if not (math.isfinite(self.strength) and self.strength >= 0):
             raise EnvelopeError(f"the event at {self.seconds:g} s has a strength of {self.strength}; it is at least 0")
+        if self.strength > LOUDEST:
+            raise EnvelopeError(f"the event at {self.seconds:g} s has a strength of {self.strength:g}; full scale is 1")
         if self.kind not in KINDS:
             raise EnvelopeError(f"the event at {self.seconds:g} s is of the kind '{self.kind}'; known are hit and scratch")
         if not (math.isfinite(self.duration) and self.duration >= 0):

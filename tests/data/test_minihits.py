@@ -70,7 +70,10 @@ def test_pictures_are_made(tmp_path):
 
 @pytest.mark.parametrize(
     "wrong",
-    [{"train": -1}, {"train": 0, "validation": 0, "test": 0}, {"seconds": 0}, {"seconds": float("nan")}, {"workers": 0}],
+    [
+        {"train": -1}, {"train": 0, "validation": 0, "test": 0}, {"seconds": 0}, {"seconds": float("nan")}, {"workers": 0},
+        {"seed": -1},
+    ],
 )
 def test_impossible_numbers_are_refused(tmp_path, wrong):
     with pytest.raises(UsageError):
@@ -83,6 +86,30 @@ def test_folders_without_manifest_are_refused(tmp_path):
         prepare_minihits(tmp_path / "out", tmp_path, **SMALL)
     with pytest.raises(DataError, match="manifest.csv"):
         texture_shelves(tmp_path)
+
+
+@pytest.mark.parametrize("content", [b"\xff\xfe\0", b"path,sr\nx,1\n", b""])
+def test_manifests_that_are_none_are_refused(tmp_path, content):
+    (tmp_path / "manifest.csv").write_bytes(content)
+    with pytest.raises(DataError):
+        prepare_minihits(tmp_path / "out", tmp_path, **SMALL)
+    if content:
+        with pytest.raises(DataError):
+            prepare_minihits(tmp_path / "out", None, tmp_path, **SMALL)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("note", ["[1]", "{", '"x"'])
+def test_a_folder_of_something_else_is_refused(tmp_path, note):
+    (tmp_path / "prepared.json").write_text(note)
+    with pytest.raises(OutputError, match="choose another folder"):
+        prepare_minihits(tmp_path, **SMALL)
+    (tmp_path / "prepared.json").rename(tmp_path / "clips.jsonl")  # of somebody else
+    with pytest.raises(OutputError, match="choose another folder"):
+        prepare_minihits(tmp_path, **SMALL)
+    with pytest.raises(OutputError, match="cannot be used .Not a directory"):
+        prepare_minihits(tmp_path / "clips.jsonl", **SMALL)
+    assert [path.name for path in tmp_path.iterdir()] == ["clips.jsonl"] and (tmp_path / "clips.jsonl").read_text() == note
 
 
 def test_photographs_stand_for_materials(tmp_path):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from foleygram.errors import DataError, ModelError
+from foleygram.errors import DataError, ModelError, OutputError
 from foleygram.evaluation import clap, i3d, vggish
 from foleygram.evaluation.aisfx import Aisfx, AisfxNetwork, fold
 from foleygram.evaluation.embedding_cache import CachedEmbedder
@@ -251,9 +251,13 @@ def test_cache_remembers_by_content(tmp_path):
     cached.embed(Audio(audio.samples * 0.5, 44100))
     cached.embed(Audio(audio.samples, 22050))
     assert judge.calls == 3
-    next(cached.folder.glob("*.npy")).write_bytes(b"broken")
+    for spoiled, content in zip(cached.folder.glob("*.npy"), (b"broken", b""), strict=False):
+        spoiled.write_bytes(content)
     for factor in (1, 0.5):
         assert cached.embed(Audio(audio.samples * factor, 44100)).shape[1] == 128
+    (tmp_path / "file").touch()
+    with pytest.raises(OutputError, match="cannot be written"):
+        CachedEmbedder(judge, tmp_path / "file").embed(audio)
 
 
 def test_folding_a_norm_into_its_convolution_changes_nothing():

@@ -91,6 +91,17 @@ def test_hits_equal_eq_5_of_a_sound_of_their_shape():
     np.testing.assert_allclose(drawn.values, measured.values, atol=1e-5)
 
 
+def test_hits_of_hours_need_no_array_of_samples():
+    import tracemalloc
+
+    tracemalloc.start()
+    envelope = envelope_from_hits([(7199.5, 0.3)], 7200.0)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert envelope.at([7199.51])[0] > 0.2 and not envelope.at([7199.4])[0]
+    assert peak < 250e6 < 8 * 7200 * SAMPLE_RATE
+
+
 def test_no_hits_are_silence_and_overlaps_add_in_power():
     assert envelope_from_hits([], 1.0).values.max() == 0
     one = envelope_from_hits([(0.5, 0.3)], 1.0).values
@@ -199,6 +210,9 @@ def test_curve_or_hits(tmp_path):
         ("0,0\nabc,0\n", "line 2 is not"),
         ("seconds,strength\n0.1,-1\n", "line 2 has a negative strength"),
         ("seconds,strength\n-0.1,1\n", "line 2 has a negative time"),
+        ("seconds,strength\n0.1,1e200\n", "line 2 has a strength above"),
+        ("seconds,amplitude\n0,0\n0.1,1e300\n", "line 3 has an amplitude above"),
+        ("seconds,amplitude\n0,0\n1e12,0.1\n", "line 3 lies more than a day"),
     ],
 )
 def test_tables_that_are_wrong(tmp_path, text, expected):
