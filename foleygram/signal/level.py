@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 
 import numpy as np
 
-from foleygram.signal.envelope import windowed_rms
-from foleygram.types import ENVELOPE_HOP, ENVELOPE_RATE, Envelope
+from foleygram.signal.envelope import extract_envelope
+from foleygram.types import ENVELOPE_HOP, SAMPLE_RATE, Audio, Envelope
 
 CONTEXT = 8 * ENVELOPE_HOP
 """Samples beside a place that its gain depends on, and a little more."""
@@ -50,7 +50,7 @@ def _and_whether_last(pieces: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray
 
 def _gains(sound: np.ndarray, start: int, guide: Envelope, rate: int, boost_db: float, cut_db: float) -> np.ndarray:
     """Linear gain of each sample of ``sound``, whose first is at sample ``start`` of the whole."""
-    own = windowed_rms(sound.mean(axis=0).astype(np.float64) ** 2)
+    own = extract_envelope(Audio(sound, SAMPLE_RATE)).values.astype(np.float64)  # in samples: no resampling
     steps = np.arange(len(own))
     wanted = guide.at((start + steps * ENVELOPE_HOP) / rate).astype(np.float64)
     own, wanted = (np.sqrt(_smoothed(level**2)) for level in (own, wanted))
