@@ -126,11 +126,12 @@ def as_json(reports) -> str:
 
 
 def in_words(reports) -> str:
-    """A table, one row for each score and one column for each run; why cells are empty; differences; troubles."""
+    """A table, one row for each score and one column for each run; what to beware of; why cells are empty; differences;
+    troubles."""
     from foleygram.evaluation.comparison import differences
-    from foleygram.evaluation.report import ARROWS, cell, reasons, row_of, score_names
+    from foleygram.evaluation.report import ARROWS, caution, cell, reasons, row_of, score_names
 
-    rows, empty = [["score", *(report.name for report in reports)]], []
+    rows, empty, cautions = [["score", *(report.name for report in reports)]], [], []
     for name in score_names(reports):
         scores = row_of(reports, name)
         if all(score is None or score.value is None for score in scores):
@@ -138,8 +139,10 @@ def in_words(reports) -> str:
             continue
         arrow = next(ARROWS[score.better] for score in scores if score is not None)
         rows.append([name + arrow, *(cell(score) for score in scores)])
+        cautions += [f"{name}: {caution(scores)}"] if caution(scores) else []
     widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
     lines = ["  ".join(f"{text:<{width}}" for text, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+    lines += ["", "beware:", *(f"  {line}" for line in cautions)] if cautions else []
     lines += ["", "not computed:", *(f"  {line}" for line in empty)] if empty else []
     found = differences(reports)
     lines += ["", "clip by clip:", *(f"  {difference.sentence}" for difference in found)] if found else []

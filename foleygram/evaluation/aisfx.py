@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from foleygram.evaluation.embedders import Card, require_sound
+from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import mono_at
 from foleygram.signal.mel import mel_filters
 from foleygram.types import Audio
@@ -82,7 +82,7 @@ class Aisfx:
         mel = F.pad(mel, (0, 0, 0, max(0, BLOCK - len(mel))))
         blocks = mel.unfold(0, BLOCK, BLOCK_HOP)[:count].transpose(1, 2)
         with torch.inference_mode():
-            return self.network(blocks).numpy()
+            return own_array(self.network(blocks))
 
     def log_mel(self, audio: Audio) -> torch.Tensor:
         """What the network sees, float32 [frame, 96] in about 0..1."""

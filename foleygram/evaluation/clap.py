@@ -24,7 +24,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from foleygram.errors import UsageError
-from foleygram.evaluation.embedders import Card, require_sound
+from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import resample_kaiser, sixteen_bits
 from foleygram.signal.mel import mel_filters
 from foleygram.types import Audio
@@ -161,7 +161,7 @@ class ClapJudge:
             wave = (np.trunc(np.clip(wave, -1, 1) * 32767) / 32767).astype(np.float32)
         windows = torch.from_numpy(windows_of(wave, self.card.rate, round(self.card.window), self.whole))
         with torch.inference_mode():
-            return torch.cat([self.tower(self.mel(part)) for part in windows.split(BATCH)]).numpy()
+            return own_array(torch.cat([self.tower(self.mel(part)) for part in windows.split(BATCH)]))
 
 
 class MsClap(ClapJudge):

@@ -19,7 +19,7 @@ from foleygram.errors import DataError, ModelError, UsageError
 from foleygram.evaluation.aisfx import Aisfx
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.embedding_cache import CachedEmbedder
-from foleygram.evaluation.ingestion import Finding, Output, ingest
+from foleygram.evaluation.ingestion import LENGTH_SLACK, Finding, Output, ingest
 from foleygram.evaluation.judge_rows import paper_judges, picture_rows, published_onsets
 from foleygram.evaluation.materials import material_rows
 from foleygram.evaluation.probe import MaterialProbe
@@ -139,7 +139,7 @@ def evaluate_folder(
         judge = CachedEmbedder(judge, Path(cache))
     ingestion = ingest(folder, scored, system_named(system) if system else None, records[len(scored) :])
     outputs = ingestion.outputs
-    others = unused(read_manifest(Path(second), split) if second else records, outputs)
+    others = unused(read_manifest(Path(second), split) if second else records, outputs, ingestion.span)
     report = score(
         (ingestion.result(output) for output in outputs),
         (ingestion.truth(output) for output in outputs),
@@ -207,10 +207,11 @@ def _numbers(content: object) -> object:
     return math.nan if content is None else content
 
 
-def unused(records: Sequence[ClipRecord], outputs: Sequence[Output]) -> list[ClipRecord]:
-    """True clips whose sound is no truth of any output: another draw of truth."""
+def unused(records: Sequence[ClipRecord], outputs: Sequence[Output], span: float) -> list[ClipRecord]:
+    """True clips of at least ``span`` s whose sound is no truth of any output: another draw of truth. Shorter ones would
+    be filled with silence, which the truths are not."""
     used = {output.record.audio.resolve() for output in outputs}
-    return [record for record in records if record.audio.resolve() not in used]
+    return [record for record in records if record.audio.resolve() not in used and record.seconds >= span - LENGTH_SLACK]
 
 
 def seen_clips(path: Path, records: Sequence[ClipRecord]) -> tuple[str, ...]:

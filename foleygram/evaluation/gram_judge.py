@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from foleygram.evaluation.embedders import Card, require_sound
+from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.types import SAMPLE_RATE, Audio, Clip
 
 if TYPE_CHECKING:
@@ -27,4 +27,4 @@ class GramJudge:
     def embed(self, audio: Audio) -> np.ndarray:
         """Float32 [1, dim] of unit norm."""
         require_sound(audio)
-        return self.encoder.embed(Clip(audio=audio, seconds=audio.seconds)).audio.float().cpu().numpy()
+        return own_array(self.encoder.embed(Clip(audio=audio, seconds=audio.seconds)).audio.float())

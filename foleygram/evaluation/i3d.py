@@ -19,7 +19,7 @@ from torch import nn
 from torch.nn import functional as F
 
 from foleygram.errors import DataError
-from foleygram.evaluation.embedders import Card
+from foleygram.evaluation.embedders import Card, own_array
 from foleygram.types import Video
 
 FPS = 25  # frames/s
@@ -136,7 +136,7 @@ class I3d:
                 if self.flow is not None:
                     row = row + self.flow(flow_input(farneback(stack)))
                 rows.append(row)
-        return torch.cat(rows).numpy()
+        return own_array(torch.cat(rows))
 
 
 def i3d_card(streams: Streams, weights: str) -> Card:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from foleygram.evaluation.embedders import Card, require_sound
+from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import mono_at
 from foleygram.signal.mel import mel_filters
 from foleygram.types import Audio
@@ -34,4 +34,4 @@ class LogMel:
         filters = torch.from_numpy(mel_filters(RATE, FRAME, BANDS, 0.0, RATE / 2, htk=False, norm=True).copy())
         level = 10 * (filters @ (spectrum.real**2 + spectrum.imag**2)).clamp_min(SILENCE).log10()
         windows = level.T.unfold(0, WINDOW, WINDOW_HOP)
-        return torch.cat([windows.mean(dim=2), windows.std(dim=2)], dim=1).numpy()
+        return own_array(torch.cat([windows.mean(dim=2), windows.std(dim=2)], dim=1))

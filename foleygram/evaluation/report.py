@@ -86,13 +86,18 @@ def plain(value: float) -> str:
 
 
 def explanation(scores: Sequence[Score | None]) -> str:
-    """Judge, size, floor and note of the first report that has the row."""
+    """Judge, size, floor and note of the first report that has the row, and what to beware of in any of them."""
     score = next((score for score in scores if score is not None), None)
     if score is None:
         return ""
     size = f"{score.clips} clips" + (f", {score.windows} windows" if score.windows else "") if score.clips else ""
     floor = f"floor {score.floor:.4g}" if score.floor is not None else ""
-    return "; ".join(part for part in (score.judge, size, floor, score.note) if part)
+    return "; ".join(part for part in (score.judge, size, floor, score.note, caution(scores)) if part)
+
+
+def caution(scores: Sequence[Score | None]) -> str:
+    """That of the run with the fewest clips; empty where none of them has one."""
+    return next((each.caution for each in sorted(filter(None, scores), key=lambda each: each.clips) if each.caution), "")
 
 
 def marks(reports: Sequence[EvaluationReport]) -> dict[tuple[str, str], Difference]:

@@ -40,10 +40,11 @@ def distance_scores(kept: list[ClipWindows], second: list[np.ndarray], judge: st
     truth = np.concatenate(truths)
     floor = split_half_floor(truths, seed=seed) if clips >= 4 else None
     own = frechet_distance(np.concatenate(results), truth)
-    _, draws = frechet_draws(results, truths, repeats=DRAWS, seed=seed)
+    _, own_draws = frechet_draws(results, truths, repeats=DRAWS, seed=seed)
     scores = [
-        Score("FAD", own, "lower", around(own, draws), floor, judge, clips, windows,
-              f"interval: {DRAWS} draws of clips; floor: two halves of the truth, half as many clips", tuple(draws.tolist()))
+        Score("FAD", own, "lower", around(own, own_draws), floor, judge, clips, windows,
+              f"interval: {DRAWS} draws of clips; floor: two halves of the truth, half as many clips",
+              tuple(own_draws.tolist()))
     ]  # fmt: skip
     lowest = BAND_LIMITS[-1]
     same_band = frechet_distance(
@@ -57,13 +58,7 @@ def distance_scores(kept: list[ClipWindows], second: list[np.ndarray], judge: st
     draws = kernel_draws(results, truths, kernel.bandwidth, repeats=KERNEL_DRAWS, seed=seed)
     interval, kept_draws = shifted(kernel.value, draws), tuple(draws.tolist())
     scores.append(Score("KAD", kernel.value, "lower", interval, None, judge, clips, windows, note, kept_draws))
-    if len(second) == clips:
-        between = frechet_distance(np.concatenate(second), truth)
-        interval = frechet_interval(second, truths, paired=False, repeats=FEW_DRAWS, seed=seed)
-        scores.append(Score("FAD of two draws of truth", between, "", interval, floor, judge, clips, windows))
-    else:
-        note = f"needs {clips} other true clips, {len(second)} were given"
-        scores.append(Score("FAD of two draws of truth", None, "", None, floor, judge, len(second), 0, note))
+    scores += _draw_scores(own, own_draws, second, truths, floor, judge, seed)
     for number, rate in enumerate(BAND_LIMITS):
         limited = [each.limited[number] for each in kept]
         value = frechet_distance(np.concatenate(limited), truth)
@@ -71,6 +66,33 @@ def distance_scores(kept: list[ClipWindows], second: list[np.ndarray], judge: st
         interval = frechet_interval(limited, truths, repeats=FEW_DRAWS, seed=seed)
         scores.append(Score(name, value, "", interval, None, judge, clips, windows))
     return scores
+
+
+def _draw_scores(
+    own: float,
+    own_draws: np.ndarray,
+    second: list[np.ndarray],
+    truths: list[np.ndarray],
+    floor: float | None,
+    judge: str,
+    seed: int,
+) -> list[Score]:
+    """FAD of another draw of truth of as many clips, and how many times it is the FAD of the results, ``own``."""
+    names, clips, windows = ("FAD of two draws of truth", "FAD over two draws of truth"), len(truths), sum(map(len, truths))
+    if len(second) != clips:
+        note = f"needs {clips} other true clips, {len(second)} were given"
+        return [Score(names[0], None, "", None, floor, judge, len(second), 0, note),
+                Score(names[1], None, "lower", None, None, judge, len(second), 0, note)]  # fmt: skip
+    between = frechet_distance(np.concatenate(second), truth := np.concatenate(truths))
+    # Drawn with the seed of the results' draws, so that both have the same truths and their ratio is taken draw by draw.
+    _, draws = frechet_draws(second, truths, repeats=DRAWS, seed=seed)
+    note = f"{clips} other true clips"
+    scores = [Score(names[0], between, "", around(between, draws), floor, judge, clips, windows, note)]
+    if between <= 1e-6 * float((truth.astype(np.float64) ** 2).sum(axis=1).mean()):
+        return [*scores, Score(names[1], None, "lower", None, None, judge, clips, 0, "the two draws of truth do not differ")]
+    note = "1: as near to the truth as another draw of it; interval: clips drawn for both distances at once"
+    ratio = own / between
+    return [*scores, Score(names[1], ratio, "lower", around(ratio, own_draws / draws), 1.0, judge, clips, windows, note)]
 
 
 def class_scores(kept: list[ClipWindows], embedder: Embedder, seed: int) -> list[Score]:

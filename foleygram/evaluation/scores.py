@@ -13,6 +13,12 @@ from foleygram.evaluation.envelopes import EnvelopeScore
 from foleygram.evaluation.onsets import OnsetScore
 from foleygram.evaluation.sound import Looks
 
+FEW = 80
+"""Clips below which a Frechet distance tells more about their number than about the sounds (docs/minihits-benchmark.md)."""
+
+FRECHET = ("FAD", "FAD, both at 16 kHz", "FAD-C", "FAD-LC", "FAD-VGGish", "FAVD")
+"""Rows of which that is true."""
+
 
 @dataclass(frozen=True)
 class Score:
@@ -31,6 +37,13 @@ class Score:
     windows: int = 0
     note: str = ""
     draws: tuple[float, ...] = ()
+
+    @property
+    def caution(self) -> str:
+        """What must be known before the value is read; empty where there is nothing."""
+        if self.value is None or self.name not in FRECHET or self.clips >= FEW:
+            return ""
+        return f"{self.clips} clips are few: it is high by their number alone, compare only with two draws of truth of as many"
 
     def __post_init__(self):
         # A number that is not defined, such as the precision of nothing, is an empty cell and not a NaN.

@@ -6,6 +6,7 @@ import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from itertools import islice
 
 import numpy as np
 
@@ -30,7 +31,6 @@ from foleygram.signal.onsets import detect_onsets
 from foleygram.signal.resample import resample
 from foleygram.types import Audio
 
-
 JUDGED = (("FAD", "lower"), ("KAD", "lower"), ("nearer to own truth", "higher"), ("cosine to own truth", "higher"))
 """Rows that need a judge; the main ones of them are shown empty where there is none."""
 
@@ -54,8 +54,9 @@ def score(
 
     ``true_onsets``: seconds of the known events of each clip; without them the onsets detected in the truth count.
     ``second_truths``: other true sounds of the same task, for the distance between two draws of truth; the first as
-    many as there are clips are taken. ``embedder``: AISFX by default; ``absent``: why there is none, where there is none: its
-    rows stay empty and say so. ``on_clip`` is told how many clips are done.
+    many as there are clips are taken, without those that are one of ``truths``. ``embedder``: AISFX by default;
+    ``absent``: why there is none, where there is none: its rows stay empty and say so. ``on_clip`` is told how many clips
+    are done.
     Below three clips what needs a set stays empty and says so. Raises DataError for no clip at all, for sounds of length 0
     and where the sides differ in number; ModelError where the judge's weights are absent."""
     started = time.perf_counter()
@@ -84,7 +85,7 @@ def score(
         raise DataError("there is not a single clip to score")
     judged = [Score(name, None, better, note=absent) for name, better in JUDGED]
     if embedder is not None:
-        second = [embedder.embed(audio) for _, audio in zip(clips, second_truths or (), strict=False)]  # no more are read
+        second = second_draw(second_truths or (), kept, embedder)
         clips = with_ranks(clips, kept, seed)
         judged = [
             *distance_scores(kept, second, embedder.card.label, seed),
@@ -110,6 +111,14 @@ def with_ranks(clips: list[ClipScore], kept: list[ClipWindows], seed: int) -> li
         replace(each, share=float(share), cosine=float(cosine), distance=float(distance))
         for each, share, cosine, distance in zip(clips, ranks.shares, ranks.cosines, distances, strict=True)
     ]
+
+
+def second_draw(others: Iterable[Audio], kept: list[ClipWindows], embedder: Embedder) -> list[np.ndarray]:
+    """Windows of as many other truths as there are clips, or of all there are; no more are read. A sound that is among
+    the truths under another name is passed over: draws with clips in common would be too near to each other."""
+    known = {each.truth.tobytes() for each in kept}
+    windows = (embedder.embed(audio) for audio in others)
+    return list(islice((each for each in windows if each.tobytes() not in known), len(kept)))
 
 
 def band_limited(audio: Audio, rate: int) -> Audio:

@@ -21,7 +21,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from foleygram.evaluation.embedders import Card, require_sound
+from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import resample_kaiser, sixteen_bits
 from foleygram.types import Audio
 
@@ -77,7 +77,7 @@ class Vggish:
         require_sound(audio)
         wave = sixteen_bits(resample_kaiser(audio.mono(), audio.rate, RATE))
         with torch.inference_mode():
-            raw = self.network(torch.from_numpy(log_mel_windows(wave))[:, None]).numpy()
+            raw = own_array(self.network(torch.from_numpy(log_mel_windows(wave))[:, None]))
         return postprocess(raw, self.post, self.pca)
 
 

@@ -11,6 +11,14 @@ from foleygram.types import Audio
 from tests.conftest import click_sound
 
 
+@pytest.fixture(scope="module", autouse=True)
+def no_weights(tmp_path_factory):
+    """Judges find no weights in the cache of whoever runs the tests, nor do fixtures of a module."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("FOLEYGRAM_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield
+
+
 @pytest.fixture(scope="session")
 def clicks() -> Audio:
     """Two seconds with three bursts."""
@@ -49,4 +57,26 @@ def material_clips(folder: Path, seconds: float = 2.0) -> Path:
             hits = tuple((time, 0.5) for time in times)
             text = f"a person hits {material} ."
             records.append(ClipRecord(path.stem, split, None, path, text, material, "hit", seconds, hits, family=(family,)))
+    return write_manifest(folder / "clips.jsonl", records)
+
+
+def write_sounds(folder: Path, audios: list[Audio]) -> Path:
+    """``clip_<number>.wav`` of each sound in a new folder, which is handed back."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for number, audio in enumerate(audios):
+        write_audio(folder / f"clip_{number}.wav", audio)
+    return folder
+
+
+def write_truth(folder: Path, count: int) -> Path:
+    """The manifest of ``burst_clips(count)`` as clips of the split test, with the sounds beside it."""
+    audios, onsets = burst_clips(count)
+    write_sounds(folder, audios)
+    records = [
+        ClipRecord(
+            f"clip_{number}", "test", None, folder / f"clip_{number}.wav", "A hit.", "wood", "hit", audio.seconds,
+            tuple((time, 1.0) for time in times),
+        )
+        for number, (audio, times) in enumerate(zip(audios, onsets, strict=True))
+    ]  # fmt: skip
     return write_manifest(folder / "clips.jsonl", records)

@@ -5,42 +5,27 @@ import dataclasses
 import numpy as np
 import pytest
 
-from foleygram.data.manifest import ClipRecord, write_manifest
 from foleygram.errors import DataError
 from foleygram.evaluation.bootstrap import frechet_draws
 from foleygram.evaluation.comparison import compare, differences, incomparable
 from foleygram.evaluation.evaluate import evaluate_folder, load_report
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.report import write_report
-from foleygram.media.audio import write_audio
 from foleygram.types import Audio
-from tests.evaluation.conftest import burst_clips
+from tests.evaluation.conftest import burst_clips, write_sounds, write_truth
 
 CLIPS = 6
-
-
-@pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
-    monkeypatch.setenv("FOLEYGRAM_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
 def runs(tmp_path_factory):
     """The truth itself, and the truth 80 ms late, swapped in pairs."""
     folder = tmp_path_factory.mktemp("runs")
-    audios, onsets = burst_clips(CLIPS)
-    records = []
-    for number, (audio, times) in enumerate(zip(audios, onsets, strict=True)):
-        path = folder / "truth" / f"c{number}.wav"
-        late = Audio(np.roll(audios[number ^ 1].samples, round(0.08 * 44100), axis=1), 44100)
-        for name, sound in (("truth", audio), ("copy", audio), ("late", late)):
-            (folder / name).mkdir(exist_ok=True)
-            write_audio(folder / name / f"c{number}.wav", sound)
-        records.append(ClipRecord(f"c{number}", "test", None, path, "", "wood", "hit", 2.0, tuple((t, 1.0) for t in times)))
-    manifest = write_manifest(folder / "clips.jsonl", records)
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FOLEYGRAM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return [evaluate_folder(folder / name, manifest, embedder=LogMel()) for name in ("copy", "late")]
+    manifest = write_truth(folder / "truth", CLIPS)
+    audios = burst_clips(CLIPS)[0]
+    late = [Audio(np.roll(audios[number ^ 1].samples, round(0.08 * 44100), axis=1), 44100) for number in range(CLIPS)]
+    results = write_sounds(folder / "copy", audios), write_sounds(folder / "late", late)
+    return [evaluate_folder(result, manifest, embedder=LogMel()) for result in results]
 
 
 def by_name(found):

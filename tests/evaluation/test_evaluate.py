@@ -8,40 +8,29 @@ import numpy as np
 import pytest
 import soundfile
 
-from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
+from foleygram.cli.evaluate import in_words
+from foleygram.data.manifest import read_manifest, write_manifest
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.evaluation import i3d, judge_rows
 from foleygram.evaluation import report as reports
-from foleygram.evaluation.evaluate import evaluate_folder, load_report
+from foleygram.evaluation.evaluate import evaluate_folder, load_report, unused
 from foleygram.evaluation.ingestion import ingest
 from foleygram.evaluation.logmel import LogMel
+from foleygram.evaluation.scores import FEW
 from foleygram.evaluation.systems import OutputName, recognise, system_named
 from foleygram.evaluation.tables import OTHERS, TABLE_1, TABLE_2
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.types import Audio
-from tests.evaluation.conftest import burst_clips
+from tests.evaluation.conftest import burst_clips, write_sounds, write_truth
 
 COUNT = 5
-
-
-@pytest.fixture(autouse=True)
-def no_weights(tmp_path, monkeypatch):
-    monkeypatch.setenv("FOLEYGRAM_CACHE", str(tmp_path / "cache"))
 
 
 @pytest.fixture(scope="module")
 def truth(tmp_path_factory):
     """A manifest of eight clips, and its sounds."""
-    folder = tmp_path_factory.mktemp("truth")
-    audios, onsets = burst_clips(8)
-    records = []
-    for number, (audio, times) in enumerate(zip(audios, onsets, strict=True)):
-        path = folder / f"clip_{number}.wav"
-        write_audio(path, audio)
-        hits = tuple((time, 0.5) for time in times)
-        records.append(ClipRecord(f"clip_{number}", "test", None, path, "A hit.", "wood", "hit", 2.0, hits))
-    return write_manifest(folder / "clips.jsonl", records)
+    return write_truth(tmp_path_factory.mktemp("truth"), 8)
 
 
 def put(folder, name: str, audio: Audio) -> None:
@@ -52,19 +41,14 @@ def put(folder, name: str, audio: Audio) -> None:
 
 @pytest.fixture(scope="module")
 def outputs(tmp_path_factory):
-    folder = tmp_path_factory.mktemp("outputs")
-    for number, audio in enumerate(burst_clips(8)[0][:COUNT]):
-        put(folder, f"clip_{number}.wav", audio)
-    return folder
+    return write_sounds(tmp_path_factory.mktemp("outputs"), burst_clips(8)[0][:COUNT])
 
 
 @pytest.fixture(scope="module")
-def run(truth, outputs, tmp_path_factory):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("FOLEYGRAM_CACHE", str(tmp_path_factory.mktemp("cache")))
-        return evaluate_folder(
-            outputs, truth, split="test", limit=COUNT, name="ours", embedder=LogMel(), command="foleygram evaluate"
-        )
+def run(truth, outputs):
+    return evaluate_folder(
+        outputs, truth, split="test", limit=COUNT, name="ours", embedder=LogMel(), command="foleygram evaluate"
+    )
 
 
 @pytest.mark.parametrize(
@@ -233,6 +217,20 @@ def test_clips_seen_in_training_are_counted(truth, outputs, tmp_path):
     assert "1 of the true clips were in its training data" in reports.about(found)
     with pytest.raises(DataError, match="one id a line"):
         evaluate_folder(outputs, truth, seen=tmp_path / "none.txt", embedder=LogMel())
+
+
+def test_a_distance_of_few_clips_says_so(run):
+    assert "5 clips are few" in reports.markdown([run]) and "5 clips are few" in in_words([run])
+    many = dataclasses.replace(run, scores=tuple(dataclasses.replace(score, clips=FEW) for score in run.scores))
+    assert "are few" not in reports.html([many]) + in_words([many])
+    assert "5 clips are few" in reports.html([many, dataclasses.replace(run, name="fewer")])
+
+
+def test_another_draw_of_truth_is_long_enough_and_not_scored(truth, outputs):
+    records = list(read_manifest(truth))
+    records[6] = dataclasses.replace(records[6], seconds=1.0)
+    scored = ingest(outputs, records[:3]).outputs
+    assert [record.id for record in unused(records, scored, 2.0)] == ["clip_3", "clip_4", "clip_5", "clip_7"]
 
 
 def test_reports_can_be_read_again_and_stand_side_by_side(run, tmp_path):

@@ -241,6 +241,24 @@ class Counting(LogMel):
         return super().embed(audio)
 
 
+def judges() -> dict:
+    """One of each kind; the networks' weights are whatever they begin with."""
+    eyes = object.__new__(i3d.I3d)
+    eyes.rgb, eyes.flow = (lambda stack: torch.ones(1, 1024)), None
+    ears = object.__new__(vggish.Vggish)
+    ears.network, ears.post, ears.pca = (lambda mel: torch.ones(len(mel), 128)), "raw", None
+    hearing = object.__new__(Aisfx)
+    hearing.network, hearing.filters = (lambda mel: torch.ones(len(mel), 512)), torch.ones(96, 1025)
+    return {"i3d": eyes, "vggish": ears, "aisfx": hearing, "log-mel": LogMel()}
+
+
+@pytest.mark.parametrize("name", ["i3d", "vggish", "aisfx", "log-mel"])
+def test_windows_lie_in_memory_of_their_own(name):
+    """Kept among a network's buffers, 14 kB of windows would cost 20 MB a clip (embedders.own_array)."""
+    windows = judges()[name].embed(video(30, 25) if name == "i3d" else Audio(np.ones((1, 88200)), 44100))
+    assert windows.flags.owndata and windows.dtype == np.float32
+
+
 def test_cache_remembers_by_content(tmp_path):
     judge = Counting()
     cached = CachedEmbedder(judge, tmp_path)

@@ -48,6 +48,18 @@ def test_controls_stand_beside_the_distance(perfect):
     assert own.judge == "log-mel 64" and own.clips == COUNT and own.windows == 3 * COUNT and own.floor > 0
 
 
+def test_the_distance_is_told_as_a_multiple_of_two_draws_of_truth(perfect):
+    truths, others = burst_clips(COUNT)[0], burst_clips(COUNT, seed=5)[0]
+    assert perfect.score("FAD over two draws of truth").value == pytest.approx(0, abs=1e-6)
+    again = run(burst_clips(COUNT, seed=9)[0], second_truths=[*truths[:3], *others, *truths])
+    between, ratio = again.score("FAD of two draws of truth"), again.score("FAD over two draws of truth")
+    assert between.value == perfect.score("FAD of two draws of truth").value, "truths among the others are passed over"
+    assert ratio.value == pytest.approx(again.score("FAD").value / between.value)
+    assert ratio.interval.low < ratio.value < ratio.interval.high and 0.3 < ratio.value < 3
+    alone = run(truths, second_truths=truths).score("FAD over two draws of truth")
+    assert alone.note == f"needs {COUNT} other true clips, 0 were given"
+
+
 def test_every_score_says_what_it_stands_on(perfect):
     for each in perfect.scores:
         assert each.clips > 0 and each.better in ("", "lower", "higher")
