@@ -16,6 +16,7 @@ from foleygram.data.scenes import Event
 
 _BEFORE, _AFTER = 4.0, 4.0  # s of motion laid before the first frame and after the last one
 _SLOWEST, _MOST_PASSES = 0.2, 9  # world units / s of a scratch, and how often it goes to and fro
+_HIGHEST = 0.8  # that a tool is raised by a player who raises it more than usual
 _SWING = 0.45  # s that a foot is in the air at most
 
 _EASES: dict[str, Callable[[float], float]] = {
@@ -29,11 +30,16 @@ _EASES: dict[str, Callable[[float], float]] = {
 @dataclass(frozen=True)
 class Manner:
     """How a person plays, beyond what the events tell. ``rests``: share of hits after which the tool stays on the surface for
-    a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture. The benchmark's films have
-    neither; those that train the timing predictor do."""
+    a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture; ``wobbles``: share of rests
+    in which the resting tool moves a little, without a sound; ``lifts``: share of hits after which it is lifted as fast as it
+    fell; ``raises``: how much higher than usual it is raised at most. The benchmark's films have none of these; those that
+    train the timing predictor do."""
 
     rests: float = 0.0
     leaves: float = 0.0
+    wobbles: float = 0.0
+    lifts: float = 0.0
+    raises: float = 1.0
 
 
 @dataclass(frozen=True)
@@ -105,6 +111,8 @@ def contacts_of(
             height, fall = 0.5 * height, 1.3 * fall
         elif tool == "hand":
             dwell = 0.04 + 0.08 * drawn[3]
+        if manner.raises > 1 and event.action == "hit" and tool != "foot":
+            height = min(height * rng.uniform(1, manner.raises), _HIGHEST)
         if manner.rests and event.action == "hit" and tool != "foot" and rng.random() < manner.rests:
             dwell = min(rng.uniform(0.08, 0.8), 0.7 * gap)
         elif tool != "foot":
@@ -164,13 +172,30 @@ class TipPath:
             else:
                 self._swing(time, place, contact, on_surface)
             end = min(contact.end, last)
-            self._height.add(contact.start, end, 0.0, 0.0)
+            self._rest(contact, end)
             time, place, on_surface = end, contact.last_place, True
         if stands:
             self._height.add(time, last, 0.0, 0.0)
         else:
             self._wait(time, last, place, place, on_surface)
         self._place.add(time, last, place, place)
+
+    def _rest(self, contact: Contact, end: float) -> None:
+        """Lies on the surface from the contact to ``end``; a tool that wobbles leaves it a little once or twice."""
+        time = contact.start
+        rests = not contact.scrapes and end - contact.start >= 0.15
+        if self._manner.wobbles and rests and self._rng.random() < self._manner.wobbles:
+            begin = contact.start + self._rng.uniform(0.02, 0.15)
+            for _ in range(int(self._rng.integers(1, 3))):
+                top, back = begin + self._rng.uniform(0.05, 0.15), begin + self._rng.uniform(0.2, 0.35)
+                if back > end:
+                    break
+                high = self._rng.uniform(0.01, 0.06)
+                self._height.add(time, begin, 0.0, 0.0)
+                self._height.add(begin, top, 0.0, high)
+                self._height.add(top, back, high, 0.0)
+                time = begin = back
+        self._height.add(time, end, 0.0, 0.0)
 
     def _step(self, time: float, place: np.ndarray, contact: Contact) -> None:
         """Stands, then lifts, carries and puts down the foot."""
@@ -194,6 +219,8 @@ class TipPath:
         """Rebounds to the hover and waits, then is raised and falls."""
         gap = contact.start - time
         leave = self._rng.uniform(0.15, 0.28)
+        if self._manner.lifts and self._rng.random() < self._manner.lifts:
+            leave = self._rng.uniform(0.06, 0.15)
         landing = "land" if contact.end - contact.start > 0.15 else "fall"
         raised = contact.start - contact.fall - contact.lift
         if raised - time < leave + 0.1:

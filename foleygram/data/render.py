@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 import zlib
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -30,10 +31,11 @@ _STEP = 2.2  # pixels that the tool may move between two sub-frames
 
 
 class Picture:
-    """Everything of a scene that does not depend on the time, and ``frame(t)``. Raises DataError for a scene that
-    cannot be drawn."""
+    """Everything of a scene that does not depend on the time, and ``frame(t)``. ``exposure``: s of light in each frame, with
+    its middle at the frame's time; by default short and drawn from the scene, as in the benchmark's films. Raises DataError
+    for a scene that cannot be drawn."""
 
-    def __init__(self, scene: Scene, textures: Path | None, manner: Manner = Manner()):
+    def __init__(self, scene: Scene, textures: Path | None, manner: Manner = Manner(), exposure: float | None = None):
         if scene.width < 32 or scene.height < 32:
             raise DataError(f"scene {scene.id} is {scene.width} x {scene.height}; a picture is at least 32 x 32 pixels")
         if not (scene.fps > 0 and scene.seconds > 0):
@@ -65,6 +67,12 @@ class Picture:
         self._stills = {0: self._stage.image}
         shutter = self._stream("shutter")
         self._exposure = min(shutter.uniform(0.25, 0.5) / scene.fps, 1 / 40)
+        self._most, self._looks = _MOST_MOMENTS, (-0.5, 0.5)
+        self._shades = (0.0,)
+        if exposure is not None:
+            # in a long one the tool may strike and rebound, and its shadow is blurred too
+            self._exposure, self._most, self._looks = exposure, 2 * _MOST_MOMENTS, (-0.5, -0.25, 0.0, 0.25, 0.5)
+            self._shades = tuple(exposure * share for share in (-0.375, -0.125, 0.125, 0.375))
         self._soft = shutter.random() < 0.35
         light = self._stream("light")
         self._light = (light.uniform(0.05, 0.5, 3), light.uniform(0, 2 * math.pi, 3))
@@ -128,9 +136,12 @@ class Picture:
     def _moments(self, actor: Actor, path: TipPath, t: float, sway: np.ndarray) -> list:
         """The solids at the sub-frames of one exposure, as many as the movement needs."""
         half = self._exposure / 2
-        first, last = (actor.placed(path, t + shift, sway) for shift in (-half, half))
-        moved = max(float(np.abs(a[k] - b[k]).max()) for a, b in zip(first, last, strict=True) for k in (1, 2))
-        count = int(min(max(math.ceil(moved / (_STEP * self._camera.width / 256)), 1), _MOST_MOMENTS))
+        seen = [actor.placed(path, t + look * self._exposure, sway) for look in self._looks]
+        moved = sum(
+            max(float(np.abs(a[k] - b[k]).max()) for a, b in zip(first, last, strict=True) for k in (1, 2))
+            for first, last in pairwise(seen)
+        )
+        count = int(min(max(math.ceil(moved / (_STEP * self._camera.width / 256)), 1), self._most))
         if count == 1:
             return [actor.placed(path, t, sway)]
         shifts = (np.arange(count) + 0.5) / count * self._exposure - half
@@ -141,8 +152,10 @@ class Picture:
         wide, high = self._scene.width, self._scene.height
         darkness = None
         for actor, path in self._limbs:
-            cover = np.zeros(((high + 1) // 2, (wide + 1) // 2), np.uint8)
-            actor.shade(cover, path, t, sway)
+            covers = [np.zeros(((high + 1) // 2, (wide + 1) // 2), np.uint8) for _ in self._shades]
+            for cover, shift in zip(covers, self._shades, strict=True):
+                actor.shade(cover, path, t + shift, sway)
+            cover = covers[0] if len(covers) == 1 else np.mean(covers, axis=0).astype(np.uint8)
             above = path.height(t)
             cover = cv2.GaussianBlur(cover, (0, 0), 0.5 + (1.0 + 22.0 * above) * wide / 512)
             cover = cv2.convertScaleAbs(cover, alpha=self._dark * (0.55 + 0.45 * math.exp(-above / 0.15)))
@@ -162,7 +175,7 @@ class Picture:
         frame = cv2.warpAffine(self._still(t), to_frame[:2], (scene.width, scene.height), borderMode=cv2.BORDER_REFLECT_101)
         if self._mirror:
             for actor, path in self._limbs:
-                composite(frame, [actor.placed(path, t, sway, mirrored=True)], self._mirror)
+                composite(frame, [actor.placed(path, t + shift, sway, mirrored=True) for shift in self._shades], self._mirror)
         self._reactions.deform(frame, t, sway)
         frame = self._shaded(frame, t, sway)
         for actor, path in self._limbs:

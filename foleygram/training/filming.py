@@ -1,8 +1,8 @@
 """How a training clip is filmed: the same scene by another camera, worse in the ways real films are.
 
 Rates from 12 to 60 frames/s and uneven ones, other lenses and shapes of the picture, a hand that shakes, lamps that
-flicker, a player who lets the stick rest or draws it far back, blur, noise, and the blocks of strong compression, so that
-the timing predictor does not lean on a clean render.
+flicker, a player who lets the stick rest or draws it far back, exposures as long as the frame and stamped at their start,
+blur, noise, and the blocks of strong compression, so that the timing predictor does not lean on a clean render.
 """
 
 from __future__ import annotations
@@ -22,10 +22,16 @@ from foleygram.data.scenes import Scene
 SHAPES = ((256, 192), (192, 144), (160, 120), (192, 108), (144, 144))
 SHAPE_CHANCES = (0.2, 0.35, 0.2, 0.2, 0.05)
 RATES = (12.0, 15.0, 20.0, 24.0, 25.0, 30.0, 50.0, 60.0)  # frames/s of the camera
-RATE_CHANCES = (0.04, 0.26, 0.06, 0.15, 0.15, 0.22, 0.04, 0.08)
+RATE_CHANCES = (0.05, 0.36, 0.06, 0.14, 0.13, 0.18, 0.03, 0.05)
 
+LONG_EXPOSURES = 0.6
+"""Share of films at up to 25 frames/s (of half as many at 30) whose frames gather light for 30 to 100 % of their time."""
+
+STAMPS, STAMP_CHANCES = (0.0, 0.5, 1.0), (0.5, 0.35, 0.15)
+"""Where in a long exposure the time lies that the file gives the frame: mostly at its start."""
 
 RESTS, LEAVES = (0.0, 0.0, 0.5, 0.9), (0.0, 0.0, 0.6)
+WOBBLES, LIFTS, RAISES = (0.0, 0.6), (0.0, 0.7), (1.0, 1.0, 2.5)
 """Manners of playing that scenes are filmed with (``Manner``), each as likely: not everyone lets the tool rebound."""
 
 
@@ -43,13 +49,21 @@ def shown_times(seconds: float, camera: float, rng: np.random.Generator, most: f
     return np.array(kept)
 
 
+def shutter(camera: float, rng: np.random.Generator) -> tuple[float | None, float]:
+    """Exposure of a film (s, None for the scene's own short one) and how much later than its stamp its middle lies (s)."""
+    chance = LONG_EXPOSURES if camera <= 25 else LONG_EXPOSURES / 2 if camera <= 30 else 0.0
+    share, stamp, long = rng.uniform(0.3, 1.0), rng.choice(STAMPS, p=STAMP_CHANCES), rng.random() < chance
+    exposure = share / camera
+    return (exposure, float(0.5 - stamp) * exposure) if long else (None, 0.0)
+
+
 class Lens:
     """A slowly moving, slightly turning window of the picture, uint8 RGB [height, width, 3] in and out."""
 
     def __init__(self, rng: np.random.Generator, middle: tuple[float, float]):
         """``middle``: fractions of the frame around which the scene happens; the window keeps it in view."""
         self.zoom = float(rng.uniform(1.0, 1.6)) if rng.random() < 0.5 else 1.0
-        self.turn = float(rng.normal(0, 0.12)) if rng.random() < 0.4 else 0.0
+        self.turn = float(rng.normal(0, rng.choice((0.12, 0.5)))) if rng.random() < 0.4 else 0.0
         self.middle = middle
         self.hand = float(rng.uniform(0.002, 0.02)) if rng.random() < 0.4 else 0.0
         self.omega = 2 * math.pi * np.exp(rng.uniform(np.log(0.15), np.log(5.0), (3, 4)))
@@ -118,15 +132,16 @@ def film(scene: Scene, textures: Path | None, seed: int, most: float) -> Iterato
     rng = np.random.default_rng([seed, scene.seed])
     width, height = SHAPES[rng.choice(len(SHAPES), p=SHAPE_CHANCES)]
     camera = float(rng.choice(RATES, p=RATE_CHANCES))
-    shake = scene.shake * 2 if rng.random() < 0.2 else scene.shake
+    shake = scene.shake * float(rng.choice((0.0, 1.0, 2.0), p=(0.25, 0.55, 0.2)))  # some cameras stand on a tripod
+    exposure, late = shutter(camera, rng)
     player = np.random.default_rng([seed, scene.seed, 1])
-    manner = Manner(rests=float(player.choice(RESTS)), leaves=float(player.choice(LEAVES)))
-    picture = Picture(replace(scene, width=width, height=height, fps=camera, shake=shake), textures, manner)
+    manner = Manner(*(float(player.choice(values)) for values in (RESTS, LEAVES, WOBBLES, LIFTS, RAISES)))
+    picture = Picture(replace(scene, width=width, height=height, fps=camera, shake=shake), textures, manner, exposure)
     middle = tuple(float(np.mean([getattr(event, name) for event in scene.events])) for name in ("x", "y"))
     lens, strip = Lens(rng, middle), Film(rng)
     passer = Passer(rng) if rng.random() < 0.15 else None
     for time in shown_times(scene.seconds, camera, rng, most):
-        frame = picture.frame(float(time))
+        frame = picture.frame(float(time) + late)
         if passer is not None:
             frame = passer(frame, float(time))
         yield float(time), np.ascontiguousarray(strip(lens(frame, float(time))).transpose(2, 0, 1))

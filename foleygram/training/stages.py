@@ -22,7 +22,7 @@ from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_json
 from foleygram.hub.layouts import check_shapes
-from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder
+from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder, load_predictor
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
@@ -241,12 +241,23 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
     return run(stage, recipe.control.loop, out / "training" / "control", stop_after)
 
 
+def start_of_timing(model: EnvelopePredictor, source: str) -> None:
+    """Loads the weights of another model's predictor. Raises ModelError where it has none or one of another size."""
+    other = load_predictor(source, "cpu")
+    if other is None:
+        raise ModelError(f"timing.start {source}: has no timing predictor; name another model, or leave start out")
+    check_shapes(f"this timing predictor ({source})", other.state_dict(), model.state_dict())
+    model.load_state_dict(other.state_dict())
+
+
 def train_timing(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
     """The predictor of envelopes from pictures (training/timing.py); needs no other stage. The run's model then has it."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
     model = EnvelopePredictor(recipe.model.timing or TimingConfig())
     model.network.initialise()
+    if recipe.timing.start:
+        start_of_timing(model, recipe.timing.start)
     chosen = shop.train[: recipe.timing.clips], shop.valid[: recipe.timing.valid_clips]
     train, valid = (load_clips(records, shop.scenes, textures, shop.cache, recipe.seed, model.config) for records in chosen)
     stage = TimingStage(model, recipe.timing, train, valid, recipe.seed, out)

@@ -37,7 +37,9 @@ NEAR = 4  # steps around an onset that learn its distance, strength and kind
 
 
 class TimingTraining(Config):
-    """``clips``, ``valid_clips``: how many clips are filmed; ``frames``: of one training crop; ``near``, ``level``: weights of what is learned at onsets and of the level."""
+    """``clips``, ``valid_clips``: how many clips are filmed; ``frames``: of one training crop; ``near``, ``level``: weights of
+    what is learned at onsets and of the level; ``start``: name or folder of a model whose predictor learning goes on from,
+    empty for a start from nothing."""
 
     loop: LoopConfig = LoopConfig(steps=900, batch=16, learning_rate=2e-3, warmup=50, decay="cosine", ema=0.99, validate_every=150)
     clips: int = 1000
@@ -46,6 +48,7 @@ class TimingTraining(Config):
     smoothing: float = 1.5  # classes, standard deviation of the smoothed label
     level: float = 0.3
     near: float = 0.3
+    start: str = ""
 
 
 @dataclass(frozen=True, eq=False)

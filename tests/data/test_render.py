@@ -3,6 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
+from foleygram.data.motion import Manner
 from foleygram.data.render import Picture, frame_count, render_at, render_frames
 from foleygram.data.scenes import Event, Scene
 from foleygram.errors import DataError
@@ -130,3 +131,25 @@ def test_unusable_scenes_are_refused(changes, message):
 def test_events_at_the_same_time_and_at_the_very_start_do_not_break():
     one = scene(events=(hit(0.0), hit(0.5), hit(0.5), hit(0.51), hit(1.99)))
     assert len(list(render_frames(one, None))) == 30
+
+
+def test_the_exposure_is_the_scene_own_one_unless_it_is_given():
+    """A long one blurs what moves within it and nothing else; the benchmark's films stay short."""
+    one = scene(shake=0.0, light=0.0)
+    own, given, long = Picture(one, None), Picture(one, None, exposure=1 / 60), Picture(one, None, exposure=1 / 15)
+    assert 0.25 / 15 <= own._exposure <= 0.5 / 15 and own._most == 12
+    quick, still = 0.5 - 0.03, 1.99  # falling at 0.47 s; the short exposure differs from the long one there
+    assert np.abs(given.frame(quick).astype(int) - long.frame(quick)).max() > 40
+    assert np.abs(given.frame(still).astype(int) - long.frame(still)).mean() < 1
+    np.testing.assert_array_equal(own.frame(quick), render_at(one, [quick], None)[0].transpose(1, 2, 0))
+
+
+def test_players_who_rest_wobble_and_lift_quickly_touch_at_the_same_times():
+    manner = Manner(rests=1.0, wobbles=1.0, lifts=1.0, raises=2.5)
+    (plain,), (other,) = (Picture(scene(), None, how).paths for how in (Manner(), manner))
+    starts = [contact.start for contact in other.contacts]
+    assert starts == [contact.start for contact in plain.contacts]
+    assert all(other.height(start) == 0 and other.height(start - 0.01) > 0 for start in starts)
+    assert max(other.height(t) for t in np.arange(0, 2, 0.01)) > max(plain.height(t) for t in np.arange(0, 2, 0.01))
+    inside = np.arange(starts[-1], other.contacts[-1].end, 0.005)
+    assert max(other.height(t) for t in inside) <= 0.07

@@ -105,12 +105,48 @@ def test_stage_learns_resumes_and_exports(loaded, tmp_path, monkeypatch):
     run(first, training.loop, tmp_path / "log", stop_after=3)
     second = stage()
     result = run(second, training.loop, tmp_path / "log")
-    assert result.finished and result.last[0] < before
+    after = second.forward(*second.batch(0, range(4), 4))[0].item()  # of the same batch, since films differ much
+    assert result.finished and after < before
     straight = stage()
     run(straight, training.loop, tmp_path / "straight")
     for one, other in zip(second.parameters(), straight.parameters(), strict=True):
         torch.testing.assert_close(one, other)
     assert (tmp_path / "timing.safetensors").exists()
+
+
+def test_start_from_another_model(tmp_path):
+    """``timing.start`` takes the weights of a model's predictor, and says what is wrong where it cannot."""
+    from tiny import tiny_model
+
+    from foleygram.errors import ModelError
+    from foleygram.training.stages import start_of_timing
+
+    torch.manual_seed(0)
+    model, other = EnvelopePredictor(CONFIG), tiny_model(timing=True)
+    tiny_model().save(tmp_path / "without")
+    with pytest.raises(ModelError, match="no timing predictor"):
+        start_of_timing(model, str(tmp_path / "without"))
+    other.save(tmp_path / "with")
+    start_of_timing(model, str(tmp_path / "with"))
+    for name, value in model.state_dict().items():
+        torch.testing.assert_close(value, other.timing.state_dict()[name].float(), rtol=2e-3, atol=1e-4)
+    with pytest.raises(ModelError, match="this timing predictor"):
+        start_of_timing(EnvelopePredictor(CONFIG.replace(width=CONFIG.width * 2)), str(tmp_path / "with"))
+
+
+def test_films_of_one_seed_are_one_film(clips):
+    """Every film of a scene is one of many, and the same one again for the same seed."""
+    from foleygram.training.filming import film, shutter
+
+    _, scenes, _ = clips
+    first, again = (list(film(scenes["clip0"], None, 4, 31.0)) for _ in range(2))
+    assert [time for time, _ in first] == [time for time, _ in again]
+    assert all((one == other).all() for (_, one), (_, other) in zip(first, again, strict=True))
+    rng = np.random.default_rng(0)
+    drawn = [shutter(15.0, rng) for _ in range(200)]
+    long = [pair for pair in drawn if pair[0] is not None]
+    assert 80 < len(long) < 160 and all(0.3 / 15 <= exposure <= 1 / 15 and abs(late) <= exposure / 2 for exposure, late in long)
+    assert all(late == 0 for exposure, late in drawn if exposure is None) and shutter(60.0, rng) == (None, 0.0)
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["in the recipe", "not in the recipe"])
