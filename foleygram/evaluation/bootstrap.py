@@ -34,7 +34,7 @@ def bootstrap(
     draws = np.random.default_rng(seed).integers(count, size=(repeats, count))
     with np.errstate(invalid="ignore", divide="ignore"):
         values = statistic(draws)
-    return _percentiles(values[np.isfinite(values)], level)
+    return percentiles(values, level)
 
 
 def mean_interval(values: np.ndarray, *, repeats: int = 2000, seed: int = 0) -> Interval:
@@ -95,7 +95,7 @@ def around(centre: float, draws: np.ndarray) -> Interval:
 
 def shifted(centre: float, draws: np.ndarray) -> Interval:
     """The spread of the draws around another centre: of a difference of distances, in which the bias is no longer."""
-    spread = _percentiles(draws - np.mean(draws), LEVEL)
+    spread = percentiles(draws - np.mean(draws), LEVEL)
     return Interval(centre + spread.low, centre + spread.high)
 
 
@@ -115,7 +115,9 @@ class _Weighted:
         return GaussianStatistics(count, mean, gram_matrix(centred))
 
 
-def _percentiles(values: np.ndarray, level: float) -> Interval:
+def percentiles(values: np.ndarray, level: float = LEVEL) -> Interval:
+    """The interval that holds ``level`` of the values; NaN among them are left out, of none it is NaN."""
+    values = values[np.isfinite(values)]
     if len(values) == 0:
         return Interval(float("nan"), float("nan"), level)
     low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])

@@ -10,9 +10,10 @@ from foleygram.cli import main
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.evaluation import evaluate, probe
-from foleygram.evaluation.free_text import benchmark_prompts, swapped
+from foleygram.evaluation.free_text import against_truths, benchmark_prompts, swapped
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.materials import IN_TRUTH, RECOGNISED, Heard
+from foleygram.evaluation.probe import ProbeCard
 from foleygram.evaluation.prompts import PROMPTS
 from foleygram.evaluation.reference import NEARER, benchmark_reference, guides_of, rank, unheard
 from foleygram.evaluation.trials import write_trial
@@ -85,6 +86,18 @@ def test_results_handed_to_other_prompts():
     assert swapped(sounds[:1]) is None
 
 
+def test_free_text_as_a_part_of_what_true_sounds_get():
+    card = ProbeCard("judge", ("a", "b"), 1, 1, 1.0, 1.0, 1)
+    truths = [Heard("t", ("a",), said, 0.5) for said in "aaab"] + [Heard("t", ("b",), said, 0.5) for said in "bbaa"]
+    free = [Heard("p", ("a",), "a", 0.5), Heard("q", ("a", "b"), "b", 0.5), Heard("r", ("b",), "a", 0.5)]
+    score = against_truths(free, truths, card, 0)
+    assert (
+        score.value == pytest.approx((2 / 3) / ((0.75 + 0.75 + 0.5) / 3))
+        and score.interval.low < score.value < score.interval.high
+    )
+    assert against_truths(free, [], card, 0).value is None
+
+
 def clip(id, split="test", material="wood", action="hit", family=("f",)):
     return ClipRecord(id, split, None, Path("x.wav"), "", material, action, 1.0, (), family=family)
 
@@ -118,9 +131,7 @@ def test_ranks_among_other_families():
     ]
     truths = np.eye(4)
     truths[1] = [0.9, 0.1, 0, 0]
-    results = np.array(
-        [[1, 0, 0.5, 0.0], [0, 0, 0.1, 1]]
-    )  # of a and of c
+    results = np.array([[1, 0, 0.5, 0.0], [0, 0, 0.1, 1]])  # of a and of c
     scores, found = rank(records, [0, 2], [3, 3, 3, 0], results, truths, "judge", 0)
     named = {score.name: score for score in scores}
     assert [each.share for each in found] == [1.0, 2 / 3] and [each.alike for each in found] == [1.0, 1.0]
