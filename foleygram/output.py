@@ -21,7 +21,7 @@ def check_output(path: Path, force: bool = False, sources: Sequence[Path] = ()) 
     path = Path(path)
     try:
         path.stat()
-    except FileNotFoundError:
+    except (FileNotFoundError, NotADirectoryError):
         pass
     except OSError as error:  # a name that is too long, a folder that may not be entered
         raise OutputError(f"{path}: cannot be written ({reason(error)})") from error

@@ -236,7 +236,7 @@ def test_absent_weights_are_named_before_the_memory(desk, capsys, tiny_folder):
 def test_too_little_memory(refused, monkeypatch):
     from foleygram.pipeline import FoleyGRAM
 
-    def exhausted(*arguments):
+    def exhausted(*arguments, **options):
         raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 1 byte")
 
     monkeypatch.setattr(FoleyGRAM, "synthesise", exhausted)
@@ -244,7 +244,8 @@ def test_too_little_memory(refused, monkeypatch):
 
 
 INTERRUPTED = """
-import sys
+import signal, sys
+signal.signal(signal.SIGHUP, signal.SIG_DFL)  # whoever runs the tests may ignore it, as nohup does
 import foleygram.pipeline as pipeline
 from foleygram.cli import main
 original = pipeline.sample
