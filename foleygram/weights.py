@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 import torch
 from torch import nn
+from torch.overrides import TorchFunctionMode
 
 from foleygram.errors import ModelError
 from foleygram.gram.text import BertConfig, Tokenizer
@@ -72,10 +73,24 @@ def read_tokenizer(path: Path, config: BertConfig) -> Tokenizer:
         raise ModelError(f"{path}: has no word piece [PAD]; restore the tokenizer.json of this model") from error
 
 
+class _NothingDrawn(TorchFunctionMode):
+    """Nothing is drawn at random. The meta device draws no numbers anyway, but it imports torch's compiler first, a second."""
+
+    def __torch_function__(self, function, types, args=(), kwargs=None):
+        kwargs = kwargs or {}
+        if getattr(function, "__module__", "") == "torch.nn.init":
+            return args[0] if args else kwargs["tensor"]
+        if function in (torch.randn, torch.rand):
+            function = torch.empty
+        if function in (torch.arange, torch.hann_window):
+            return function(*args, **{**kwargs, "device": "cpu"}).to("meta")
+        return function(*args, **kwargs)
+
+
 def unloaded(name: str, build: Callable[[], M]) -> M:
     """A module on the meta device: names and shapes without memory. Raises ModelError for numbers that make none."""
     try:
-        with torch.device("meta"):
+        with torch.device("meta"), _NothingDrawn():
             return build()
     except (ValueError, RuntimeError, ArithmeticError, LookupError) as error:
         reason = " ".join(str(error).split())

@@ -1,10 +1,14 @@
 """A model's files: found by name, named where they are broken, loaded key by key."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from tiny import CONFIG, PIECES, tiny_model
 from torch import nn
 
+from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
 from foleygram.errors import ModelError
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_tensors
@@ -93,3 +97,16 @@ def test_weights_fit_or_are_named(tmp_path):
 def test_whole_numbers_keep_their_kind():
     state = float_state({"count": torch.tensor(3), "weight": torch.ones(2, dtype=torch.float16)})
     assert state["count"].dtype == torch.int64 and state["weight"].dtype == torch.float32
+
+
+def test_a_model_is_loaded_without_the_compiler():
+    """torch's compiler takes longer to import than the mini to load; the meta device would import it."""
+    code = "import sys, foleygram; foleygram.load('mini'); print(sorted({'torch._dynamo', 'sympy', 'scipy.signal'} & set(sys.modules)))"
+    answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert answer.stdout.strip() == "[]"
+
+
+def test_a_module_on_the_meta_device_has_the_shapes_of_a_real_one():
+    real, empty = (build() for build in (lambda: Conditioner(ConditionerConfig()), lambda: unloaded("x", lambda: Conditioner(ConditionerConfig()))))
+    assert {key: value.shape for key, value in empty.state_dict().items()} == {key: value.shape for key, value in real.state_dict().items()}
+    assert all(value.is_meta for value in [*empty.parameters(), *empty.buffers()])

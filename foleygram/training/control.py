@@ -37,8 +37,8 @@ class ControlTraining(DenoisingTraining):
     embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
     guide: Control = "envelope"  # what the ControlNet is told of the timing; onsets and none: control experiments
-    start: str = ""  # folder whose control_net.safetensors is gone on with; else a copy of the base's blocks
-    fitted_projections: bool = False  # begin where the base understands them (fit_projections); the paper: random
+    start: str = ""  # folder of a model whose ControlNet is gone on with; else a copy of the base's blocks
+    fitted_projections: bool = False  # begin where base or start understands them (fit_projections); the paper: random
     projection_share: float = 1.0  # of the learning rate, for the three projections
     gradient_checkpointing: bool = False  # computes the blocks twice, and keeps only their inputs in memory
 
@@ -57,24 +57,44 @@ RIDGE = 1e-4
 
 
 @torch.no_grad()
-def fit_projections(conditioner: Conditioner, points: ClipEmbeddings, captions: Captions, states: np.ndarray) -> None:
-    """Sets the three projections so that each point becomes, as near as a linear map can, the token that the base knows: the
-    projected state of the clip's caption. ``states``: [caption, text_dim], pooled.
+def caption_tokens(conditioner: Conditioner, captions: Captions, states: np.ndarray) -> ClipEmbeddings:
+    """The tokens that the base knows, in the places of points: the projected state of each caption, and for sound and picture
+    that of the clip's own caption. ``states``: [caption, text_dim], pooled."""
+    tokens = conditioner.text_projection(torch.from_numpy(states.astype(np.float32)).to(conditioner.gram_text.weight)).cpu().numpy()
+    of_clip = tokens[[own[0] for own in captions.of_clip]]
+    return ClipEmbeddings(of_clip, of_clip, tokens)
+
+
+@torch.no_grad()
+def point_tokens(conditioner: Conditioner, points: ClipEmbeddings) -> ClipEmbeddings:
+    """The tokens that a trained conditioner makes of points, in their places."""
+
+    def tokens(projection: nn.Linear, known: np.ndarray) -> np.ndarray:
+        return projection(torch.from_numpy(known.astype(np.float32)).to(projection.weight)).cpu().numpy()
+
+    return ClipEmbeddings(
+        tokens(conditioner.gram_audio, points.audio), tokens(conditioner.gram_video, points.video),
+        tokens(conditioner.gram_text, points.text),
+    )  # fmt: skip
+
+
+@torch.no_grad()
+def fit_projections(conditioner: Conditioner, points: ClipEmbeddings, tokens: ClipEmbeddings) -> None:
+    """Sets the three projections so that each point becomes, as near as a linear map can, the token in its place.
 
     As they are drawn at random, tokens of points of unit length are a seventh of the captions' tokens, and the frozen base
-    hardly hears them; training alone does not make them grow (docs/lab-notes.md)."""
-    tokens = conditioner.text_projection(torch.from_numpy(states.astype(np.float32)).to(conditioner.gram_text.weight))
-    of_clip = tokens[[own[0] for own in captions.of_clip]]
+    hardly hears them; training alone does not make them grow (docs/lab-notes.md). So they begin at the captions' tokens, or,
+    where the ControlNet is one that was trained on another joint space, at the tokens that it was trained on."""
     for projection, known, wanted in (
-        (conditioner.gram_audio, points.audio, of_clip),
-        (conditioner.gram_video, points.video, of_clip),
-        (conditioner.gram_text, points.text, tokens),
+        (conditioner.gram_audio, points.audio, tokens.audio),
+        (conditioner.gram_video, points.video, tokens.video),
+        (conditioner.gram_text, points.text, tokens.text),
     ):
-        x = torch.from_numpy(known.astype(np.float32)).to(tokens)
-        x_mean, mean = x.mean(0), wanted.mean(0)
-        x, y = x - x_mean, wanted - mean
+        x, y = (torch.from_numpy(rows.astype(np.float32)).to(projection.weight) for rows in (known, wanted))
+        x_mean, mean = x.mean(0), y.mean(0)
+        x, y = x - x_mean, y - mean
         gram = x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1]).to(x)
-        solution = torch.linalg.solve(gram.double(), (x.T @ y).double()).to(tokens)
+        solution = torch.linalg.solve(gram.double(), (x.T @ y).double()).to(x)
         projection.weight.copy_(solution.T)
         projection.bias.copy_(mean - x_mean @ solution)
 

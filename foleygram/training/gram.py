@@ -9,6 +9,7 @@ sound's colour (``colour_weight``).
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +20,8 @@ import torch
 from torch import Tensor, nn
 
 from foleygram.config import Config
-from foleygram.gram.colour import colour
+from foleygram.gram.audio import SILENCE
+from foleygram.gram.colour import NATS, colour
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import CosineLossConfig, GramLossConfig, cosine_loss, gram_loss
 from foleygram.hub.folder import write_tensors
@@ -40,7 +42,9 @@ class GramTraining(Config):
     contrastive_weight: float = 0.0  # of the pairwise loss beside the GRAM loss; 0 = the paper
     cosine: CosineLossConfig = CosineLossConfig(pairs="all", label_smoothing=0.1)
     crop: int = 512  # fbank frames (10 ms each) of a training sound; the loudest of three random places
+    whole_share: float = 0.0  # of the steps, with whole sounds instead of crops
     gain_db: float = 10.0  # random gain of a sound, +-
+    equaliser_db: float = 0.0  # random equaliser on half the sounds, standard deviation of its tilt and of each of two bells
     feature_noise: float = 0.0  # relative length of a random vector added to frame and text features
     colour_weight: float = 0.0  # of reading the sound's colour off its point; the paper's BEATs knows it already
 
@@ -59,6 +63,15 @@ def colours(banks: np.ndarray) -> Tensor:
     """Colour (gram/colour.py) of each sound [clip, 3 mel] from its normalised bank [clip, time, mel]."""
     parts = (torch.from_numpy(banks[start : start + 64].astype(np.float32)) for start in range(0, len(banks), 64))
     return torch.cat([colour(part) for part in parts])
+
+
+def random_curve(bands: int, draw: np.random.Generator) -> np.ndarray:
+    """A random equaliser, dB at each band [bands]: a tilt and two bells, each of standard deviation 1."""
+    place = np.linspace(-1, 1, bands)
+    curve = draw.standard_normal() * place
+    for _ in range(2):
+        curve += draw.standard_normal() * np.exp(-((place - draw.uniform(-1, 1)) / draw.uniform(0.1, 0.5)) ** 2)
+    return curve.astype(np.float32)
 
 
 class GramStage(Stage):
@@ -91,16 +104,26 @@ class GramStage(Stage):
             return "contrastive"
         return "finetune" if step >= (1 - self.config.finetune_share) * steps else "gram"
 
-    def augmented(self, bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """A crop of a log-mel slice at another level, with a masked band; values are in units of 2 std (BEATs)."""
-        crop = min(self.config.crop, len(bank))
+    def whole(self, step: int) -> bool:
+        return np.random.default_rng([self.seed, step]).random() < self.config.whole_share
+
+    def crop(self, bank: np.ndarray, crop: int, draw: np.random.Generator) -> np.ndarray:
+        """A crop of a log-mel slice at another level and of another colour; values are in units of 2 std (BEATs)."""
+        crop = min(crop, len(bank))
         starts = draw.integers(len(bank) - crop + 1, size=3)
         start = max(starts, key=lambda place: float(bank[place : place + crop].astype(np.float32).mean()))
         bank = bank[start : start + crop].astype(np.float32)
-        gain = draw.uniform(-self.config.gain_db, self.config.gain_db) * np.log(10) / 10
-        bank = bank + np.float32(gain / (2 * 6.55582))
+        change = draw.uniform(-self.config.gain_db, self.config.gain_db)
+        if self.config.equaliser_db and draw.random() < 0.5:
+            change = change + self.config.equaliser_db * random_curve(bank.shape[1], draw)
+        # digital silence stays what it is
+        return np.where(bank > SILENCE + 1e-3, bank + np.float32(change * math.log(10) / 10 / NATS), bank)
+
+    @staticmethod
+    def masked(bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         if draw.random() < 0.5:  # the other half keeps its whole colour
             low = draw.integers(bank.shape[1])
+            bank = bank.copy()
             bank[:, low : low + draw.integers(12)] = 0.0
         return bank
 
@@ -115,12 +138,14 @@ class GramStage(Stage):
             for feature in (frames, text):
                 noise = draw.standard_normal(feature.shape, dtype=np.float32)
                 feature += config.feature_noise * noise * np.linalg.norm(feature) / np.linalg.norm(noise)
-        sound = torch.from_numpy(self.augmented(data.banks[clip], draw))
-        return torch.from_numpy(frames), sound, torch.from_numpy(text), self.colours[clip]
+        sound = self.crop(data.banks[clip], len(data.banks[clip]) if self.whole(step) else config.crop, draw)
+        heard = self.masked(sound, draw)
+        return tuple(torch.from_numpy(part) for part in (frames, heard, text, sound))
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
-        drawn = zip(*(self.draw(step, row) for row in rows), strict=True)
-        return (*(torch.stack(column) for column in drawn), torch.tensor(self.phase(step) == "contrastive"))
+        """Frames, banks as heard, texts and the colours that the points have to tell: those of the very crops."""
+        frames, heard, texts, sounds = (torch.stack(column) for column in zip(*(self.draw(step, row) for row in rows), strict=True))
+        return frames, heard, texts, colour(sounds), torch.tensor(self.phase(step) == "contrastive")
 
     def forward(self, frames: Tensor, banks: Tensor, texts: Tensor, colours: Tensor, contrastive: Tensor) -> Tensor:
         points = self.points(frames, banks, texts)

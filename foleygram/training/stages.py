@@ -26,7 +26,7 @@ from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder, load_predicto
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
-from foleygram.training.control import ClipEmbeddings, ControlStage, fit_projections
+from foleygram.training.control import ClipEmbeddings, ControlStage, caption_tokens, fit_projections, point_tokens
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage
 from foleygram.training.guides import guide_latents
@@ -218,27 +218,46 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
     shop.trained(encoder, "gram", *GRAM_FILES)
     embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
     hop, seconds = recipe.model.autoencoder.hop, recipe.control.seconds
-    sets = []
-    for records in (shop.train, shop.valid):
-        features = shop.features(encoder, records, textures)
-        points = embedder.embed(features)
-        embeddings = ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
-        crops = Crops([shop.latents(records), shop.guides(records)], seconds, hop)
-        sets.append((crops, features.captions, embeddings))
-        if records is shop.train:
-            captions = features.texts
-    del encoder, embedder  # from here on only transformer and ControlNet are held
-    transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
     conditioner = shop.conditioner()
+    sets, features = [], [shop.features(encoder, records, textures) for records in (shop.train, shop.valid)]
+    for records, known in zip((shop.train, shop.valid), features, strict=True):
+        crops = Crops([shop.latents(records), shop.guides(records)], seconds, hop)
+        sets.append((crops, known.captions, clip_points(embedder, known)))
+    if recipe.control.fitted_projections:
+        if recipe.control.start:
+            tokens = tokens_of_start(Path(recipe.control.start), embedder, recipe, features[0])
+        else:
+            tokens = caption_tokens(conditioner, features[0].captions, features[0].texts)
+        fit_projections(conditioner, sets[0][2], tokens)
+    del encoder, embedder, features  # from here on only transformer and ControlNet are held
+    transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
     control_net = ControlNet(recipe.model.transformer, recipe.model.control_net)
     control_net.initialise(transformer)
     if recipe.control.start:
         assign(control_net, Path(recipe.control.start) / "control_net.safetensors")
     train, valid = sets
-    if recipe.control.fitted_projections:
-        fit_projections(conditioner, train[2], train[1], captions)
     stage = ControlStage(transformer, control_net, conditioner, recipe.control, recipe.seed, out, *train, *valid)
     return run(stage, recipe.control.loop, out / "training" / "control", stop_after)
+
+
+def clip_points(embedder: GramStage, features: ClipFeatures) -> ClipEmbeddings:
+    points = embedder.embed(features)
+    return ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
+
+
+def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features: ClipFeatures) -> ClipEmbeddings:
+    """What the model in ``folder`` hears of the clips. Its audio tower and heads go through the embedder, which is then spent;
+    vision and text towers are frozen, so the features are its own too."""
+    encoder = embedder.encoder
+    towers = {key: value for key, value in encoder.state_dict().items() if key.startswith((GRAM_FILES["vision"], GRAM_FILES["text"]))}
+    state = {}
+    for name in ("audio", "heads"):
+        state |= float_state(read_tensors(folder / f"{name}.safetensors"))
+    check_shapes(f"this GRAM encoder ({folder})", towers | state, encoder.state_dict())
+    encoder.load_state_dict(towers | state)
+    conditioner = Conditioner(recipe.model.conditioner)
+    assign(conditioner, folder / "conditioner.safetensors")
+    return point_tokens(conditioner, clip_points(embedder, features))
 
 
 def start_of_timing(model: EnvelopePredictor, source: str) -> None:

@@ -93,6 +93,28 @@ def test_the_base_is_frozen_while_control_learns(recipe, data, through, tmp_path
     assert torch.allclose(copied, learned, atol=0.05)
 
 
+def test_control_goes_on_from_a_model_of_another_space(recipe, data, through, tmp_path, monkeypatch):
+    out = tmp_path / "run"
+    out.mkdir()
+    for name in ("autoencoder", "transformer", "conditioner"):
+        (out / f"{name}.safetensors").write_bytes((through / f"{name}.safetensors").read_bytes())
+    control = recipe.control.replace(start=str(through), fitted_projections=True)
+    other = recipe.replace(seed=1, control=control)
+    stages.train_gram(other, data, out)
+    begun = []
+    monkeypatch.setattr(stages, "run", lambda stage, *_: begun.append(stage))
+    stages.train_control(other, data, out)
+    former = FoleyGRAM.load(through, dtype="fp32")
+    for key, value in begun[0].control_net.state_dict().items():
+        torch.testing.assert_close(value, former.control_net.state_dict()[key])
+    shop = stages.Workshop(other, data, out)
+    features = shop.features(former.gram, shop.train, None)
+    points = stages.GramStage(former.gram, other.gram, 0, out, None, None, []).embed(features)
+    wanted = former.conditioner.gram_audio(points.audio)
+    token = begun[0].conditioner.gram_audio(torch.from_numpy(begun[0].train_set[2].audio))
+    torch.testing.assert_close(token, wanted, atol=0.05 * float(wanted.std()), rtol=0)
+
+
 def test_the_run_folder_is_a_model(through, data):
     model = FoleyGRAM.load(through)
     sound = read_audio(data.parent / "audio" / "validation_00000.flac", 44100)
