@@ -1,8 +1,8 @@
 """Fills docs/results.md from the tables that ``foleygram benchmark`` wrote; what people wrote between them stays.
 
-    python benchmarks/results.py runs/scores
+    python benchmarks/results.py runs/scores runs/scores-raw
 
-The folder is the --out of the benchmark, with table1.md or table2.md or both. Each goes between the lines
+The folders are --out of the benchmark, with table1.md or table2.md or both; of two of a number the last one counts. Each goes between the lines
 ``<!-- table 1 -->`` and ``<!-- end of table 1 -->`` of the document.
 """
 
@@ -26,14 +26,14 @@ def filled(document: str, number: int, table: str) -> str:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folder", type=Path)
+    parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--document", type=Path, default=Path(__file__).parents[1] / "docs" / "results.md")
     arguments = parser.parse_args()
-    tables = {number: arguments.folder / f"table{number}.md" for number in (1, 2)}
-    present = {number: path for number, path in tables.items() if path.is_file()}
+    tables = [(number, folder / f"table{number}.md") for folder in arguments.folders for number in (1, 2)]
+    present = {number: path for number, path in sorted(tables, key=lambda table: table[0]) if path.is_file()}
     try:
         if not present:
-            raise DataError(f"{arguments.folder}: holds no table1.md or table2.md; run foleygram benchmark minihits --out there")
+            raise DataError(f"{', '.join(map(str, arguments.folders))}: holds no table1.md or table2.md; run foleygram benchmark minihits --out there")
         text = arguments.document.read_text(encoding="utf-8")
         for number, path in present.items():
             text = filled(text, number, path.read_text(encoding="utf-8"))

@@ -34,6 +34,10 @@ def colour(bank: Float[Tensor, "batch frame mel"]) -> Float[Tensor, "batch 3*mel
     return torch.cat([power - power.mean(-1, keepdim=True), attacks - attacks.mean(-1, keepdim=True), bank.mean(dim=1)], dim=-1)
 
 
+RIDGE = 1e-4
+"""Of the least squares, beside the mean square of a coordinate of a point of unit length."""
+
+
 class ColourReader(nn.Module):
     """Reads the colour of a sound off its point in the joint space: linear, in units of the spread over training clips."""
 
@@ -47,6 +51,16 @@ class ColourReader(nn.Module):
         """Takes middle and spread from the colours of the training clips."""
         self.middle.copy_(colours.mean(0))
         self.spread.copy_(colours.std(0, correction=0) + 0.01)
+
+    def solve(self, points: Float[Tensor, "clip dim"], colours: Float[Tensor, "clip 3*mel"]) -> None:
+        """Takes the linear map with the least squared error on these clips; :data:`RIDGE` keeps it small."""
+        target = ((colours - self.middle) / self.spread).double()
+        centre, mean = points.double().mean(0), target.mean(0)
+        x = points.double() - centre
+        ridge = RIDGE * len(x) / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+        solution = torch.linalg.solve(x.T @ x + ridge, x.T @ (target - mean))
+        self.linear.weight.copy_(solution.T)
+        self.linear.bias.copy_(mean - centre @ solution)
 
     def error(self, points: Float[Tensor, "batch dim"], colours: Float[Tensor, "batch 3*mel"]) -> Tensor:
         """Mean squared error as a share of the variance over training clips: 1 where the points tell nothing."""

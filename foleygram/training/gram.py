@@ -201,6 +201,12 @@ class GramStage(Stage):
             nearest(text, points.video),
         )  # fmt: skip
 
+    @torch.no_grad()
+    def solve_reader(self) -> None:
+        """The colour reader for the points as they came out: gradients leave it behind them."""
+        points = self.embed(self.train_set).audio.to(self.encoder.contra_temp.device)
+        self.encoder.colour.solve(points, self.colours.to(points.device))
+
     def export(self) -> None:
         state = self.encoder.state_dict()
         for name in ("audio", "heads"):

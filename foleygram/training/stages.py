@@ -195,7 +195,12 @@ def train_gram(recipe: Recipe, data: Path, out: Path, stop_after: int | None = N
         return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
     stage = GramStage(encoder, recipe.gram, recipe.seed, out, train, valid, [label_of(record) for record in shop.valid])
-    return run(stage, recipe.gram.loop, out / "training" / "gram", stop_after)
+    result = run(stage, recipe.gram.loop, out / "training" / "gram", stop_after)
+    if result.finished and encoder.colour is not None:
+        shop.trained(encoder, "gram", *GRAM_FILES)  # the averaged weights
+        stage.solve_reader()
+        stage.export()
+    return result
 
 
 def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path) -> LoopResult:

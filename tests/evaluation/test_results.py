@@ -95,6 +95,16 @@ def test_the_document_is_filled_between_its_marks(tmp_path):
     assert fill(tmp_path / "nothing", "--document", document).returncode == 1
 
 
+def test_tables_of_two_folders_fill_one_document(tmp_path):
+    document = tmp_path / "results.md"
+    document.write_text("".join(f"<!-- table {number} -->\n<!-- end of table {number} -->\n" for number in (1, 2)))
+    for name, number in (("a", 2), ("b", 1)):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / f"table{number}.md").write_text(f"of {name}\n")
+    assert fill(tmp_path / "a", tmp_path / "b", "--document", document).returncode == 0
+    assert document.read_text().split("\n")[1] == "of b" and "of a\n" in document.read_text()
+
+
 def test_the_document_of_the_project_has_its_marks():
     text = (SCRIPT.parents[1] / "docs" / "results.md").read_text()
     for number in (1, 2):
