@@ -25,6 +25,10 @@ Pieces = Callable[[], Iterable[np.ndarray]]
 """Makes a sound anew, as consecutive pieces float32 [channel, sample]."""
 
 
+HELD = 2**22
+"""Samples of all channels that are held rather than decoded again: 48 s of stereo at 44.1 kHz, 16 MiB."""
+
+
 class FinishConfig(Config):
     """``colour_db``: most that the equaliser lifts or lowers a band, 0 = none; ``boost_db``, ``cut_db``: most that the gain
     lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all."""
@@ -34,20 +38,41 @@ class FinishConfig(Config):
     cut_db: float = 40.0
 
 
+class Kept:
+    """A sound that is heard twice: its pieces stay in memory up to ``HELD`` numbers, and are made anew beyond."""
+
+    def __init__(self, pieces: Pieces):
+        self.pieces, self.held = pieces, []
+
+    def first(self) -> Iterator[np.ndarray]:
+        count = 0
+        for piece in self.pieces():
+            count += piece.size
+            if count > HELD:
+                self.held = None
+            if self.held is not None:
+                self.held.append(piece)
+            yield piece
+
+    def again(self) -> Iterable[np.ndarray]:
+        return self.pieces() if self.held is None else self.held
+
+
 def finished(
     pieces: Pieces, rate: int, guide: Envelope, colour: np.ndarray | None, bank: BankConfig, config: FinishConfig
 ) -> Iterator[np.ndarray]:
     """The pieces of the finished sound, as many samples in all. ``colour``: the power curve [mel] that it shall have, as
-    :func:`foleygram.gram.colour.colour` gives it on ``bank``; None leaves the colour. With a colour the sound is made twice,
-    first to be measured: it never has to be held as a whole."""
-    sound = pieces()
+    :func:`foleygram.gram.colour.colour` gives it on ``bank``; None leaves the colour. With a colour the sound is measured
+    first. A long one is made twice for that: it never has to be held as a whole."""
     if colour is not None and config.colour_db:
-        own = mean_power(sound, rate, bank.mel)
-        if own is None:
-            sound = pieces()
-        else:
+        kept = Kept(pieces)
+        own = mean_power(kept.first(), rate, bank.mel)
+        sound = kept.again()
+        if own is not None:
             gains = matching_gains(own, colour, config.colour_db)
-            sound = filtered(pieces(), minimum_phase(gains, kaldi_centres(bank.mel, rate), rate))
+            sound = filtered(sound, minimum_phase(gains, kaldi_centres(bank.mel, rate), rate))
+    else:
+        sound = pieces()
     if config.boost_db or config.cut_db:
         sound = followed(sound, guide, rate, config.boost_db, config.cut_db)
     yield from sound

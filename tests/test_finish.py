@@ -68,6 +68,25 @@ def test_pieces_are_finished_as_the_whole_is(cuts):
     np.testing.assert_allclose(finish(np.split(made, cuts, axis=1), truth, config), finish([made], truth, config), atol=1e-6)
 
 
+def test_a_short_sound_is_made_once_and_a_long_one_twice_alike(monkeypatch):
+    sound, made = darker(strokes()), []
+
+    def pieces():
+        made.append(1)
+        return iter(np.split(sound, 4, axis=1))
+
+    def result() -> np.ndarray:
+        made.clear()
+        guide = extract_envelope(Audio(strokes(), RATE))
+        return np.concatenate(list(finished(pieces, RATE, guide, colour_of(strokes()), BANK, CONFIG_ALL)), axis=1)
+
+    short = result()
+    assert len(made) == 1
+    monkeypatch.setattr("foleygram.finish.HELD", sound.size // 2)
+    np.testing.assert_array_equal(result(), short)
+    assert len(made) == 2
+
+
 def test_silence_stays_silent_and_finite():
     assert not finish([np.zeros((2, RATE), np.float32)], strokes()).any()
     assert mean_power([np.zeros((2, 100), np.float32)], RATE, BANK.mel) is None
