@@ -13,6 +13,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+from quality import table
 from rich.console import Console
 from rich.progress import track
 
@@ -71,10 +72,7 @@ def main() -> int:
     except FoleyGRAMError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    for score in report.scores:
-        if score.value is not None and ("FAD" in score.name or "nearer" in score.name or "onset F1" in score.name):
-            interval = "" if score.interval is None else f" ({score.interval.low:.4g} .. {score.interval.high:.4g})"
-            console.print(f"{score.name}: {score.value:.4g}{interval}, floor {score.floor}, {score.note}", highlight=False, soft_wrap=True)
+    console.print(table(report))
     return 0
 
 

@@ -35,7 +35,20 @@ def colour(bank: Float[Tensor, "batch frame mel"]) -> Float[Tensor, "batch 3*mel
 
 
 RIDGE = 1e-4
-"""Of the least squares, beside the mean square of a coordinate of a point of unit length."""
+"""Of :func:`solve_linear`, for each clip beside the mean square of a coordinate of a point of unit length, which is 1 / dim."""
+
+
+@torch.no_grad()
+def solve_linear(linear: nn.Linear, points: Float[Tensor, "clip dim"], wanted: Float[Tensor, "clip out"], ridge: float) -> None:
+    """Sets the layer to the map with the least squared error plus ``ridge`` times the squared weights for each clip, in
+    double precision; the bias is free."""
+    x, y = points.double(), wanted.double()
+    centre, mean = x.mean(0), y.mean(0)
+    x = x - centre
+    penalty = ridge * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
+    solution = torch.linalg.solve(x.T @ x + penalty, x.T @ (y - mean))
+    linear.weight.copy_(solution.T)
+    linear.bias.copy_(mean - centre @ solution)
 
 
 class ColourReader(nn.Module):
@@ -54,13 +67,7 @@ class ColourReader(nn.Module):
 
     def solve(self, points: Float[Tensor, "clip dim"], colours: Float[Tensor, "clip 3*mel"]) -> None:
         """Takes the linear map with the least squared error on these clips; :data:`RIDGE` keeps it small."""
-        target = ((colours - self.middle) / self.spread).double()
-        centre, mean = points.double().mean(0), target.mean(0)
-        x = points.double() - centre
-        ridge = RIDGE * len(x) / x.shape[1] * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-        solution = torch.linalg.solve(x.T @ x + ridge, x.T @ (target - mean))
-        self.linear.weight.copy_(solution.T)
-        self.linear.bias.copy_(mean - centre @ solution)
+        solve_linear(self.linear, points, (colours - self.middle) / self.spread, RIDGE / points.shape[1])
 
     def error(self, points: Float[Tensor, "batch dim"], colours: Float[Tensor, "batch 3*mel"]) -> Tensor:
         """Mean squared error as a share of the variance over training clips: 1 where the points tell nothing."""

@@ -21,6 +21,7 @@ from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.schedule import TimeDistribution, add_noise, v_loss, v_target
 from foleygram.diffusion.transformer import Transformer
+from foleygram.gram.colour import solve_linear
 from foleygram.hub.folder import write_tensors
 from foleygram.training.denoising import DenoisingStage, DenoisingTraining
 from foleygram.training.latents import Captions, Crops
@@ -53,7 +54,7 @@ class ClipEmbeddings:
 
 
 RIDGE = 1e-4
-"""Of the least squares, beside the mean square of a coordinate of a point of unit length (1 / 256 in the mini)."""
+"""Of the least squares, for each clip beside the mean square of a coordinate of a point of unit length (1 / 256 in the mini)."""
 
 
 @torch.no_grad()
@@ -91,12 +92,7 @@ def fit_projections(conditioner: Conditioner, points: ClipEmbeddings, tokens: Cl
         (conditioner.gram_text, points.text, tokens.text),
     ):
         x, y = (torch.from_numpy(rows.astype(np.float32)).to(projection.weight) for rows in (known, wanted))
-        x_mean, mean = x.mean(0), y.mean(0)
-        x, y = x - x_mean, y - mean
-        gram = x.T @ x + RIDGE * len(x) * torch.eye(x.shape[1]).to(x)
-        solution = torch.linalg.solve(gram.double(), (x.T @ y).double()).to(x)
-        projection.weight.copy_(solution.T)
-        projection.bias.copy_(mean - x_mean @ solution)
+        solve_linear(projection, x, y, RIDGE)
 
 
 class ControlStage(DenoisingStage):

@@ -105,10 +105,12 @@ class GramStage(Stage):
         return "finetune" if step >= (1 - self.config.finetune_share) * steps else "gram"
 
     def whole(self, step: int) -> bool:
+        """Whether the rows of this step are whole sounds; one draw a step, since rows of a batch are of one length."""
         return np.random.default_rng([self.seed, step]).random() < self.config.whole_share
 
     def crop(self, bank: np.ndarray, crop: int, draw: np.random.Generator) -> np.ndarray:
-        """A crop of a log-mel slice at another level and of another colour; values are in units of 2 std (BEATs)."""
+        """A crop [crop, mel] of a log-mel slice [frame, mel] at another level and of another colour; values are in units of 2 std
+        (BEATs)."""
         crop = min(crop, len(bank))
         starts = draw.integers(len(bank) - crop + 1, size=3)
         start = max(starts, key=lambda place: float(bank[place : place + crop].astype(np.float32).mean()))
@@ -121,6 +123,7 @@ class GramStage(Stage):
 
     @staticmethod
     def masked(bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """The bank [frame, mel], every other time with up to 11 neighbouring bands at the mean (0)."""
         if draw.random() < 0.5:  # the other half keeps its whole colour
             low = draw.integers(bank.shape[1])
             bank = bank.copy()

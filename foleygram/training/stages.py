@@ -246,6 +246,7 @@ def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None 
 
 
 def clip_points(embedder: GramStage, features: ClipFeatures) -> ClipEmbeddings:
+    """The points of the clips as the control stage draws from them."""
     points = embedder.embed(features)
     return ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
 
