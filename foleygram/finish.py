@@ -1,6 +1,7 @@
 """What is done to a decoded sound before it leaves: it takes the colour of the reference and the level of the guide.
 
-Both are known: the guide is the envelope, and the colour is read off the sound's point in the GRAM space (gram/colour.py).
+Both are known: the guide is the envelope, and the colour is measured of the reference sound, or read off a point in the GRAM
+space where only that is at hand (gram/colour.py).
 What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk. Not in the
 paper; a model without :class:`FinishConfig` (the full one) gives its sound as it was decoded.
 """

@@ -285,13 +285,17 @@ class FoleyGRAM(nn.Module):
 
     def finish(self, pieces: Pieces, envelope: Envelope, points: Sequence[Embeddings]) -> Iterable[np.ndarray]:
         """Decoded pieces with the colour of the reference sound and the level of the guide, where the model's config has a
-        ``finish``; ``points``: of the clip, or of each of its windows."""
+        ``finish``; ``points``: of the clip, or of each of its windows. The colour is the measured one where they have it, else
+        it is read off the sound's point."""
         config, rate, bank = self.config.finish, self.config.autoencoder.rate, self.config.gram.audio
         if config is None:
             return pieces()
         colour = None
         sounds = [embeddings.audio for embeddings in points if embeddings.audio is not None]
-        if sounds and self.gram.colour is not None and bank.rate == rate:
+        measured = [embeddings.colour for embeddings in points if embeddings.colour is not None]
+        if bank.rate == rate and measured:
+            colour = torch.cat(measured).mean(0).cpu().numpy()
+        elif bank.rate == rate and sounds and self.gram.colour is not None:
             with self.in_use(self.gram):
                 colour = self.gram.colour(torch.cat(sounds))[:, : bank.mel].mean(0).cpu().numpy()
         return finished(pieces, rate, envelope, colour, bank, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from foleygram.media.video import read_frames, stream_frames
@@ -26,6 +27,6 @@ def read_film(model: FoleyGRAM, video: Path, points: Embeddings, moving: bool = 
             return points
         places = [start + (end - start) * (k + 0.5) / count for k in range(count)]
         picture = model.embed(Clip(video=read_frames(video, times=places, short_side=FRAME_SIDE)))
-        return Embeddings(video=picture.video, text=points.text, audio=points.audio)
+        return replace(points, video=picture.video)
 
     return Film(embed, tuple(find_cuts(stream_frames(video, short_side=CUT_SIDE))))

@@ -209,11 +209,13 @@ def modality_set(use: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent."""
+    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``colour``: what was measured of the sound
+    beside its point, its power in bands (gram/colour.py); not in the paper, and only the finish uses it."""
 
     video: Float[Tensor, "batch dim"] | None = None
     text: Float[Tensor, "batch dim"] | None = None
     audio: Float[Tensor, "batch dim"] | None = None
+    colour: Float[Tensor, "batch mel"] | None = None
 
     @property
     def modalities(self) -> str:
@@ -231,6 +233,7 @@ class Embeddings:
             video=self.video if "V" in use else None,
             text=self.text if "T" in use else None,
             audio=self.audio if "A" in use else None,
+            colour=self.colour if "A" in use else None,
         )
 
 

@@ -1,5 +1,7 @@
 """Colour and level of the decoded sound: what is asked for comes out, piece by piece as in one."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -34,8 +36,8 @@ def darker(sound: np.ndarray) -> np.ndarray:
     return (0.5 * sosfilt(butter(1, 2000, fs=RATE, output="sos"), sound, axis=1)).astype(np.float32)
 
 
-def colour_of(sound: np.ndarray) -> np.ndarray:
-    return colour(preprocess_audio(Audio(sound, RATE), BANK))[0, : BANK.mel].numpy()
+def colour_of(sound: np.ndarray, bank: SoundNetConfig = BANK) -> np.ndarray:
+    return colour(preprocess_audio(Audio(sound, RATE), bank).flatten(0, 1)[None])[0, : bank.mel].numpy()
 
 
 def finish(pieces, truth: np.ndarray, config: FinishConfig = CONFIG_ALL, told: bool = True) -> np.ndarray:
@@ -130,6 +132,22 @@ def test_a_model_finishes_what_it_made_and_raw_leaves_it(model, seconds):
     assert np.abs(np.median(20 * np.log10(own[loud] / guide.values[loud]))) < 3
     (plain,) = FoleyGRAM.generate(_without_finish(model), clip, guide, seed=1)
     assert plain.samples.tobytes() == raw.samples.tobytes()
+
+
+def test_the_colour_is_measured_of_the_reference_and_goes_where_its_point_goes(model):
+    sound = Audio(strokes(seconds=1.5), RATE)
+    points = model.embed(Clip(audio=sound, text="a stroke"))
+    np.testing.assert_allclose(points.colour[0], colour_of(sound.samples, model.config.gram.audio), atol=1e-4)
+    assert points.only("A").colour is points.colour and points.only("T").colour is None
+    assert model.embed(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE))).colour is None  # silence has none
+    pieces, guide = [strokes(seconds=1.5, seed=3)], envelope_from_hits([(0.3, 0.2)], 1.5)
+
+    def gap(embeddings) -> float:
+        made = np.concatenate(list(model.finish(lambda: pieces, guide, [embeddings])), axis=1)
+        return np.abs(colour_of(made, model.config.gram.audio) - points.colour[0].numpy()).mean()
+
+    read = replace(points, colour=None)  # a reader that was never trained knows nothing
+    assert gap(points) < 0.5 * gap(read)
 
 
 def _without_finish(model: FoleyGRAM) -> FoleyGRAM:

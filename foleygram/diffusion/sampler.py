@@ -36,6 +36,7 @@ class SamplerConfig(Config):
     sigma_min: float = 0.3
     sigma_max: float = 500.0
     eta: float = 1.0
+    noise_scale: float = 1.0  # of the noise that each step adds anew; above 1 it gives back detail that a small model loses
     guidance_sigma_min: float = 0.0  # guidance acts for sigma within these bounds; all levels by default
     guidance_sigma_max: NoLimit = None  # None: no upper bound; JSON has no infinity
 
@@ -133,7 +134,7 @@ def sample(
                 first, h1 = older[0]
                 x = x + phi2 * (denoised - first) / (h1 / h)
             if config.eta:
-                spread = following * math.sqrt(-math.expm1(-2 * h * config.eta))
+                spread = config.noise_scale * following * math.sqrt(-math.expm1(-2 * h * config.eta))
                 x = x + next(noise).to(device) * spread
             older = [(denoised, h), *older[:1]]
         if on_step is not None:

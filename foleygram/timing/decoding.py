@@ -30,6 +30,13 @@ LEAD = ENVELOPE_WINDOW / SAMPLE_RATE / 2
 RISE = {"hit": LEAD, "scratch": 0.025}  # s from the onset to the peak
 FALL = {"hit": 0.03, "scratch": 0.06}  # s in which it falls to 1/e from its peak towards the level that follows
 
+FAINT = 0.1
+"""Share of an event's peak (-20 dB) under which the network's level says little: its classes end at 0.01, and the mean of what
+may be silence is not silence. From there the sound dies away."""
+
+DEATH = 0.1
+"""s in which it then falls to 1/e. Both chosen on ten validation films: mean error of the curve 13.5 dB without, 6.7 dB with."""
+
 
 @dataclass(frozen=True, eq=False)
 class Reading:
@@ -124,9 +131,20 @@ def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:
         fall = event.strength * np.exp(-np.maximum(since - RISE[event.kind], 0) / FALL[event.kind])
         # the window of Eq. 5 meets an onset half its length ahead, and then holds ever more of its power
         shape = np.maximum(body, fall) * np.sqrt(np.clip((since + LEAD) / (RISE[event.kind] + LEAD), 0, 1))
+        shape = dying(shape)
         values[first:last] = np.maximum(shape, tail * np.exp(-(since + LEAD) / FALL[event.kind]))
         tail = values[last - 1]
     return Envelope(values)
+
+
+def dying(shape: np.ndarray) -> np.ndarray:
+    """One event's curve, which falls ever further once it has fallen to ``FAINT`` of its peak."""
+    peak = int(shape.argmax())
+    faint = np.flatnonzero(shape[peak:] <= FAINT * shape[peak])
+    if len(faint):
+        first = peak + int(faint[0])
+        shape[first:] *= np.exp(-np.arange(len(shape) - first) / (DEATH * ENVELOPE_RATE))
+    return shape
 
 
 def held(body: np.ndarray) -> np.ndarray:

@@ -24,6 +24,7 @@ from foleygram.training.loop import LoopConfig
 
 class DiffusionTraining(DenoisingTraining):
     loop: LoopConfig = LoopConfig(steps=3000, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
+    start: str = ""  # folder of a model whose transformer and conditioner are gone on with; else from nothing
 
 
 class DiffusionStage(DenoisingStage):

@@ -149,6 +149,9 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
     (train, train_captions, texts), (valid, valid_captions, valid_texts) = sets
     transformer, conditioner = Transformer(recipe.model.transformer), Conditioner(recipe.model.conditioner)
     transformer.initialise()
+    if recipe.diffusion.start:
+        for module, name in ((transformer, "transformer"), (conditioner, "conditioner")):
+            assign(module, Path(recipe.diffusion.start) / f"{name}.safetensors")
     stage = DiffusionStage(
         transformer, conditioner, recipe.diffusion, recipe.seed, out,
         train, train_captions, valid, valid_captions, texts, valid_texts,

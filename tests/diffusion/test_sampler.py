@@ -25,16 +25,17 @@ def test_levels_fall_exponentially_to_zero():
 
 @pytest.mark.parametrize("steps", [2, 3, 12, 150])
 @pytest.mark.parametrize("eta", [0.0, 0.5, 1.0])
+@pytest.mark.parametrize("noise_scale", [1.0, 1.1])
 @pytest.mark.oracle
-def test_equals_k_diffusion_with_the_same_noise(steps, eta):
+def test_equals_k_diffusion_with_the_same_noise(steps, eta, noise_scale):
     reference = k_diffusion_sampling()
-    config = SamplerConfig(steps=steps, eta=eta)
+    config = SamplerConfig(steps=steps, eta=eta, noise_scale=noise_scale)
     ours = sample(gaussian_mixture, draws(5, 2, 3, 7), config)
     injected = draws(5, 2, 3, 7)
     sigmas = levels(config).float()
     theirs = reference.sample_dpmpp_3m_sde(
         lambda x, sigma: gaussian_mixture(x, float(sigma[0])), next(injected) * sigmas[0], sigmas,
-        eta=eta, noise_sampler=lambda *_: next(injected), disable=True,
+        eta=eta, s_noise=noise_scale, noise_sampler=lambda *_: next(injected), disable=True,
     )  # fmt: skip
     torch.testing.assert_close(ours, theirs, rtol=1e-4, atol=1e-5)
 
@@ -61,6 +62,14 @@ def test_with_noise_the_spread_on_a_gaussian_is_right():
     x = sample(analytic(1.0), takes_noise((40, 1000), [1]), config)
     assert x.std().item() == pytest.approx(1 / math.sqrt(1 + 0.3**2), rel=0.02)
     assert abs(x.mean().item()) < 0.02
+
+
+def test_more_noise_gives_more_spread():
+    """In the limit of many steps by nearly the factor itself: the noise of the start is forgotten, all that is left was added."""
+    wide, usual = (
+        sample(analytic(1.0), takes_noise((40, 1000), [1]), SamplerConfig(steps=100, noise_scale=scale)).std().item() for scale in (1.2, 1.0)
+    )
+    assert wide / usual == pytest.approx(1.2, rel=0.02)
 
 
 def test_a_take_is_the_same_alone_and_among_others():

@@ -12,6 +12,7 @@ from foleygram.timing.network import LEVELS, Curves, TimingConfig, TimingNetwork
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.track import OnsetTrack
 from foleygram.timing.video2rms import Video2RMS, Video2RMSConfig
+from foleygram.types import ENVELOPE_RATE
 
 RATE = TimingConfig().rate
 
@@ -78,6 +79,14 @@ def test_a_scratch_lasts_as_long_as_its_level():
     assert track.events[0].kind == "scratch" and track.events[0].duration == pytest.approx(0.4, abs=0.03)
     envelope = render(track, reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.2)
     assert envelope.at(np.array([0.8]))[0] > 0.05 and envelope.at(np.array([1.5]))[0] < 0.01
+
+
+def test_what_is_faint_dies_away():
+    reading = reading_of([0.5], level=np.full(int(2 * RATE) + 2, 0.02))
+    values = render(read_track(reading, 0.5, 0.09, 0.2), reading, 0.2).values
+    start = int(0.5 * ENVELOPE_RATE)
+    assert values[start + 30] > 0
+    assert values[start + 300] < 1e-3 * values[start : start + 30].max()  # 60 dB down, though the level never says silence
 
 
 def test_no_event_is_silence():
