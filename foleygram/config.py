@@ -11,7 +11,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from foleygram.errors import ModelError, RecipeError
 
-
 C = TypeVar("C", bound="Config")
 
 

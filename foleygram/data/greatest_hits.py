@@ -194,6 +194,8 @@ def prepare_greatest_hits(
     side. A video that cannot be read is dropped and reported, with the reason; clips that are there already are kept, so an
     interrupted run goes on. ``on_video(done, videos)`` is called after each. Raises DataError, OutputError."""
     folder, out = Path(folder), Path(out)
+    if (out / "clips.jsonl").exists() and not (out / "report.json").exists():
+        raise OutputError(f"{out}: holds the clips of another data set, which would be lost; choose another --out")
     videos = find_videos(folder)
     root = next(iter(videos.values())).parent
     place = split_videos(list(videos), split, root)

@@ -38,13 +38,13 @@ if TYPE_CHECKING:
     from foleygram.evaluation.evaluate import load_report as load_report
     from foleygram.evaluation.favd import favd as favd_score
     from foleygram.evaluation.foley_onsets import evaluate as foley_onset_score
-    from foleygram.evaluation.free_text import benchmark_prompts as benchmark_prompts
     from foleygram.evaluation.frechet import GaussianStatistics as GaussianStatistics
     from foleygram.evaluation.frechet import frechet_distance as frechet_distance
     from foleygram.evaluation.frechet import frechet_from_statistics as frechet_from_statistics
     from foleygram.evaluation.frechet import frechet_infinity as frechet_infinity
     from foleygram.evaluation.frechet import frechet_per_clip as frechet_per_clip
     from foleygram.evaluation.frechet import split_half_floor as split_half_floor
+    from foleygram.evaluation.free_text import benchmark_prompts as benchmark_prompts
     from foleygram.evaluation.gram_judge import GramJudge as GramJudge
     from foleygram.evaluation.i3d import I3d as I3d
     from foleygram.evaluation.kernel import kernel_distance as kernel_distance

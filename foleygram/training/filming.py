@@ -14,8 +14,8 @@ from pathlib import Path
 
 import numpy as np
 
-from foleygram.data.opencv import cv2
 from foleygram.data.motion import Manner
+from foleygram.data.opencv import cv2
 from foleygram.data.render import Picture
 from foleygram.data.scenes import Scene
 

@@ -17,7 +17,7 @@ from typing import Literal
 
 import numpy as np
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from foleygram.config import Config
 from foleygram.gram.audio import SILENCE

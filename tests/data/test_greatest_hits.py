@@ -15,7 +15,7 @@ from foleygram.data.greatest_hits import (
     split_videos,
 )
 from foleygram.data.manifest import read_manifest
-from foleygram.errors import DataError
+from foleygram.errors import DataError, OutputError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import probe, read_frames, write_video
 
@@ -193,6 +193,13 @@ def test_a_damaged_video_drops_itself_only(folder, tmp_path):
     report = prepare_greatest_hits(copy, tmp_path / "out", "official", short_side=36)
     assert sum(report.clips.values()) == 2
     assert any(entry.where == IDS[1] and "_times.txt:1" in entry.reason for entry in report.dropped)
+
+
+def test_the_clips_of_another_data_set_are_not_lost(folder, tmp_path):
+    (tmp_path / "clips.jsonl").write_text("kept\n")
+    with pytest.raises(OutputError, match="another data set"):
+        prepare_greatest_hits(folder, tmp_path, "official")
+    assert (tmp_path / "clips.jsonl").read_text() == "kept\n"
 
 
 def test_folders_that_are_none(tmp_path, folder):

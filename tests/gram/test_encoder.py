@@ -3,9 +3,9 @@ import pytest
 import torch
 
 from foleygram.errors import ModelError, UsageError
-from foleygram.gram.audio import BeatsConfig, preprocess_audio
-from foleygram.gram.sound_net import SoundNetConfig
+from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import ContrastiveHead, FramePool, FramePoolConfig, GramConfig, GramEncoder, HeadConfig
+from foleygram.gram.sound_net import SoundNetConfig
 from foleygram.gram.text import Tokenizer
 from foleygram.gram.vision import EfficientNetConfig, EfficientNetLite0, EvaConfig, EvaVisionTransformer, preprocess_frames
 from foleygram.types import Audio, Clip, Video

@@ -93,6 +93,16 @@ def test_the_base_is_frozen_while_control_learns(recipe, data, through, tmp_path
     assert torch.allclose(copied, learned, atol=0.05)
 
 
+def test_the_base_goes_on_from_a_model(recipe, data, through, tmp_path, monkeypatch):
+    (tmp_path / "autoencoder.safetensors").write_bytes((through / "autoencoder.safetensors").read_bytes())
+    begun = []
+    monkeypatch.setattr(stages, "run", lambda stage, *_: begun.append(stage))
+    stages.train_diffusion(recipe.replace(diffusion=recipe.diffusion.replace(start=str(through))), data, tmp_path)
+    for part, name in ((begun[0].transformer, "transformer"), (begun[0].conditioner, "conditioner")):
+        for key, tensor in read_tensors(through / f"{name}.safetensors").items():
+            torch.testing.assert_close(part.state_dict()[key], tensor.float())
+
+
 def test_control_goes_on_from_a_model_of_another_space(recipe, data, through, tmp_path, monkeypatch):
     out = tmp_path / "run"
     out.mkdir()
