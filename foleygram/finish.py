@@ -32,11 +32,13 @@ HELD = 2**22
 
 class FinishConfig(Config):
     """``colour_db``: most that the equaliser lifts or lowers a band, 0 = none; ``boost_db``, ``cut_db``: most that the gain
-    lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all."""
+    lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an octave of the
+    latent is stretched or shrunk to the reference's detail, 1 = none."""
 
     colour_db: float = 15.0
     boost_db: float = 24.0
     cut_db: float = 40.0
+    detail: float = 2.0
 
 
 class Kept:

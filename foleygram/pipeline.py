@@ -8,6 +8,7 @@ import hashlib
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -33,7 +34,8 @@ from foleygram.hub.sources import WeightsSources, find_weights, local_weights
 from foleygram.quantisation import int8_weights, to_int8
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
-from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
+from foleygram.signal.resample import resample
+from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample_count
 from foleygram.weights import GRAM_FILES, assign, find_folder, read_tokenizer, unloaded, weights_files
 from foleygram.windows import Film, synthesise_long
 
@@ -202,9 +204,24 @@ class FoleyGRAM(nn.Module):
         return next(name for name, kind in DTYPES.items() if kind == self.precision)
 
     def embed(self, clip: Clip) -> Embeddings:
-        """Points of the clip in the GRAM space (section III-A), batch 1."""
+        """Points of the clip in the GRAM space (section III-A), batch 1, and what the finish needs of its sound."""
         with self.in_use(self.gram):
-            return self.gram.embed(clip)
+            points = self.gram.embed(clip)
+        if points.colour is None or self.config.finish is None or not isinstance(self.autoencoder, SpectralAutoencoder):
+            return points
+        longest = sample_count(self.config.seconds, self.config.autoencoder.rate)
+        sound = resample(clip.audio.stereo(), self.config.autoencoder.rate).samples
+        start = max((sound.shape[1] - longest) // 2, 0)  # the middle of a long reference, as the tower hears it
+        with self.in_use(self.autoencoder), torch.no_grad():
+            latent = self.autoencoder.encode(torch.from_numpy(sound[None, :, start : start + longest]).to(self.device))
+            return replace(points, detail=self.autoencoder.detail(latent))
+
+    def detailed(self, latent: torch.Tensor, points: Sequence[Embeddings]) -> torch.Tensor:
+        """The latent with the detail of the reference sound, where it was measured and the model has a ``finish``."""
+        wanted = [embeddings.detail for embeddings in points if embeddings.detail is not None]
+        if not wanted or self.config.finish is None:
+            return latent
+        return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -278,6 +295,7 @@ class FoleyGRAM(nn.Module):
             with self.in_use(self.transformer, self.control_net):
                 latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
             with self.in_use(self.autoencoder):
+                latent = latent if raw else self.detailed(latent, [embeddings])
                 sound = self.autoencoder.decode(latent, seed=seed)[0].float().cpu().numpy()
             pieces = [sound] if raw else list(self.finish(lambda sound=sound: [sound], envelope, [embeddings]))
             results.append(Audio(np.concatenate(pieces, axis=1), self.config.autoencoder.rate).trim(seconds))

@@ -140,6 +140,7 @@ def test_the_colour_is_measured_of_the_reference_and_goes_where_its_point_goes(m
     np.testing.assert_allclose(points.colour[0], colour_of(sound.samples, model.config.gram.audio), atol=1e-4)
     assert points.only("A").colour is points.colour and points.only("T").colour is None
     assert model.embed(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE))).colour is None  # silence has none
+    assert points.detail.shape == (1, 4) and points.only("T").detail is None
     pieces, guide = [strokes(seconds=1.5, seed=3)], envelope_from_hits([(0.3, 0.2)], 1.5)
 
     def gap(embeddings) -> float:
@@ -148,6 +149,19 @@ def test_the_colour_is_measured_of_the_reference_and_goes_where_its_point_goes(m
 
     read = replace(points, colour=None)  # a reader that was never trained knows nothing
     assert gap(points) < 0.5 * gap(read)
+
+
+def test_the_latent_gets_the_detail_of_the_reference(model):
+    points = model.embed(Clip(audio=Audio(strokes(seconds=1.5), RATE), seconds=1.5))
+    latent = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (1, model.autoencoder.latent_dim, 40)).astype(np.float32))
+    wanted = replace(points, detail=1.2 * model.autoencoder.detail(latent))
+    made = model.detailed(latent, [wanted, wanted])  # as of two windows
+    first = model.autoencoder.octaves()[0]
+    silent = model.autoencoder.to_latent.bias[:, None]
+    torch.testing.assert_close((made - silent)[:, first], 1.2 * (latent - silent)[:, first], rtol=1e-4, atol=1e-5)
+    assert model.detailed(latent, [points.only("A"), replace(points, detail=None)]) is not latent
+    assert model.detailed(latent, [replace(points, detail=None)]) is latent
+    assert _without_finish(model).detailed(latent, [wanted]) is latent
 
 
 def _without_finish(model: FoleyGRAM) -> FoleyGRAM:

@@ -130,6 +130,30 @@ class SpectralAutoencoder(nn.Module):
         with torch.autocast(sound.device.type, enabled=False):
             return self.to_latent(self.magnitudes(sound)).transpose(1, 2)
 
+    def octaves(self) -> list[slice]:
+        """The latent's directions from coarse to fine without the coarsest sixteenth: four octaves."""
+        first = max(self.latent_dim // 16, 1)
+        return [slice(first << k, first << (k + 1)) for k in range(4)]
+
+    def detail(self, latent: Float[Tensor, "batch latent_dim length"]) -> Float[Tensor, "batch 4"]:
+        """How strong a sound is in each octave of directions, as a share of its strength in all (RMS, silence at zero): lines and
+        grain are strong in the fine ones. A gain or more silence changes nothing."""
+        sounding = latent - self.to_latent.bias[:, None]
+        whole = sounding.square().sum(dim=(1, 2)).sqrt()[:, None]
+        parts = [sounding[:, octave].square().sum(dim=(1, 2)).sqrt() for octave in self.octaves()]
+        return torch.stack(parts, dim=1) / whole.clamp(min=1e-6)
+
+    def with_detail(
+        self, latent: Float[Tensor, "batch latent_dim length"], wanted: Float[Tensor, "batch 4"], limit: float
+    ) -> Float[Tensor, "batch latent_dim length"]:
+        """The latent with its octaves stretched, at most ``limit`` times, to the wanted ``detail``."""
+        silent = self.to_latent.bias[:, None]
+        factors = (wanted / self.detail(latent).clamp(min=1e-6)).clamp(1 / limit, limit)
+        scale = torch.ones_like(latent[..., :1])
+        for octave, factor in zip(self.octaves(), factors.unbind(1), strict=True):
+            scale[:, octave] = factor[:, None, None]
+        return silent + (latent - silent) * scale
+
     def predict(
         self, latent: Float[Tensor, "batch latent_dim length"]
     ) -> tuple[Float[Tensor, "batch length frame_dim"], Float[Tensor, "batch length frame_dim"]]:

@@ -48,3 +48,25 @@ def test_predicted_spread_is_positive(codec, sound):
 
 def test_computed_buffers_are_not_stored(codec):
     assert "hann" not in codec.state_dict()
+
+
+def test_detail_knows_neither_level_nor_how_long_it_is_silent(codec, sound):
+    own = codec.detail(codec.encode(sound))
+    torch.testing.assert_close(codec.detail(codec.encode(0.1 * sound)), own, rtol=1e-3, atol=1e-4)
+    longer = torch.nn.functional.pad(sound, (10 * CONFIG.hop, 30 * CONFIG.hop))
+    torch.testing.assert_close(codec.detail(codec.encode(longer)), own, rtol=0.1, atol=1e-3)
+    assert (codec.detail(codec.encode(torch.zeros_like(sound))) < 1e-3).all()
+
+
+def test_the_latent_is_stretched_to_the_wanted_detail_and_no_further(codec, sound):
+    latent = codec.encode(sound)
+    own = codec.detail(latent)
+    octaves = codec.octaves()
+    for factor, limit, expected in ((1.3, 2.0, 1.3), (0.7, 2.0, 0.7), (3.0, 1.5, 1.5), (0.1, 1.5, 1 / 1.5)):
+        made = codec.with_detail(latent, factor * own, limit)
+        for octave in octaves:
+            ratio = (made - codec.to_latent.bias[:, None])[:, octave] / (latent - codec.to_latent.bias[:, None])[:, octave]
+            torch.testing.assert_close(ratio, torch.full_like(ratio, expected), rtol=1e-2, atol=1e-3)
+        torch.testing.assert_close(made[:, : octaves[0].start], latent[:, : octaves[0].start])
+        assert made.shape == latent.shape
+    torch.testing.assert_close(codec.with_detail(latent, own, 2.0), latent)
