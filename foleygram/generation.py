@@ -89,7 +89,7 @@ def generate(
         guide = guide or read_guide(None, order.video, info.seconds, model.timing)
         card = described(order, info, guide, model, sampler)
     with watch.stage("embed"):
-        embeddings = model.embed(clip).only(order.use)
+        embeddings = model.references(clip).only(order.use)
         film = filmed(order, info, model, embeddings)
     notes = remarks(order, info, guide)
     results = []

@@ -204,24 +204,32 @@ class FoleyGRAM(nn.Module):
         return next(name for name, kind in DTYPES.items() if kind == self.precision)
 
     def embed(self, clip: Clip) -> Embeddings:
-        """Points of the clip in the GRAM space (section III-A), batch 1, and what the finish needs of its sound."""
+        """Points of the clip in the GRAM space (section III-A), batch 1."""
         with self.in_use(self.gram):
-            points = self.gram.embed(clip)
+            return self.gram.embed(clip)
+
+    @torch.no_grad()
+    def references(self, clip: Clip) -> Embeddings:
+        """What conditions a sound: the points of :meth:`embed`, and where the model has a ``finish`` the detail of the sound
+        [1, 4], of the middle ``config.seconds`` of a long one, as the audio tower hears it."""
+        points = self.embed(clip)
         if points.colour is None or self.config.finish is None or not isinstance(self.autoencoder, SpectralAutoencoder):
             return points
         longest = sample_count(self.config.seconds, self.config.autoencoder.rate)
         sound = resample(clip.audio.stereo(), self.config.autoencoder.rate).samples
-        start = max((sound.shape[1] - longest) // 2, 0)  # the middle of a long reference, as the tower hears it
-        with self.in_use(self.autoencoder), torch.no_grad():
+        start = max((sound.shape[1] - longest) // 2, 0)
+        with self.in_use(self.autoencoder):
             latent = self.autoencoder.encode(torch.from_numpy(sound[None, :, start : start + longest]).to(self.device))
             return replace(points, detail=self.autoencoder.detail(latent))
 
     def detailed(self, latent: torch.Tensor, points: Sequence[Embeddings]) -> torch.Tensor:
-        """The latent with the detail of the reference sound, where it was measured and the model has a ``finish``."""
+        """The latent [1, latent_dim, length] with the detail of the reference sound, where it was measured and the model has a
+        ``finish``; ``points``: of the clip, or of each of its windows."""
         wanted = [embeddings.detail for embeddings in points if embeddings.detail is not None]
         if not wanted or self.config.finish is None:
             return latent
-        return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
+        with self.in_use(self.autoencoder):
+            return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -264,7 +272,7 @@ class FoleyGRAM(nn.Module):
         )
         if not isinstance(envelope, Envelope):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
-        embeddings = self.embed(clip)
+        embeddings = self.references(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
         seeds = [take_seed(seed, number) for number in numbers]
         return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
@@ -294,8 +302,8 @@ class FoleyGRAM(nn.Module):
             report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
             with self.in_use(self.transformer, self.control_net):
                 latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
+            latent = latent if raw else self.detailed(latent, [embeddings])
             with self.in_use(self.autoencoder):
-                latent = latent if raw else self.detailed(latent, [embeddings])
                 sound = self.autoencoder.decode(latent, seed=seed)[0].float().cpu().numpy()
             pieces = [sound] if raw else list(self.finish(lambda sound=sound: [sound], envelope, [embeddings]))
             results.append(Audio(np.concatenate(pieces, axis=1), self.config.autoencoder.rate).trim(seconds))

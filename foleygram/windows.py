@@ -233,8 +233,7 @@ def long_pieces(
         report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
         with model.in_use(model.transformer, model.control_net):
             latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, model.device)
-        with model.in_use(model.autoencoder):
-            latent = latent if raw else model.detailed(latent, points)
+        latent = latent if raw else model.detailed(latent, points)
         yield exactly(finished_pieces(model, latent, seed, envelope, points, config, raw), samples)
 
 

@@ -136,7 +136,7 @@ def test_a_model_finishes_what_it_made_and_raw_leaves_it(model, seconds):
 
 def test_the_colour_is_measured_of_the_reference_and_goes_where_its_point_goes(model):
     sound = Audio(strokes(seconds=1.5), RATE)
-    points = model.embed(Clip(audio=sound, text="a stroke"))
+    points = model.references(Clip(audio=sound, text="a stroke"))
     np.testing.assert_allclose(points.colour[0], colour_of(sound.samples, model.config.gram.audio), atol=1e-4)
     assert points.only("A").colour is points.colour and points.only("T").colour is None
     assert model.embed(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE))).colour is None  # silence has none
@@ -152,7 +152,7 @@ def test_the_colour_is_measured_of_the_reference_and_goes_where_its_point_goes(m
 
 
 def test_the_latent_gets_the_detail_of_the_reference(model):
-    points = model.embed(Clip(audio=Audio(strokes(seconds=1.5), RATE), seconds=1.5))
+    points = model.references(Clip(audio=Audio(strokes(seconds=1.5), RATE), seconds=1.5))
     latent = torch.from_numpy(np.random.default_rng(0).normal(0, 1, (1, model.autoencoder.latent_dim, 40)).astype(np.float32))
     wanted = replace(points, detail=1.2 * model.autoencoder.detail(latent))
     made = model.detailed(latent, [wanted, wanted])  # as of two windows

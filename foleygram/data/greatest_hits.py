@@ -218,15 +218,14 @@ def prepare_greatest_hits(
     if not records:
         first = dropped[0]
         raise DataError(f"{folder}: not one clip came of it ({first.where}: {first.reason}); see the split and the folder")
-    manifest = write_manifest(out / "clips.jsonl", records)
     counts = {part: sum(record.split == part for record in records) for part in SPLITS}
-    report = GreatestHitsReport(manifest, len(videos), counts, tuple(dropped))
     content = {
         "videos": len(videos), "split": str(split), "clips": counts,
         "dropped": [[entry.where, entry.reason] for entry in dropped],
     }  # fmt: skip
-    write_lines(out / "report.json", [json.dumps(content, indent=2)])
-    return report
+    write_lines(out / "report.json", [json.dumps(content, indent=2)])  # first: it tells a later run whose manifest lies there
+    manifest = write_manifest(out / "clips.jsonl", records)
+    return GreatestHitsReport(manifest, len(videos), counts, tuple(dropped))
 
 
 def make_folder(path: Path) -> None:
