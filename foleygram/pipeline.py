@@ -32,9 +32,9 @@ from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
 from foleygram.quantisation import int8_weights, to_int8
+from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
-from foleygram.signal.resample import resample
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample_count
 from foleygram.weights import GRAM_FILES, assign, find_folder, read_tokenizer, unloaded, weights_files
 from foleygram.windows import Film, synthesise_long
