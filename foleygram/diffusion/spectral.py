@@ -1,4 +1,4 @@
-"""The mini's autoencoder: compressed magnitudes to a latent and back, phase by Griffin-Lim (docs/decisions.md).
+"""The mini's autoencoder: compressed magnitudes to a latent and back, phase from the magnitudes (docs/decisions.md).
 
 Stands where the paper has Stable Audio's Oobleck (section III-B2) and has the same interface. Two cores cannot train
 a waveform codec, but a linear code of |X|^0.3 is a good one, and a small network on top of its linear inverse adds
@@ -10,11 +10,13 @@ from __future__ import annotations
 import math
 from typing import Literal
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from foleygram.config import Config
+from foleygram.diffusion.phase import integrated_phase
 
 
 class SpectralAutoencoderConfig(Config):
@@ -29,7 +31,7 @@ class SpectralAutoencoderConfig(Config):
     hidden: int = 208  # width of the refining network
     blocks: int = 4
     expansion: int = 3
-    phase_iterations: int = 24
+    phase_iterations: int = 8  # of Griffin-Lim, after the phase was integrated
     speckle: float = 1.0  # share of the predicted spread that decoding draws
 
     @property
@@ -185,19 +187,22 @@ class SpectralAutoencoder(nn.Module):
         white = torch.randn(1, 1, samples, generator=generator).to(mean.device)
         noise = self.spectrum(white)
         noise = noise / noise.abs().square().mean().sqrt()
-        # the same noise on both channels keeps a panned source in its place
+        # the same noise on both channels keeps a panned source in its place, and so does the same phase
         speckle = (noise.abs() ** config.compression - self.speckle_mean) / self.speckle_spread
         magnitude = (mean + config.speckle * spread * speckle).clamp(min=0) ** (1 / config.compression)
-        return self.find_phase(magnitude, noise / noise.abs().clamp(min=1e-12), samples)
+        return self.waveform(magnitude * self.find_phase(magnitude.mean(1, keepdim=True), noise.angle(), samples), samples)
 
-    def find_phase(self, magnitude: Tensor, phase: Tensor, samples: int) -> Float[Tensor, "batch channel sample"]:
-        """Fast Griffin-Lim (Perraudin et al. 2013) from a given first phase (unit complex numbers)."""
-        momentum = 0.99
-        previous = None
-        estimate = magnitude * phase
-        for _ in range(self.config.phase_iterations):
+    def find_phase(self, magnitude: Float[Tensor, "batch 1 bin frame"], first: Tensor, samples: int) -> Tensor:
+        """Complex numbers of length 1 [batch, 1, bin, frame]: the integrated phase (``diffusion/phase.py``), then fast
+        Griffin-Lim (Perraudin et al. 2013). ``first`` [1, 1, bin, frame]: phases for what is too soft to tell (rad)."""
+        config, start = self.config, first[0, 0].cpu().numpy()
+        phases = [integrated_phase(one[0].cpu().numpy(), config.window, config.step, start) for one in magnitude]
+        angle = torch.from_numpy(np.stack(phases)[:, None]).to(magnitude)
+        estimate = torch.polar(magnitude, angle)
+        momentum, previous = 0.99, None
+        for _ in range(config.phase_iterations):
             consistent = self.spectrum(self.waveform(estimate, samples))
             ahead = consistent if previous is None else consistent + momentum * (consistent - previous)
             previous = consistent
             estimate = magnitude * ahead / ahead.abs().clamp(min=1e-12)
-        return self.waveform(estimate, samples)
+        return torch.polar(torch.ones_like(magnitude), estimate.angle())
