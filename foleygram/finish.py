@@ -1,7 +1,7 @@
-"""What is done to a decoded sound before it leaves: it takes the colour of the reference and the level of the guide.
+"""What is done to a decoded sound before it leaves: it takes the colours of the reference and the level of the guide.
 
-Both are known: the guide is the envelope, and the colour is measured of the reference sound, or read off a point in the GRAM
-space where only that is at hand (gram/colour.py).
+Both are known: the guide is the envelope, and the colours are measured of the reference sound (palette.py), or one colour is
+read off a point in the GRAM space where only that is at hand (gram/colour.py).
 What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk. Not in the
 paper; a model without :class:`FinishConfig` (the full one) gives its sound as it was decoded.
 """
@@ -17,6 +17,7 @@ import torch
 from foleygram.config import Config
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
+from foleygram.palette import measured_gains, repainted
 from foleygram.signal.equaliser import filtered, minimum_phase
 from foleygram.signal.level import followed
 from foleygram.signal.mel import fbank, kaldi_centres
@@ -31,10 +32,12 @@ HELD = 2**22
 
 
 class FinishConfig(Config):
-    """``colour_db``: most that the equaliser lifts or lowers a band, 0 = none; ``boost_db``, ``cut_db``: most that the gain
+    """``palette_db``: most that a band is lifted or lowered to the palette of a reference sound; ``colour_db``: the same, to a
+    colour read off a point; 0 = none; ``boost_db``, ``cut_db``: most that the gain
     lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an octave of the
     latent is stretched or shrunk to the reference's detail, 1 = none."""
 
+    palette_db: float = 30.0
     colour_db: float = 15.0
     boost_db: float = 24.0
     cut_db: float = 40.0
@@ -62,13 +65,23 @@ class Kept:
 
 
 def finished(
-    pieces: Pieces, rate: int, guide: Envelope, colour: np.ndarray | None, bank: BankConfig, config: FinishConfig
+    pieces: Pieces,
+    rate: int,
+    guide: Envelope,
+    palette: np.ndarray | None,
+    colour: np.ndarray | None,
+    bank: BankConfig,
+    config: FinishConfig,
 ) -> Iterator[np.ndarray]:
-    """The pieces of the finished sound, as many samples in all. ``colour``: the power curve [mel] that it shall have, as
-    :func:`foleygram.gram.colour.colour` gives it on ``bank``; None leaves the colour. With a colour the sound is measured
-    first. A long one is made twice for that: it never has to be held as a whole."""
-    if colour is not None and config.colour_db:
-        kept = Kept(pieces)
+    """The pieces of the finished sound, as many samples in all. ``palette``: that it shall have, [shade, band] as
+    :func:`foleygram.palette.palette` gives it; ``colour``: without one, the power curve [mel] that it shall have, as
+    :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its colour stays. With one of them the sound is
+    measured first. A long one is made twice for that: it never has to be held as a whole."""
+    kept = Kept(pieces)
+    if palette is not None and config.palette_db:
+        gains = measured_gains(kept.first(), rate, guide, palette, config.palette_db)
+        sound = repainted(kept.again(), rate, guide, gains)
+    elif colour is not None and config.colour_db:
         own = mean_power(kept.first(), rate, bank.mel)
         sound = kept.again()
         if own is not None:

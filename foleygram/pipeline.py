@@ -31,6 +31,7 @@ from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
+from foleygram.palette import palette
 from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
@@ -210,16 +211,24 @@ class FoleyGRAM(nn.Module):
 
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
-        """What conditions a sound: the points of :meth:`embed`, and where the model has a ``finish`` the detail of the sound
-        [1, 4], of the middle ``config.seconds`` of a long one, as the audio tower hears it."""
+        """What conditions a sound: the points of :meth:`embed`, and where the model has a ``finish`` what it takes over from
+        the sound, palette and detail; of the middle ``config.seconds`` of a long one, as the audio tower hears it."""
         points = self.embed(clip)
-        if points.colour is None or self.config.finish is None or not isinstance(self.autoencoder, SpectralAutoencoder):
+        if points.audio is None or self.config.finish is None:
             return points
-        longest = sample_count(self.config.seconds, self.config.autoencoder.rate)
-        sound = resample(clip.audio.stereo(), self.config.autoencoder.rate).samples
-        start = max((sound.shape[1] - longest) // 2, 0)
+        rate = self.config.autoencoder.rate
+        longest = sample_count(self.config.seconds, rate)
+        sound = resample(clip.audio.stereo(), rate)
+        start = max((sound.samples.shape[1] - longest) // 2, 0)
+        sound = Audio(sound.samples[:, start : start + longest], rate)
+        colours = palette(sound)
+        if colours is None:  # silence has none
+            return points
+        points = replace(points, palette=torch.from_numpy(colours)[None].to(self.device))
+        if not isinstance(self.autoencoder, SpectralAutoencoder):
+            return points
         with self.in_use(self.autoencoder):
-            latent = self.autoencoder.encode(torch.from_numpy(sound[None, :, start : start + longest]).to(self.device))
+            latent = self.autoencoder.encode(torch.from_numpy(sound.samples)[None].to(self.device))
             return replace(points, detail=self.autoencoder.detail(latent))
 
     def detailed(self, latent: torch.Tensor, points: Sequence[Embeddings]) -> torch.Tensor:
@@ -310,21 +319,21 @@ class FoleyGRAM(nn.Module):
         return tuple(results)
 
     def finish(self, pieces: Pieces, envelope: Envelope, points: Sequence[Embeddings]) -> Iterable[np.ndarray]:
-        """Decoded pieces with the colour of the reference sound and the level of the guide, where the model's config has a
-        ``finish``; ``points``: of the clip, or of each of its windows. The colour is the measured one where they have it, else
-        it is read off the sound's point."""
+        """Decoded pieces with the colours of the reference sound and the level of the guide, where the model's config has a
+        ``finish``; ``points``: of the clip, or of each of its windows. The colours are the measured ones where they have them,
+        else one is read off the sound's point."""
         config, rate, bank = self.config.finish, self.config.autoencoder.rate, self.config.gram.audio
         if config is None:
             return pieces()
+        palettes = [embeddings.palette for embeddings in points if embeddings.palette is not None]
+        if palettes:
+            return finished(pieces, rate, envelope, torch.cat(palettes).mean(0).cpu().numpy(), None, bank, config)
         colour = None
         sounds = [embeddings.audio for embeddings in points if embeddings.audio is not None]
-        measured = [embeddings.colour for embeddings in points if embeddings.colour is not None]
-        if bank.rate == rate and measured:
-            colour = torch.cat(measured).mean(0).cpu().numpy()
-        elif bank.rate == rate and sounds and self.gram.colour is not None:
+        if bank.rate == rate and sounds and self.gram.colour is not None:
             with self.in_use(self.gram):
                 colour = self.gram.colour(torch.cat(sounds))[:, : bank.mel].mean(0).cpu().numpy()
-        return finished(pieces, rate, envelope, colour, bank, config)
+        return finished(pieces, rate, envelope, None, colour, bank, config)
 
     @staticmethod
     def take_numbers(takes: int | Iterable[int]) -> list[int]:

@@ -209,14 +209,14 @@ def modality_set(use: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``colour`` and ``detail``: what was
-    measured of the sound beside its point, its power in bands (gram/colour.py) and the strength of its finer structure
+    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette`` and ``detail``: what
+    was measured of the sound beside its point, its colour at each strength (palette.py) and the strength of its finer structure
     (diffusion/spectral.py); not in the paper, and only the finish uses them."""
 
     video: Float[Tensor, "batch dim"] | None = None
     text: Float[Tensor, "batch dim"] | None = None
     audio: Float[Tensor, "batch dim"] | None = None
-    colour: Float[Tensor, "batch mel"] | None = None
+    palette: Float[Tensor, "batch shade band"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
 
     @property
@@ -235,7 +235,7 @@ class Embeddings:
             video=self.video if "V" in use else None,
             text=self.text if "T" in use else None,
             audio=self.audio if "A" in use else None,
-            colour=self.colour if "A" in use else None,
+            palette=self.palette if "A" in use else None,
             detail=self.detail if "A" in use else None,
         )
 

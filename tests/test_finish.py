@@ -12,6 +12,7 @@ from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
+from foleygram.palette import palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import Audio, Clip
@@ -41,7 +42,8 @@ def colour_of(sound: np.ndarray, bank: SoundNetConfig = BANK) -> np.ndarray:
 
 
 def finish(pieces, truth: np.ndarray, config: FinishConfig = CONFIG_ALL, told: bool = True) -> np.ndarray:
-    parts = finished(lambda: iter(pieces), RATE, extract_envelope(Audio(truth, RATE)), colour_of(truth) if told else None, BANK, config)
+    guide = extract_envelope(Audio(truth, RATE))
+    parts = finished(lambda: iter(pieces), RATE, guide, None, colour_of(truth) if told else None, BANK, config)
     return np.concatenate(list(parts), axis=1)
 
 
@@ -80,7 +82,7 @@ def test_a_short_sound_is_made_once_and_a_long_one_twice_alike(monkeypatch):
     def result() -> np.ndarray:
         made.clear()
         guide = extract_envelope(Audio(strokes(), RATE))
-        return np.concatenate(list(finished(pieces, RATE, guide, colour_of(strokes()), BANK, CONFIG_ALL)), axis=1)
+        return np.concatenate(list(finished(pieces, RATE, guide, None, colour_of(strokes()), BANK, CONFIG_ALL)), axis=1)
 
     short = result()
     assert len(made) == 1
@@ -134,21 +136,25 @@ def test_a_model_finishes_what_it_made_and_raw_leaves_it(model, seconds):
     assert plain.samples.tobytes() == raw.samples.tobytes()
 
 
-def test_the_colour_is_measured_of_the_reference_and_goes_where_its_point_goes(model):
+def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(model):
     sound = Audio(strokes(seconds=1.5), RATE)
     points = model.references(Clip(audio=sound, text="a stroke"))
-    np.testing.assert_allclose(points.colour[0], colour_of(sound.samples, model.config.gram.audio), atol=1e-4)
-    assert points.only("A").colour is points.colour and points.only("T").colour is None
-    assert model.embed(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE))).colour is None  # silence has none
+    np.testing.assert_array_equal(points.palette[0], palette(sound))
+    assert points.only("A").palette is points.palette and points.only("T").palette is None
     assert points.detail.shape == (1, 4) and points.only("T").detail is None
-    pieces, guide = [strokes(seconds=1.5, seed=3)], envelope_from_hits([(0.3, 0.2)], 1.5)
+    silent = model.references(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE)))
+    assert silent.palette is None and silent.detail is None
+    assert _without_finish(model).references(Clip(audio=sound)).palette is None
+    guide = envelope_from_hits([(0.3, 0.2)], 1.5)
+    pieces = [darker(strokes(seconds=1.5, seed=3))]
 
     def gap(embeddings) -> float:
         made = np.concatenate(list(model.finish(lambda: pieces, guide, [embeddings])), axis=1)
-        return np.abs(colour_of(made, model.config.gram.audio) - points.colour[0].numpy()).mean()
+        return np.abs(colour_of(made) - colour_of(sound.samples)).mean()
 
-    read = replace(points, colour=None)  # a reader that was never trained knows nothing
+    read = replace(points, palette=None)  # a reader that was never trained knows nothing
     assert gap(points) < 0.5 * gap(read)
+    assert gap(points) == gap(replace(points, audio=None))
 
 
 def test_the_latent_gets_the_detail_of_the_reference(model):

@@ -136,10 +136,11 @@ def test_saved_in_half_precision_it_is_half_the_size(model, tmp_path):
 
 def test_bf16_is_near_to_fp32(clip, envelope):
     model = tiny_model()
-    exact = model.place("cpu", "fp32").generate(clip, envelope)[0].samples
-    rough = model.place("cpu", "bf16").generate(clip, envelope)[0].samples
+    exact, rough = (model.place("cpu", dtype).generate(clip, envelope)[0].samples for dtype in ("fp32", "bf16"))
     assert model.gram.contra_temp.dtype == torch.float32 and model.transformer.proj_in.weight.dtype == torch.bfloat16
-    assert np.corrcoef(np.abs(exact[0]), np.abs(rough[0]))[0, 1] > 0.5
+    # magnitudes, since a hair's difference in one of them may turn the phase that is integrated over all
+    one, two = (model.autoencoder.magnitudes(torch.from_numpy(sound)[None]).flatten().numpy() for sound in (exact, rough))
+    assert np.corrcoef(one, two)[0, 1] > 0.95
 
 
 @pytest.mark.parametrize(("device", "dtype"), [("gpu", "auto"), ("cuda:99", "auto"), ("cpu", "fp8")])

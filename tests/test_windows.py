@@ -113,6 +113,24 @@ def test_pieces_join_to_the_whole_length(model):
     assert max(steps[seam - 40 : seam + 40].max() for seam in seams) < 3 * np.percentile(steps, 99.9)
 
 
+def test_a_piece_that_came_out_as_its_negative_is_turned(model, monkeypatch):
+    hop, length = model.autoencoder.hop, 300
+    tone = np.sin(2 * np.pi * 200 * np.arange(length * hop) / 44100).astype(np.float32)
+    latent = torch.arange(length * hop).reshape(1, length, hop).transpose(1, 2)[:, :1].float()  # tells where a piece begins
+    calls = []
+
+    def decode(part, seed):
+        first = int(part[0, 0, 0])
+        calls.append(first)
+        piece = tone[first : first + part.shape[-1] * hop] * (-1) ** (len(calls) + 1)
+        return torch.from_numpy(np.stack([piece, piece]))[None]
+
+    monkeypatch.setattr(model.autoencoder, "decode", decode)
+    sound = np.concatenate(list(decode_pieces(model, latent, 3, CONFIG)), axis=1)
+    assert len(calls) > 3
+    np.testing.assert_allclose(sound[0], tone, atol=2e-2)
+
+
 def test_a_long_clip_has_its_length_and_its_take_its_sound(model, points):
     envelope = envelope_from_hits([(k * 0.8 + 0.2, 0.3) for k in range(8)], 7.0)
     asked = []

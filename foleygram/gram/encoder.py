@@ -5,7 +5,6 @@ the towers are ``text``, ``vision`` and ``audio``. Training can keep the feature
 (:meth:`GramEncoder.embed_features`).
 """
 
-from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -17,7 +16,7 @@ from torch import Tensor, nn
 from foleygram.config import Config
 from foleygram.errors import ModelError, UsageError
 from foleygram.gram.audio import Beats, BeatsConfig, preprocess_audio
-from foleygram.gram.colour import ColourReader, colour
+from foleygram.gram.colour import ColourReader
 from foleygram.gram.loss import TEMPERATURE
 from foleygram.gram.sound_net import SoundNet, SoundNetConfig
 from foleygram.gram.text import Bert, BertConfig, Tokenizer, Tokens
@@ -142,20 +141,16 @@ class GramEncoder(nn.Module):
 
     @torch.no_grad()
     def embed(self, clip: Clip) -> Embeddings:
-        """The points of a clip, batch 1, without gradient, and the colour of its sound where the model reads colours. Raises UsageError for a clip without any modality, ModelError
+        """The points of a clip, batch 1, without gradient. Raises UsageError for a clip without any modality, ModelError
         for a text where the model came without tokenizer."""
         if not clip.modalities:
             raise UsageError("a clip to embed has at least one of video, audio and text; give one")
         device = self.contra_temp.device
-        bank = None if clip.audio is None else preprocess_audio(clip.audio, self.config.audio)[None].to(device)
-        points = self(
+        return self(
             video=None if clip.video is None else preprocess_frames(clip.video, self.config.vision)[None].to(device),
-            audio=bank,
+            audio=None if clip.audio is None else preprocess_audio(clip.audio, self.config.audio)[None].to(device),
             text=None if clip.text is None else self.tokens([clip.text]),
         )
-        if bank is None or self.colour is None or not clip.audio.samples.any():  # silence has no colour
-            return points
-        return replace(points, colour=colour(bank.flatten(1, 2))[:, : self.config.audio.mel])
 
     def tokens(self, texts: list[str]) -> Tokens:
         """Word pieces of texts, on the device of the model. Raises ModelError without tokenizer."""

@@ -15,7 +15,8 @@ def spectrum(sound: np.ndarray) -> np.ndarray:
 
 
 def sound_of(spectrum: np.ndarray) -> np.ndarray:
-    return torch.istft(torch.from_numpy(spectrum.astype(np.complex64)), WINDOW, STEP, window=HANN, center=True, length=len(TIME)).numpy()
+    given = torch.from_numpy(spectrum.astype(np.complex64))
+    return torch.istft(given, WINDOW, STEP, window=HANN, center=True, length=len(TIME)).numpy()
 
 
 def again(sound: np.ndarray) -> np.ndarray:

@@ -1,0 +1,139 @@
+"""Palettes: measured without time, laid on another sound, piece by piece as at once."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import butter, sosfilt
+
+from foleygram.palette import (
+    BANDS,
+    SHADES,
+    STEP,
+    STRENGTHS,
+    band_matrices,
+    fitted_gains,
+    measured_gains,
+    nearest,
+    palette,
+    repainted,
+    shades,
+)
+from foleygram.signal.envelope import envelope_from_hits, extract_envelope
+from foleygram.types import Audio
+
+RATE = 44100
+HALF = len(STRENGTHS)
+COUNT = len(band_matrices(RATE)[0])
+
+
+def strokes(seed: int = 0, times: tuple[float, ...] = (0.3, 1.1, 2.0), bright: bool = False, seconds: float = 3.0):
+    """Float32 [2, sample]: bursts of noise that die away; ``bright``: highs die four times as fast, as in things that ring."""
+    draw = np.random.default_rng(seed)
+    count = round(seconds * RATE)
+    time = np.arange(count) / RATE
+    noise = draw.normal(0, 0.1, (2, count))
+    low = sosfilt(butter(4, 3000, fs=RATE, output="sos"), noise, axis=1)
+    parts = [(low, 0.2), (noise - low, 0.05 if bright else 0.2)]
+    shapes = [sum(np.where(time >= start, np.exp(-(time - start) / decay), 0) for start in times) for _, decay in parts]
+    return sum(part * shape for (part, _), shape in zip(parts, shapes, strict=True)).astype(np.float32)
+
+
+def painted(pieces: list[np.ndarray], truth: np.ndarray, limit: float = 30.0) -> np.ndarray:
+    guide = extract_envelope(Audio(np.concatenate(pieces, axis=1), RATE))
+    gains = measured_gains(pieces, RATE, guide, palette(Audio(truth, RATE)), limit)
+    return np.concatenate(list(repainted(pieces, RATE, guide, gains)), axis=1)
+
+
+def distance(sound: np.ndarray, truth: np.ndarray) -> float:
+    """Mean difference of two palettes in the stronger shades (dB)."""
+    a, b = (10 * np.log10(palette(Audio(part, RATE)) + 1e-6) for part in (sound, truth))
+    strong = [0, 1, 2, HALF, HALF + 1, HALF + 2, HALF + 3]
+    return float(np.abs(a - b)[strong].mean())
+
+
+def test_a_palette_has_a_share_for_each_band_of_each_shade_and_knows_neither_level_nor_time():
+    own = palette(Audio(strokes(), RATE))
+    assert own.shape == (SHADES, COUNT) and COUNT <= BANDS and own.dtype == np.float32
+    np.testing.assert_allclose(own.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(palette(Audio(0.1 * strokes(), RATE)), own, rtol=1e-3, atol=1e-6)
+    shifted = np.roll(strokes(), 40 * STEP, axis=1)
+    assert distance(shifted, strokes()) < 1.0
+    assert palette(Audio(np.zeros((2, RATE), np.float32), RATE)) is None
+
+
+def test_what_rings_is_brighter_when_struck_than_as_it_dies():
+    own = palette(Audio(strokes(bright=True), RATE))
+    highs = own[:, COUNT // 2 :].sum(axis=1)
+    assert highs[0] > 2 * highs[HALF + 3]
+
+
+def test_a_sound_takes_the_palette_of_another():
+    truth, made = strokes(bright=True), strokes(1, (0.5, 1.0, 2.2))
+    result = painted([made], truth)
+    assert result.shape == made.shape and result.dtype == np.float32
+    assert distance(made, truth) > 3 and distance(result, truth) < 0.4 * distance(made, truth)
+
+
+def test_its_own_palette_changes_nothing_much():
+    sound = strokes()
+    apart = np.linalg.norm(painted([sound], sound) - sound) / np.linalg.norm(sound)
+    assert apart < 0.12
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.lists(st.integers(1, 3 * RATE - 1), max_size=4, unique=True))
+def test_pieces_are_painted_as_the_whole_is(cuts):
+    sound = strokes(1)
+    guide = extract_envelope(Audio(sound, RATE))
+    gains = np.random.default_rng(0).normal(0, 6, (SHADES, COUNT))
+    whole = np.concatenate(list(repainted([sound], RATE, guide, gains)), axis=1)
+    parts = np.concatenate(list(repainted(np.split(sound, sorted(cuts), axis=1), RATE, guide, gains)), axis=1)
+    assert parts.shape == sound.shape
+    np.testing.assert_allclose(parts, whole, atol=1e-6)
+
+
+@pytest.mark.parametrize("count", [1, 100, STEP, 1024, 5000])
+def test_no_gain_gives_back_the_sound_of_any_length(count):
+    sound = np.random.default_rng(0).normal(0, 0.1, (2, count)).astype(np.float32)
+    guide = envelope_from_hits([(0.0, 0.3)], max(count / RATE, 0.01))
+    same = np.concatenate(list(repainted([sound], RATE, guide, np.zeros((SHADES, COUNT)))), axis=1)
+    np.testing.assert_allclose(same, sound, atol=1e-6)
+
+
+def test_a_band_that_is_lifted_comes_out_louder_by_that():
+    time = np.arange(RATE) / RATE
+    tone = 0.1 * np.sin(2 * np.pi * 5000 * time)[None].repeat(2, axis=0).astype(np.float32)
+    guide = extract_envelope(Audio(tone, RATE))
+    louder = np.concatenate(list(repainted([tone], RATE, guide, np.full((SHADES, COUNT), 6.0))), axis=1)
+    np.testing.assert_allclose(louder[:, 2000:-2000], tone[:, 2000:-2000] * 10 ** (6 / 20), atol=1e-4)
+
+
+def test_shades_share_each_moment_out_and_part_by_part_as_at_once():
+    guide = extract_envelope(Audio(strokes(), RATE))
+    whole = shades(guide, -1, 500, RATE)
+    np.testing.assert_allclose(whole.sum(axis=0), 1)
+    np.testing.assert_allclose(np.concatenate([shades(guide, -1, 200, RATE), shades(guide, 199, 300, RATE)], axis=1), whole)
+    struck = round(0.3 * RATE / STEP) + 2
+    assert whole[:HALF, struck].sum() > 0.9 and whole[HALF:, struck + 40].sum() > 0.9
+
+
+def test_an_unknown_shade_has_the_colour_of_the_nearest_of_its_kind():
+    rows = np.arange(SHADES, dtype=float)[:, None].repeat(2, axis=1)
+    known = np.zeros(SHADES, bool)
+    known[[0, 3, HALF + 5]] = True
+    filled = nearest(rows, known)[:, 0]
+    assert filled[:HALF].tolist() == [0, 0, 3, 3, 3, 3, 3, 3] and set(filled[HALF:]) == {HALF + 5}
+    known[HALF + 5] = False
+    assert nearest(rows, known)[HALF + 1, 0] == 0
+
+
+def test_gains_have_a_limit_and_silence_none():
+    guide = extract_envelope(Audio(strokes(), RATE))
+    wanted = np.zeros((SHADES, COUNT))
+    wanted[:, 5] = 1.0
+    gains = measured_gains([strokes()], RATE, guide, wanted, 12.0)
+    assert np.abs(gains).max() == pytest.approx(12.0)
+    assert np.abs(measured_gains([strokes()], RATE, guide, wanted, 20.0)).max() == pytest.approx(20.0)
+    belongs = shades(guide, 0, 50, RATE)
+    assert not fitted_gains(np.zeros((50, COUNT)), belongs, wanted, 12.0).any()
