@@ -5,7 +5,8 @@ the change of the light (a plane) are fitted robustly and taken away; what is le
 held at a time, so memory does not grow with the film.
 
 Products are sparse or einsum and not ``@``: for matrices this small the threads of a BLAS wait for one another longer than
-they work, ten times longer where the machine is busy.
+they work, ten times longer where the machine is busy. scipy takes a fifth of a second to be imported, so only those wait for it
+who look at a picture.
 """
 
 from __future__ import annotations
@@ -15,8 +16,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from scipy.ndimage import map_coordinates, uniform_filter
-from scipy.sparse import csr_array
 
 from foleygram.config import Config
 from foleygram.errors import MediaError
@@ -68,7 +67,8 @@ class Shrinker:
     """Resamples pictures of one shape to ``height`` x ``width`` as ``shrinking`` weighs their pixels."""
 
     def __init__(self, shape: tuple[int, int], height: int, width: int):
-        # nearly all weights are 0
+        from scipy.sparse import csr_array  # nearly all weights are 0
+
         self.rows, self.columns = csr_array(shrinking(shape[0], height)), csr_array(shrinking(shape[1], width))
 
     def lower(self, plane: np.ndarray) -> np.ndarray:
@@ -142,7 +142,7 @@ class Camera:
         basis = np.stack([np.ones_like(self.x), self.x, self.y])
         down, right = np.einsum("ij,jn->in", motion, basis)
         places = [self.down.ravel() + down, self.right.ravel() + right]
-        return map_coordinates(before, places, order=1, mode="constant", cval=np.nan, prefilter=False)
+        return read_at(before, places)
 
     @staticmethod
     def misfit(difference: np.ndarray) -> float:
@@ -189,8 +189,7 @@ class Camera:
         high, wide = self.shape
         y, x = 2 * self.grid[0] / high - 1, 2 * self.grid[1] / wide - 1
         down, right = (2 * (part[0] + part[1] * x + part[2] * y) for part in motion)
-        seen = map_coordinates(before, [self.grid[0] + down, self.grid[1] + right], order=1, mode="constant", cval=np.nan, prefilter=False)
-        difference = now - seen
+        difference = now - read_at(before, [self.grid[0] + down, self.grid[1] + right])
         valid = np.isfinite(difference)
         if not valid.any():
             return np.zeros(self.shape, np.float32)
@@ -210,8 +209,17 @@ class Camera:
         return plane[0] + plane[1] * x + plane[2] * y
 
 
+def read_at(canvas: np.ndarray, places: list[np.ndarray]) -> np.ndarray:
+    """The canvas at ``places`` [down, right] (pixels), straight between pixels, nan outside."""
+    from scipy.ndimage import map_coordinates
+
+    return map_coordinates(canvas, places, order=1, mode="constant", cval=np.nan, prefilter=False)
+
+
 def appearance(canvas: np.ndarray, window: int) -> np.ndarray:
     """The canvas in units of its local standard deviation around its local mean, float32; flat places stay near 0."""
+    from scipy.ndimage import uniform_filter
+
     centred = canvas - uniform_filter(canvas, window, mode="reflect")
     spread = np.sqrt(np.maximum(uniform_filter(centred**2, window, mode="reflect"), 0))
     return centred / (spread + 0.1)
