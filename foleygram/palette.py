@@ -158,6 +158,8 @@ def measured_gains(
         skip = first % MEASURED
         own.append(band_powers(part[:, skip::MEASURED], rate).astype(np.float32))
         belongs.append(shades(guide, first, part.shape[1], rate)[:, skip::MEASURED].astype(np.float32))
+    if not own:
+        return np.zeros(wanted.shape)
     return fitted_gains(np.concatenate(own), np.concatenate(belongs, axis=1), wanted, limit)
 
 

@@ -137,3 +137,10 @@ def test_gains_have_a_limit_and_silence_none():
     assert np.abs(measured_gains([strokes()], RATE, guide, wanted, 20.0)).max() == pytest.approx(20.0)
     belongs = shades(guide, 0, 50, RATE)
     assert not fitted_gains(np.zeros((50, COUNT)), belongs, wanted, 12.0).any()
+    assert not measured_gains([], RATE, guide, wanted, 12.0).any() and list(repainted([], RATE, guide, gains)) == []
+
+
+@pytest.mark.parametrize("count", [1, 100, 2000])
+def test_a_very_short_reference_has_a_palette(count):
+    own = palette(Audio(np.random.default_rng(0).normal(0, 0.1, (2, count)).astype(np.float32), RATE))
+    np.testing.assert_allclose(own.sum(axis=1), 1, rtol=1e-5)
