@@ -43,7 +43,9 @@ def guide(seconds: float):
     rng = np.random.default_rng(0)
     events, time_ = [], 0.2
     while time_ < seconds - 0.5:
-        events.append(OnsetEvent(time_, float(rng.uniform(0.1, 0.3)), "scratch", 0.35) if rng.random() < 0.6 else OnsetEvent(time_, 0.25))
+        events.append(
+            OnsetEvent(time_, float(rng.uniform(0.1, 0.3)), "scratch", 0.35) if rng.random() < 0.6 else OnsetEvent(time_, 0.25)
+        )
         time_ += rng.uniform(0.25, 0.6)
     return OnsetTrack(tuple(events)).to_envelope(seconds)
 
@@ -105,11 +107,15 @@ def compared(title: str, mono: np.ndarray, rate: int, seconds: float, places: di
     for name, times in places.items():
         found = np.array([measures(mono, rate, t) for t in times if PART < t < seconds - PART])
         ranks = (found[:, None] > usual[None]).mean(axis=1)
+        kinds = list(enumerate(("spectrum", "level dB", "roughness")))
         rows.append(
             {
                 "sound": title, "joints of": name, "number": len(found), "others": len(others),
-                **{f"{what}: median here / elsewhere": [round(float(np.median(found[:, k])), 3), round(float(np.median(usual[:, k])), 3)] for k, what in enumerate(("spectrum", "level dB", "roughness"))},
-                **{f"{what}: mean rank (0.5 = no seam)": round(float(ranks[:, k].mean()), 3) for k, what in enumerate(("spectrum", "level dB", "roughness"))},
+                **{
+                    f"{what}: median here / elsewhere": [round(float(np.median(each[:, k])), 3) for each in (found, usual)]
+                    for k, what in kinds
+                },
+                **{f"{what}: mean rank (0.5 = no seam)": round(float(ranks[:, k].mean()), 3) for k, what in kinds},
             }
         )  # fmt: skip
         print(json.dumps(rows[-1]), flush=True)
@@ -138,12 +144,21 @@ def cost(model: str, seconds: list[float], steps: int, suffix: str, film: Path |
             else:
                 write_video(video, looped(film, count), 15)
             began = time.perf_counter()
-            command = [sys.executable, "-m", "foleygram.cli", "generate", str(video), "-o", str(out), "--model", model, "--json", "--steps", str(steps)]
-            done = subprocess.run([*command, *guide_from], capture_output=True, text=True, check=False)
+            command = [sys.executable, "-m", "foleygram.cli", "generate", str(video), "-o", str(out), "--model", model]
+            command += ["--json", "--steps", str(steps), *guide_from]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)
             if done.returncode:
                 raise SystemExit(done.stderr)
             report = json.loads(done.stdout)
-            row = {"seconds": length, "written": out.suffix, "megabytes": round(out.stat().st_size / 1e6, 1), "wall": round(time.perf_counter() - began, 1), "memory_mb": report["memory"] // 2**20, "envelope": report["envelope"], "stages": report["stages"]}
+            row = {
+                "seconds": length,
+                "written": out.suffix,
+                "megabytes": round(out.stat().st_size / 1e6, 1),
+                "wall": round(time.perf_counter() - began, 1),
+                "memory_mb": report["memory"] // 2**20,
+                "envelope": report["envelope"],
+                "stages": report["stages"],
+            }
             rows.append(row)
             print(json.dumps(row), flush=True)
     return rows

@@ -2,8 +2,8 @@
 
     python benchmarks/results.py runs/scores runs/scores-raw
 
-The folders are --out of the benchmark, with table1.md or table2.md or both; of two of a number the last one counts. Each goes between the lines
-``<!-- table 1 -->`` and ``<!-- end of table 1 -->`` of the document.
+The folders are --out of the benchmark, with table1.md or table2.md or both; of two of a number the last one counts. Each goes
+between the lines ``<!-- table 1 -->`` and ``<!-- end of table 1 -->`` of the document.
 """
 
 import argparse
@@ -33,7 +33,10 @@ def main() -> int:
     present = {number: path for number, path in sorted(tables, key=lambda table: table[0]) if path.is_file()}
     try:
         if not present:
-            raise DataError(f"{', '.join(map(str, arguments.folders))}: holds no table1.md or table2.md; run foleygram benchmark minihits --out there")
+            raise DataError(
+                f"{', '.join(map(str, arguments.folders))}: holds no table1.md or table2.md; "
+                "run foleygram benchmark minihits --out there"
+            )
         text = arguments.document.read_text(encoding="utf-8")
         for number, path in present.items():
             text = filled(text, number, path.read_text(encoding="utf-8"))

@@ -77,7 +77,10 @@ def main() -> int:
             found.append(json.loads(run.stdout))
             print(found[-1], flush=True)
     last = found[-1]
-    print(f"{last['clips']} clips of {last['clip_seconds']:g} s: {last['wall_s']:g} s; the limit for 200 of 10 s is {LIMIT_SECONDS} s")
+    print(
+        f"{last['clips']} clips of {last['clip_seconds']:g} s: {last['wall_s']:g} s; "
+        f"the limit for 200 of 10 s is {LIMIT_SECONDS} s"
+    )
     if len(found) > 1:
         more = last["clips"] - found[0]["clips"]
         print(f"memory: {last['peak_mb'] - found[0]['peak_mb']} MB more for {more} clips more")

@@ -131,7 +131,9 @@ def film_and_predict(model: EnvelopePredictor, scene: Scene, textures: Path | No
     return model.read(stream_frames(path, short_side=2 * model.config.motion.short), scene.seconds, threshold)
 
 
-def minihits(model: EnvelopePredictor, records, scenes, textures: Path | None, conditions: Sequence[str], threshold: float | None) -> list[dict]:
+def minihits(
+    model: EnvelopePredictor, records, scenes, textures: Path | None, conditions: Sequence[str], threshold: float | None
+) -> list[dict]:
     rows, trials = [], {}
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "clip.mp4"
@@ -144,23 +146,32 @@ def minihits(model: EnvelopePredictor, records, scenes, textures: Path | None, c
                 trial.true.append(np.array([event.seconds for event in scene.events]))
                 trial.learned.append(prediction.track.times)
                 trial.blunt.append(difference_onsets(stream_frames(path), scene.seconds).times)
-                wrong.append((record.id, scene.action, scene.tool, scene.material, evaluate(trial.true[-1], trial.learned[-1], 0.05).f1))
-            rows.append(show(report(name, trial.true, trial.learned, "predictor") | {"worst": sorted(wrong, key=lambda row: row[-1])[:8]}))
+                f1 = evaluate(trial.true[-1], trial.learned[-1], 0.05).f1
+                wrong.append((record.id, scene.action, scene.tool, scene.material, f1))
+            worst = sorted(wrong, key=lambda row: row[-1])[:8]
+            rows.append(show(report(name, trial.true, trial.learned, "predictor") | {"worst": worst}))
             rows.append(show(report(name, trial.true, trial.blunt, "difference")))
             for kind in ("hit", "scratch", "step"):
                 part = [k for k, row in enumerate(wrong) if row[1] == kind]
                 if part:
-                    rows.append(show(report(f"{name}, {kind}", [trial.true[k] for k in part], [trial.learned[k] for k in part], "predictor")))
+                    true, learned = ([times[k] for k in part] for times in (trial.true, trial.learned))
+                    rows.append(show(report(f"{name}, {kind}", true, learned, "predictor")))
     for easy, hard in FALLS:
         if easy in trials and hard in trials:
             for by in ("learned", "blunt"):
                 before, after = (Counts.of(trials[name].true, getattr(trials[name], by), 0.05) for name in (easy, hard))
-                fall = with_interval(lambda draws, before=before, after=after: before.f1(draws) - after.f1(draws), len(records), 4)
-                rows.append(show({"fall": f"{easy} -> {hard}", "by": "predictor" if by == "learned" else "difference", "f1_50ms": fall}))
+                fall = with_interval(
+                    lambda draws, before=before, after=after: before.f1(draws) - after.f1(draws), len(records), 4
+                )
+                rows.append(
+                    show({"fall": f"{easy} -> {hard}", "by": "predictor" if by == "learned" else "difference", "f1_50ms": fall})
+                )
     return rows
 
 
-def sounds(source: str, model: EnvelopePredictor, records, scenes, textures: Path | None, threshold: float | None, steps: int | None) -> list[dict]:
+def sounds(
+    source: str, model: EnvelopePredictor, records, scenes, textures: Path | None, threshold: float | None, steps: int | None
+) -> list[dict]:
     """Onsets of what is generated under the predicted envelope, and of the true sounds, against the placed ones."""
     whole = FoleyGRAM.load(source)
     true, made, own = [], [], []
@@ -184,12 +195,17 @@ def generated(model: FoleyGRAM, video: Path, envelope: Envelope, steps: int | No
     return model.generate(Clip(picture, seconds=picture.seconds), envelope, use="V", steps=steps)[0]
 
 
-def real(source: str, model: EnvelopePredictor, path: Path, picture: Path | None, threshold: float | None, steps: int | None) -> list[dict]:
+def real(
+    source: str, model: EnvelopePredictor, path: Path, picture: Path | None, threshold: float | None, steps: int | None
+) -> list[dict]:
     sound = read_audio(path)
     seconds = probe(path).seconds
     true = detect_onsets(sound)
     prediction = model.read(stream_frames(path, short_side=2 * model.config.motion.short), seconds, threshold)
-    found = {"predictor": prediction.track.times, "difference": difference_onsets(stream_frames(path), seconds, DifferenceConfig()).times}
+    found = {
+        "predictor": prediction.track.times,
+        "difference": difference_onsets(stream_frames(path), seconds, DifferenceConfig()).times,
+    }
     if not source.endswith(".safetensors"):
         found["generated track"] = detect_onsets(generated(FoleyGRAM.load(source), path, prediction.envelope, steps))
     if picture is not None:
@@ -242,7 +258,8 @@ def main() -> None:
         rows += real(arguments.model, model, arguments.video, arguments.picture, arguments.threshold, arguments.steps)
     if arguments.data:
         manifest = arguments.data if arguments.data.suffix == ".jsonl" else arguments.data / "clips.jsonl"
-        scenes, records = read_scenes(manifest.parent / "scenes.jsonl"), read_manifest(manifest, arguments.split)[: arguments.clips]
+        scenes = read_scenes(manifest.parent / "scenes.jsonl")
+        records = read_manifest(manifest, arguments.split)[: arguments.clips]
         common = (records, scenes, arguments.textures)
         rows += minihits(model, *common, arguments.conditions, arguments.threshold)
         if arguments.sounds:

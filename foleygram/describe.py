@@ -116,8 +116,9 @@ def unknown(source: WeightsSource | None, revision: str | None, sha256: str | No
         moving = "main is a branch that moves, and " if revision is None else ""
         gate = "behind its gate" if source.gated else "before it is fetched"
         return (
-            f"{moving}its hash cannot be read {gate}; what is fetched is compared with the hash that the hub states; to pin it: "
-            "foleygram import stable-audio hub --revision COMMIT, or revision and sha256 in the config of a model folder"
+            f"{moving}its hash cannot be read {gate}; what is fetched is compared with the hash that the hub states; "
+            "to pin it: foleygram import stable-audio hub --revision COMMIT, "
+            "or revision and sha256 in the config of a model folder"
         )
     if isinstance(source, SuppliedSource):
         return "nobody states its hash; foleygram import keeps the hash of what it read, and refuses another than --sha256 HEX"

@@ -97,7 +97,9 @@ def generate(
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
             seed = take_seed(order.seed, number)
-            with rendered(model, embeddings, guide.envelope, info.seconds, sampler, seed, film, order.raw, watch, name) as sound:
+            with rendered(
+                model, embeddings, guide.envelope, info.seconds, sampler, seed, film, order.raw, watch, name
+            ) as sound:
                 with watch.stage("write"):
                     write(order, sound, out)
                     result = card.replace(result=source_of(out, out.parent), take=number + 1)
@@ -107,8 +109,9 @@ def generate(
                 rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
     return Report(
-        tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds), str(order.model),
-        order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype, tuple(notes),
+        tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds),
+        str(order.model), order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
+        tuple(notes),
     )  # fmt: skip
 
 
@@ -198,11 +201,15 @@ def rendered(
                 for piece in next(long_pieces(model, film, envelope, seconds, sampler, [seed], step, raw=raw)):
                     sound.append(piece)
         except MediaError as error:
-            raise ModelError("the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance") from error
+            raise ModelError(
+                "the model's sound is not finite; take --dtype fp32, more --steps or a smaller --guidance"
+            ) from error
         except (MemoryError, RuntimeError) as error:  # torch has a class of its own only for the memory of a GPU
             if isinstance(error, RuntimeError) and "memory" not in str(error):
                 raise
-            raise ModelError(f"{seconds:.1f} s of sound do not fit into the memory; cut the video, or take --device cpu") from error
+            raise ModelError(
+                f"{seconds:.1f} s of sound do not fit into the memory; cut the video, or take --device cpu"
+            ) from error
         watch.add("sample", sampled - began)
         watch.add("decode", time.perf_counter() - sampled)
         yield sound

@@ -228,8 +228,8 @@ def import_gram(
     model folder, by default the cache of ``full``. The mel bands, the frame length and the joint space are those of hps.json.
 
     ``tokenizer``: tokenizer.json or vocab.txt of bert-base-uncased, which the checkpoint does not hold;
-    ``keep_passengers``: also keep what FoleyGRAM does not use, so that an export is the whole checkpoint again; ``sha256``: that
-    the weights file must have. Raises ModelError, OutputError."""
+    ``keep_passengers``: also keep what FoleyGRAM does not use, so that an export is the whole checkpoint again; ``sha256``:
+    that the weights file must have. Raises ModelError, OutputError."""
     full = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
     file, settings = find_gram_files(Path(source))
@@ -320,7 +320,7 @@ def gram_config(config: GramConfig, settings: Mapping[str, Any], path: Path | No
     vision = {"size": settings.get("vision_resolution")}
     try:
         changes = {
-            part: getattr(config, part).replace(**{key: value for key, value in values.items() if value is not None}).model_dump()
+            part: getattr(config, part).replace(**{k: v for k, v in values.items() if v is not None}).model_dump()
             for part, values in (("audio", audio), ("text", text), ("vision", vision))
         }
         return config.replace(dim=settings.get("contra_dim", config.dim), **changes)

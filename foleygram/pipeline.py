@@ -308,7 +308,9 @@ class FoleyGRAM(nn.Module):
         denoise = guided(self.transformer, self.control_net, condition, control, sampler)
         results = []
         for index, seed in enumerate(seeds):
-            report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
+            report = (
+                None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
+            )
             with self.in_use(self.transformer, self.control_net):
                 latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
             latent = latent if raw else self.detailed(latent, [embeddings])
@@ -357,7 +359,8 @@ def check_range(name: str, value, low, high):
 
 
 def load_predictor(source: str | Path, device: str = "auto") -> EnvelopePredictor | None:
-    """The timing predictor of a model alone, ``source`` as for ``FoleyGRAM.load``; None where it has none. Raises ModelError."""
+    """The timing predictor of a model alone, ``source`` as for ``FoleyGRAM.load``; None where it has none. Raises
+    ModelError."""
     where = pick_device(device)
     folder = find_folder(source)
     config = read_json(FoleyGRAMConfig, folder / "config.json")

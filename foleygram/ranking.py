@@ -50,7 +50,9 @@ def fit(take: Embeddings, clip: Embeddings) -> float:
 
 
 @torch.no_grad()
-def rank_takes(model: FoleyGRAM, clip: Clip, envelope: Envelope, takes: Sequence[Audio], points: Embeddings | None = None) -> tuple[Rank, ...]:
+def rank_takes(
+    model: FoleyGRAM, clip: Clip, envelope: Envelope, takes: Sequence[Audio], points: Embeddings | None = None
+) -> tuple[Rank, ...]:
     """The takes from the best to the worst; equal ones stay in order.
 
     ``points``: those of the clip where they are known already. Raises UsageError without takes or modalities."""

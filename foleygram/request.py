@@ -29,8 +29,8 @@ class Request:
 
     ``video``: file to be sounded; ``out``: file to be made, a sound or a video by its name; ``envelope``: an Envelope, a
     file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
-    is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how many; ``format``: one of
-    ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish."""
+    is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how
+    many; ``format``: one of ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish."""
 
     video: Path | None = None
     out: Path | None = None

@@ -145,7 +145,9 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
     """The edits in numbers, after all that can be refused without reading is refused. Raises UsageError, OutputError."""
     inputs = [path for path in (request.file, request.film, request.mix) if path is not None]
     if request.out is not None and request.out.suffix.lower() not in SUFFIXES:
-        raise OutputError(f"{request.out}: an envelope is written as .csv, its events as {NAMED}; end the name with one of them")
+        raise OutputError(
+            f"{request.out}: an envelope is written as .csv, its events as {NAMED}; end the name with one of them"
+        )
     if request.picture is not None and request.picture.suffix.lower() != ".png":
         raise OutputError(f"{request.picture}: is written as PNG; end the name with .png")
     if request.out is not None and request.picture is not None and request.out.absolute() == request.picture.absolute():
@@ -264,7 +266,9 @@ def edited(
 def read_off(curve: Envelope) -> OnsetTrack:
     """The events of a curve at the times that the detector of onsets says."""
     found = dict(envelope_onsets(curve))
-    return OnsetTrack(tuple(replace(e, strength=found.get(e.seconds, e.strength)) for e in OnsetTrack.from_envelope(curve).events))
+    return OnsetTrack(
+        tuple(replace(e, strength=found.get(e.seconds, e.strength)) for e in OnsetTrack.from_envelope(curve).events)
+    )
 
 
 def in_words(request: EnvelopeRequest, edits: EnvelopeEdits) -> tuple[str, ...]:

@@ -91,7 +91,9 @@ def even_windows(start: int, end: int, longest: int, overlap: int) -> list[tuple
     return [(first, first + longest) for first in starts]
 
 
-def plan_windows(length: int, rate: float, longest: int, cuts: Sequence[float] = (), config: WindowConfig | None = None) -> list[Window]:
+def plan_windows(
+    length: int, rate: float, longest: int, cuts: Sequence[float] = (), config: WindowConfig | None = None
+) -> list[Window]:
     """Windows that cover ``length`` latent positions at ``rate`` a second, each at most ``longest`` positions (and the few
     of ``at_cut``) long; none but those few cross a cut."""
     config = config or WindowConfig()
@@ -185,7 +187,8 @@ def decode_pieces(model: FoleyGRAM, latent: Tensor, seed: int, config: WindowCon
         first, beyond = max(start - margin, 0), min(last + margin, length)
         # each piece draws noise of its own, which depends on its number and not on the length of the clip
         with model.in_use(model.autoencoder):
-            sound = model.autoencoder.decode(latent[..., first:beyond], seed=(seed + 7919 * number) % 2**62)[0].float().cpu().numpy()
+            noise = (seed + 7919 * number) % 2**62
+            sound = model.autoencoder.decode(latent[..., first:beyond], seed=noise)[0].float().cpu().numpy()
         sound = sound[:, (start - first) * hop : (last - first) * hop]
         if held is not None:
             count = min(held.shape[1], sound.shape[1])
@@ -241,7 +244,13 @@ def long_pieces(
 
 
 def finished_pieces(
-    model: FoleyGRAM, latent: Tensor, seed: int, envelope: Envelope, points: Sequence[Embeddings], config: WindowConfig, raw: bool
+    model: FoleyGRAM,
+    latent: Tensor,
+    seed: int,
+    envelope: Envelope,
+    points: Sequence[Embeddings],
+    config: WindowConfig,
+    raw: bool,
 ) -> Iterator[np.ndarray]:
     """The decoded pieces, finished as those of a short clip are."""
 

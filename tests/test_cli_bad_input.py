@@ -92,7 +92,12 @@ def test_bad_guides(refused, guide, message):
 
 @pytest.mark.parametrize(
     "options",
-    ["--envelope nan.csv", "--envelope own --audio nothing.wav", "--envelope own --video-ref guide.wav", "--envelope own --dtype x"],
+    [
+        "--envelope nan.csv",
+        "--envelope own --audio nothing.wav",
+        "--envelope own --video-ref guide.wav",
+        "--envelope own --dtype x",
+    ],
 )
 def test_mistakes_are_found_before_the_model_is_loaded(refused, monkeypatch, options):
     from foleygram.pipeline import FoleyGRAM
@@ -259,7 +264,11 @@ sys.exit(main(sys.argv[1:]))
 
 @pytest.mark.parametrize(
     ("out", "number", "who"),
-    [("out.mp4", signal.SIGINT, "Ctrl-C"), ("out.wav", signal.SIGTERM, "the system"), ("out.wav", signal.SIGHUP, "its terminal")],
+    [
+        ("out.mp4", signal.SIGINT, "Ctrl-C"),
+        ("out.wav", signal.SIGTERM, "the system"),
+        ("out.wav", signal.SIGHUP, "its terminal"),
+    ],
 )
 def test_stopped_while_sampling(desk, tiny_folder, out, number, who):
     before = {path.name for path in desk.iterdir()}

@@ -75,7 +75,8 @@ def test_runs_side_by_side(foleygram, data, tmp_path):
     page = (tmp_path / "both.html").read_text()
     assert page.count("<audio") == 3 + 3 + 2, "truth and both runs of three clips, one of which the second run lacks"
     (tmp_path / "other").mkdir()
-    (tmp_path / "other" / "good.json").write_text((tmp_path / "late.json").read_text().replace('"name": "late"', '"name": "good"'))
+    renamed = (tmp_path / "late.json").read_text().replace('"name": "late"', '"name": "good"')
+    (tmp_path / "other" / "good.json").write_text(renamed)
     _, out, _ = foleygram("evaluate", tmp_path / "good.json", tmp_path / "other" / "good.json")
     assert "other/good.json) is worse" in out, "two runs of one name are told apart"
     code, out, _ = foleygram("evaluate", tmp_path / "good.json", tmp_path / "late.json", "--json")

@@ -286,7 +286,10 @@ def test_where_the_timing_comes_from(foleygram, desk, predicting):
 def test_events_of_other_programs_and_no_picture_in_a_voice(foleygram, desk):
     Path("labels.txt").write_text("0.100000\t0.100000\thit 0.3\n0.400000\t0.600000\tscratch 0.1\n")
     assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "labels.txt")[0] == 0
-    for options, message in ((("--voice",), "give --envelope FILE"), (("--voice", "--envelope", "own"), "give --envelope FILE")):
+    for options, message in (
+        (("--voice",), "give --envelope FILE"),
+        (("--voice", "--envelope", "own"), "give --envelope FILE"),
+    ):
         code, _, err = foleygram("generate", "clip.mp4", "-o", "b.wav", *options)
         assert code == 2 and message in err and err.count("\n") == 1
 

@@ -39,7 +39,9 @@ def test_paper_to_code_is_complete():
         assert f"| {section} |" in PAPER
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/decisions.md", "docs/paper-to-code.md", "docs/full-scale.md", "docs/timing.md"])
+@pytest.mark.parametrize(
+    "document", ["README.md", "docs/decisions.md", "docs/paper-to-code.md", "docs/full-scale.md", "docs/timing.md"]
+)
 def test_files_that_documents_name_exist(document):
     text = (ROOT / document).read_text()
     made = ("data/", "runs/", "foleygram/models/mini/", "demo/")  # by commands

@@ -54,7 +54,9 @@ def test_measures_as_the_tower_does():
 
 def test_a_darker_softer_sound_gets_colour_and_level_back():
     truth, made = strokes(), darker(strokes(1))
-    before, after = (np.abs(colour_of(sound) - colour_of(truth)).mean() * NATS * 10 / np.log(10) for sound in (made, finish([made], truth)))
+    before, after = (
+        np.abs(colour_of(sound) - colour_of(truth)).mean() * NATS * 10 / np.log(10) for sound in (made, finish([made], truth))
+    )
     assert before > 4 and after < 1.2  # dB
     levels = [np.sqrt((sound**2).mean()) for sound in (finish([made], truth), truth)]
     assert 20 * np.log10(levels[0] / levels[1]) == pytest.approx(0, abs=0.5)
@@ -114,7 +116,9 @@ def model() -> FoleyGRAM:
     with torch.random.fork_rng():
         torch.manual_seed(1)
         finishing = FoleyGRAM(config, plain.gram.tokenizer)
-    state = {name: value for name, value in plain.state_dict().items() if name in finishing.state_dict() and "gram.audio" not in name}
+    state = {
+        name: value for name, value in plain.state_dict().items() if name in finishing.state_dict() and "gram.audio" not in name
+    }
     own = finishing.state_dict()
     finishing.load_state_dict(own | {name: value for name, value in state.items() if value.shape == own[name].shape})
     return finishing.eval().requires_grad_(False)

@@ -110,7 +110,13 @@ def test_edits_of_events_are_exact(foleygram, desk):
     assert [event["seconds"] for event in events] == pytest.approx([0.24 + 0.08, 0.80 + 0.08])
     assert [event["strength"] for event in events] == pytest.approx([0.6, 0.2], rel=1e-3)
     assert events[1]["duration"] == pytest.approx(0.12)
-    assert report["edits"] == ["snapped to 25 frames/s", "shifted by +2 frames", "gated at -30 dB", "+6.0206 dB", "muted 1-1.1 s"]
+    assert report["edits"] == [
+        "snapped to 25 frames/s",
+        "shifted by +2 frames",
+        "gated at -30 dB",
+        "+6.0206 dB",
+        "muted 1-1.1 s",
+    ]
     curve = read_file(Path("a.csv"))
     assert curve.envelope.at(np.array([0.2, 0.33, 1.05]))[[0, 2]].max() < 1e-3 < curve.envelope.at(np.array([0.33]))[0]
 
@@ -162,7 +168,8 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
     folder = tiny_model(timing=True).save(tmp_path / "model")
     code, report, err = foleygram("silent.mp4", "--model", folder, "-o", "a.csv", "--picture", "a.png")
     assert code == 0, err
-    assert report["kind"] == "predicted" and "predicted from the picture" in report["origin"] and "12 frames" in report["origin"]
+    assert report["kind"] == "predicted"
+    assert "predicted from the picture" in report["origin"] and "12 frames" in report["origin"]
     assert report["seconds"] == pytest.approx(1.2, abs=0.003)
     assert foleygram("clip.mp4", "--model", folder)[1]["kind"] == "sound"
     assert foleygram("clip.mp4", "--model", folder, "--predict")[1]["kind"] == "predicted"

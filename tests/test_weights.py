@@ -101,12 +101,19 @@ def test_whole_numbers_keep_their_kind():
 
 def test_a_model_is_loaded_without_the_compiler():
     """torch's compiler takes longer to import than the mini to load; the meta device would import it."""
-    code = "import sys, foleygram; foleygram.load('mini'); print(sorted({'torch._dynamo', 'sympy', 'scipy.signal'} & set(sys.modules)))"
+    code = (
+        "import sys, foleygram; foleygram.load('mini'); "
+        "print(sorted({'torch._dynamo', 'sympy', 'scipy.signal'} & set(sys.modules)))"
+    )
     answer = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert answer.stdout.strip() == "[]"
 
 
 def test_a_module_on_the_meta_device_has_the_shapes_of_a_real_one():
-    real, empty = (build() for build in (lambda: Conditioner(ConditionerConfig()), lambda: unloaded("x", lambda: Conditioner(ConditionerConfig()))))
-    assert {key: value.shape for key, value in empty.state_dict().items()} == {key: value.shape for key, value in real.state_dict().items()}
+    def build() -> Conditioner:
+        return Conditioner(ConditionerConfig())
+
+    real, empty = build(), unloaded("x", build)
+    shapes, wanted = ({key: value.shape for key, value in each.state_dict().items()} for each in (empty, real))
+    assert shapes == wanted
     assert all(value.is_meta for value in [*empty.parameters(), *empty.buffers()])

@@ -69,8 +69,8 @@ def envelope(
     from foleygram.shaping import envelope as library
 
     request = EnvelopeRequest(
-        file, out, events, picture, force, model or "mini", predict, voice, film, seconds, snap, snap_fps, shift_ms, shift_frames,
-        gate_db, attack_ms, decay_ms, smooth_ms, scale_db, tuple(mute or ()), mix, weight, mix_as,
+        file, out, events, picture, force, model or "mini", predict, voice, film, seconds, snap, snap_fps, shift_ms,
+        shift_frames, gate_db, attack_ms, decay_ms, smooth_ms, scale_db, tuple(mute or ()), mix, weight, mix_as,
     )  # fmt: skip
     report = library(request)
     typer.echo(report.as_json() if json else in_words(report))

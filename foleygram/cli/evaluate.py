@@ -21,7 +21,9 @@ Results = Annotated[
 Truth = Annotated[Path | None, typer.Option(help="Manifest of the true clips (clips.jsonl).")]
 Split = Annotated[str | None, typer.Option(help="train, validation or test. [default: all]")]
 System = Annotated[str | None, typer.Option(help="Whose file names they are. [default: found out]")]
-Given = Annotated[list[str] | None, typer.Option(help="What the system knew of each clip, 'silent video' for one; may be repeated.")]
+Given = Annotated[
+    list[str] | None, typer.Option(help="What the system knew of each clip, 'silent video' for one; may be repeated.")
+]
 Name = Annotated[str | None, typer.Option(help="Name of the run. [default: the folder's]")]
 Seen = Annotated[Path | None, typer.Option(help="Text file of ids that the system was trained on.")]
 Second = Annotated[Path | None, typer.Option(help="Manifest of another draw of truth. [default: clips without a result]")]
@@ -81,8 +83,8 @@ def evaluate(
                 probe = train_probe(truth, cache=cache, on_progress=on_progress)
             reports.append(
                 evaluate_folder(
-                    path, truth, split=split, system=system, given=given or (), name=name, seen=seen, second=second, pictures=pictures,
-                    probe=probe, limit=limit, cache=cache, command=command_line(), on_progress=on_progress,
+                    path, truth, split=split, system=system, given=given or (), name=name, seen=seen, second=second,
+                    pictures=pictures, probe=probe, limit=limit, cache=cache, command=command_line(), on_progress=on_progress,
                 )
             )  # fmt: skip
     reports = told_apart(reports, results)
@@ -122,7 +124,9 @@ def as_json(reports) -> str:
 
     if len(reports) == 1:
         return reports[0].as_json()
-    return scores.as_json({"reports": [asdict(each) for each in reports], "differences": [asdict(d) for d in differences(reports)]})
+    return scores.as_json(
+        {"reports": [asdict(each) for each in reports], "differences": [asdict(d) for d in differences(reports)]}
+    )
 
 
 def in_words(reports) -> str:

@@ -34,7 +34,9 @@ Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000. [def
 Guidance = Annotated[float | None, typer.Option(help="How strictly references are followed, 0 to 20. [default: the model's]")]
 Takes = Annotated[int | None, typer.Option(help="Several takes: OUT_take1, OUT_take2, ... [default: 1]")]
 Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac: pcm16, pcm24 or float. [default: pcm24]")]
-Raw = Annotated[bool, typer.Option("--raw", help="As decoded: neither the colours of the reference nor the level of the guide is matched.")]
+Raw = Annotated[
+    bool, typer.Option("--raw", help="As decoded: neither the colours of the reference nor the level of the guide is matched.")
+]
 Sidecar = Annotated[
     Path | None,
     typer.Option("--from", help="Make the result of this sidecar (the .json beside it) again; other options change it."),

@@ -11,4 +11,6 @@ Device = Annotated[str | None, typer.Option(help="auto, cpu, cuda, cuda:N or mps
 Dtype = Annotated[str | None, typer.Option(help="auto, fp32, bf16, fp16, or int8: weights in 8 bits. [default: auto]")]
 Force = Annotated[bool, typer.Option("--force", help="Replace existing files.")]
 Json = Annotated[bool, typer.Option("--json", help="Print the report as JSON.")]
-Voice = Annotated[bool, typer.Option("--voice", help="The recording of the timing was hummed or tapped: noise and level are mended.")]
+Voice = Annotated[
+    bool, typer.Option("--voice", help="The recording of the timing was hummed or tapped: noise and level are mended.")
+]

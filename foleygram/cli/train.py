@@ -17,7 +17,8 @@ Steps = Annotated[int | None, typer.Option(help="Leave after so many steps; the 
 Threads = Annotated[int | None, typer.Option(help="Threads of torch. [default: all]")]
 Textures = Annotated[Path | None, typer.Option(help="Photographs, where pictures are rendered (gram, control, timing).")]
 Changes = Annotated[
-    list[str] | None, typer.Option("--set", metavar="FIELD=VALUE", help="A field that differs from the recipe; may be repeated.")
+    list[str] | None,
+    typer.Option("--set", metavar="FIELD=VALUE", help="A field that differs from the recipe; may be repeated."),
 ]
 
 

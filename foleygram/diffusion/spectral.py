@@ -138,8 +138,8 @@ class SpectralAutoencoder(nn.Module):
         return [slice(first << k, first << (k + 1)) for k in range(4)]
 
     def detail(self, latent: Float[Tensor, "batch latent_dim length"]) -> Float[Tensor, "batch 4"]:
-        """How strong a sound is in each octave of directions, as a share of its strength in all (RMS, silence at zero): lines and
-        grain are strong in the fine ones. A gain or more silence changes nothing."""
+        """How strong a sound is in each octave of directions, as a share of its strength in all (RMS, silence at zero): lines
+        and grain are strong in the fine ones. A gain or more silence changes nothing."""
         sounding = latent - self.to_latent.bias[:, None]
         whole = sounding.square().sum(dim=(1, 2)).sqrt()[:, None]
         parts = [sounding[:, octave].square().sum(dim=(1, 2)).sqrt() for octave in self.octaves()]

@@ -167,7 +167,8 @@ def benchmark_minihits(
     absent = sorted({variant.model for variant in variants} - set(models))
     if absent:
         raise UsageError(
-            f"these rows need the models {', '.join(absent)}; train them as docs/minihits-benchmark.md says, or leave the rows out"
+            f"these rows need the models {', '.join(absent)}; "
+            "train them as docs/minihits-benchmark.md says, or leave the rows out"
         )
     records = read_manifest(Path(manifest), split)[:limit]
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")

@@ -53,7 +53,11 @@ class Difference:
     @property
     def sentence(self) -> str:
         """The whole as one sentence."""
-        found = {"better": f"{self.first} is better", "worse": f"{self.first} is worse", "": "no difference shown"}[self.verdict]
+        found = {
+            "better": f"{self.first} is better",
+            "worse": f"{self.first} is worse",
+            "": "no difference shown",
+        }[self.verdict]
         return (
             f"{self.first} against {self.second}, {self.score}: {self.value:+.3g} "
             f"[{self.interval.low:+.3g}, {self.interval.high:+.3g}], {self.clips} clips: {found}"

@@ -30,8 +30,8 @@ MANIFEST = "manifest.csv"
 
 @dataclass(frozen=True)
 class Finding:
-    """``kind``: missing, extra, duplicate, unreadable, not a number, silent, clipped, wrong length, mixed rates or mixed channels;
-    ``name``: file or clip; ``detail``: what exactly. ``lost``: the clip has no score because of it."""
+    """``kind``: missing, extra, duplicate, unreadable, not a number, silent, clipped, wrong length, mixed rates or mixed
+    channels; ``name``: file or clip; ``detail``: what exactly. ``lost``: the clip has no score because of it."""
 
     kind: str
     name: str

@@ -130,7 +130,10 @@ def markdown(reports: Sequence[EvaluationReport]) -> str:
     if len(reports) > 1:
         lines += [f"## Differences from {reports[0].name}, clip by clip", ""]
         lines += ["| score | run | difference | |", "|---|---|---|---|"]
-        lines += [f"| {each.score} | {each.first} | {gap(each)} | {each.verdict or 'no difference shown'} |" for each in compared.values()]
+        lines += [
+            f"| {each.score} | {each.first} | {gap(each)} | {each.verdict or 'no difference shown'} |"
+            for each in compared.values()
+        ]
         lines += ["", *(f"- not compared: {reason}" for reason in reasons(reports)), ""]
     for report in reports:
         if report.findings:

@@ -101,24 +101,32 @@ def markdown(table: TableReport) -> str:
     columns = [*COLUMNS, *judged]
     arrows = {name: next((ARROWS[s.better] for r in reports if (s := r.score(name)) is not None), "") for name in columns}
     lines = [f"## {TITLES[table.number]}", ""]
-    lines += [f"{len(first.clips)} clips of {first.span:.2f} s, judge {(first.score('FAD') or _NONE).judge}; 95 % by resampling clips.", ""]
-    head = ["row", "known of the clip", *(f"{name}{arrows[name]}" for name in columns), "the paper's FAD-C / FAD-LC / CLAP / FAVD"]
+    judge = (first.score("FAD") or _NONE).judge
+    lines += [f"{len(first.clips)} clips of {first.span:.2f} s, judge {judge}; 95 % by resampling clips.", ""]
+    head = [
+        "row",
+        "known of the clip",
+        *(f"{name}{arrows[name]}" for name in columns),
+        "the paper's FAD-C / FAD-LC / CLAP / FAVD",
+    ]
     lines += ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
     for row in table.rows:
         cells = [cell(row.report.score(name)) for name in columns]
-        lines.append("| " + " | ".join([row.variant.name, "; ".join(row.report.given), *cells, paper_cell(row.variant.paper)]) + " |")
+        line = [row.variant.name, "; ".join(row.report.given), *cells, paper_cell(row.variant.paper)]
+        lines.append("| " + " | ".join(line) + " |")
     notes = dict.fromkeys(note for row in table.rows if row.variant.paper for note in row.variant.paper.notes)
     lines += ["", f"The paper's numbers: Greatest Hits, 196 videos; {NOT_COMPARABLE}.", *(f"\\* {note}." for note in notes), ""]
     controls = [(name, first.score(name)) for name in CONTROLS]
-    lines += ["To read them by: " + "; ".join(f"{name} {cell(score)}" for name, score in controls if score is not None) + ".", ""]
+    known = "; ".join(f"{name} {cell(score)}" for name, score in controls if score is not None)
+    lines += ["To read them by: " + known + ".", ""]
     lines += ["### What the numbers say", ""]
     for answer in table.answers:
         lines.append(f"**{answer.claim.first} against {answer.claim.second}: {answer.claim.question}**")
         lines += ["", *(f"- {said(difference)}" for difference in told(answer)), ""]
     if not table.answers:
         lines += ["No two rows of a claim are there.", ""]
-    lines += [f"{sum(len(told(answer)) for answer in table.answers)} differences, each with 95 %: one in twenty would lie beyond "
-              "its interval by chance.", ""]  # fmt: skip
+    lines += [f"{sum(len(told(answer)) for answer in table.answers)} differences, each with 95 %: one in twenty would lie "
+              "beyond its interval by chance.", ""]  # fmt: skip
     lost = [f"{row.variant.name}: {finding.kind} {finding.name}" for row in table.rows for finding in row.report.findings]
     if lost:
         lines += ["### Files", "", *(f"- {line}" for line in lost), ""]
@@ -134,7 +142,10 @@ def said(difference: Difference) -> str:
     """A difference as one line: score, value, interval, verdict."""
     words = {"better": f"{difference.first} better", "worse": f"{difference.first} worse", "": "no difference shown"}
     low, high = difference.interval.low, difference.interval.high
-    return f"{difference.score}{ARROWS[difference.better]}: {difference.value:+.3g} [{low:+.3g}, {high:+.3g}], {words[difference.verdict]}"
+    return (
+        f"{difference.score}{ARROWS[difference.better]}: {difference.value:+.3g} [{low:+.3g}, {high:+.3g}], "
+        f"{words[difference.verdict]}"
+    )
 
 
 def paper_cell(row: PaperRow | None) -> str:

@@ -16,7 +16,8 @@ from foleygram.output import whole_bytes
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Writes a file of a model folder, which is made where it does not exist; an earlier file is replaced. Raises OutputError."""
+    """Writes a file of a model folder, which is made where it does not exist; an earlier file is replaced. Raises
+    OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:

@@ -27,7 +27,12 @@ def trim_vocabulary(
         raise ModelError("only a WordPiece tokenizer.json can be trimmed; give the one of a BERT")
     pieces = sorted(content["model"]["vocab"].items(), key=lambda item: item[1])
     ordinary = [piece for piece, _ in pieces if piece.isascii() and not piece.startswith("[")]
-    keep = {*SPECIAL, *ordinary[:first], *(p for p in ordinary if p.startswith("##") or len(p) == 1), *(set(ordinary) & set(words))}
+    keep = {
+        *SPECIAL,
+        *ordinary[:first],
+        *(p for p in ordinary if p.startswith("##") or len(p) == 1),
+        *(set(ordinary) & set(words)),
+    }
     rows = [index for piece, index in pieces if piece in keep]
     vocabulary = {piece: place for place, (piece, _) in enumerate((p, i) for p, i in pieces if p in keep)}
     content["model"]["vocab"] = vocabulary

@@ -62,7 +62,8 @@ def stereo_parts(sound: Sound, rate: int) -> Iterator[np.ndarray]:
 
 
 class Soundtrack:
-    """Encodes a whole sound into ``container``, read part by part: stereo, AAC 256 kbit/s, FLAC 24 bit or Opus by the container's kind.
+    """Encodes a whole sound into ``container``, read part by part: stereo, AAC 256 kbit/s, FLAC 24 bit or Opus by the
+    container's kind.
 
     The track begins at time 0 and holds exactly the samples given (at 48 kHz for Opus); the delay of the encoder is
     declared in the container, so that players skip it. Raises MediaError for a sound without samples.

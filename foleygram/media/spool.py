@@ -30,7 +30,9 @@ class Spool:
             self.file.seek(0, 2)
             self.file.write(np.ascontiguousarray(samples.T, dtype=np.float32).tobytes())
         except OSError as error:
-            raise OutputError(f"the temporary file cannot be written ({reason(error)}); set TMPDIR to another folder") from error
+            raise OutputError(
+                f"the temporary file cannot be written ({reason(error)}); set TMPDIR to another folder"
+            ) from error
         self.count += samples.shape[1]
         self.peak = max(self.peak, float(np.abs(samples).max(initial=0.0)))
 

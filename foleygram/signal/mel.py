@@ -47,7 +47,9 @@ def povey_window(size: int) -> np.ndarray:
     return (np.hanning(size) ** 0.85).astype(np.float32)
 
 
-def fbank(waveform: Float[Tensor, "*batch sample"], mel_bins: int = 64, rate: int = FBANK_RATE) -> Float[Tensor, "*batch frame mel"]:
+def fbank(
+    waveform: Float[Tensor, "*batch sample"], mel_bins: int = 64, rate: int = FBANK_RATE
+) -> Float[Tensor, "*batch frame mel"]:
     """Log mel energies as torchaudio.compliance.kaldi.fbank and kaldi-native-fbank give them without dither.
 
     ``waveform``: at ``rate`` Hz, scaled by 2^15 (the range of int16). Frames of 25 ms every 10 ms, only whole ones (none of

@@ -57,7 +57,12 @@ def look(time: float, frame: np.ndarray, config: CutConfig) -> Look:
     even = small / max(float(small.mean()), 4.0) * 64
     shares = []
     half = (config.height // 2, config.width // 2)
-    for part in (even[:, : half[0], : half[1]], even[:, : half[0], half[1] :], even[:, half[0] :, : half[1]], even[:, half[0] :, half[1] :]):
+    for part in (
+        even[:, : half[0], : half[1]],
+        even[:, : half[0], half[1] :],
+        even[:, half[0] :, : half[1]],
+        even[:, half[0] :, half[1] :],
+    ):
         for plane in part:
             counts, _ = np.histogram(plane, config.bins, (0, 192))
             shares.append(counts / plane.size)

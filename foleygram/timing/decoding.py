@@ -35,7 +35,8 @@ FAINT = 0.1
 may be silence is not silence. From there the sound dies away."""
 
 DEATH = 0.1
-"""s in which it then falls to 1/e. Both chosen on ten validation films: mean error of the curve 13.5 dB without, 6.7 dB with."""
+"""s in which it then falls to 1/e. Both chosen on ten validation films: mean error of the curve 13.5 dB without, 6.7 dB
+with."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -26,7 +26,9 @@ class DifferenceConfig(Config):
     peak: float = 0.2
 
 
-def difference_onsets(frames: Iterable[tuple[float, np.ndarray]], seconds: float, config: DifferenceConfig | None = None) -> OnsetTrack:
+def difference_onsets(
+    frames: Iterable[tuple[float, np.ndarray]], seconds: float, config: DifferenceConfig | None = None
+) -> OnsetTrack:
     """Hits at the peaks of the mean change of the most changing part of the picture; strength by height.
 
     ``frames`` as for the predictor; ``seconds``: events at or after it are left out."""

@@ -93,7 +93,9 @@ def edit_track(
 def delay(edits: EnvelopeEdits, frame_times: np.ndarray | None) -> float:
     """s by which ``edits`` shift. Raises UsageError where frames are counted but not known."""
     if (edits.snap or edits.shift_frames) and (frame_times is None or len(frame_times) == 0):
-        raise UsageError("frames are counted in a picture; give a video (--film) or a rate (--snap-fps), or shift by milliseconds")
+        raise UsageError(
+            "frames are counted in a picture; give a video (--film) or a rate (--snap-fps), or shift by milliseconds"
+        )
     return edits.shift_ms / 1000 + (edits.shift_frames * frame_step(frame_times) if edits.shift_frames else 0.0)
 
 

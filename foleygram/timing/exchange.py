@@ -127,7 +127,8 @@ def as_reaper_csv(track: OnsetTrack) -> str:
     rows = ["#,Name,Start,End,Length"]
     for number, event in enumerate(track.events, 1):
         if event.duration:
-            rows.append(f"R{number},{label(event)},{event.seconds:.6f},{event.seconds + event.duration:.6f},{event.duration:.6f}")
+            end = event.seconds + event.duration
+            rows.append(f"R{number},{label(event)},{event.seconds:.6f},{end:.6f},{event.duration:.6f}")
         else:
             rows.append(f"M{number},{label(event)},{event.seconds:.6f},,")
     return "\n".join(rows) + "\n"
@@ -195,7 +196,9 @@ def reaper_rows(rows: list[tuple[int, list[str]]], header: list[str], name: str)
             end = clock(cells["end"]) if cells.get("end", "").strip() else None
             events.append(event_of(clock(cells["start"]), cells.get("name", ""), end))
         except (KeyError, ValueError):
-            raise EnvelopeError(f"{name}: line {number} has no start in seconds; set Reaper's ruler to time and export again") from None
+            raise EnvelopeError(
+                f"{name}: line {number} has no start in seconds; set Reaper's ruler to time and export again"
+            ) from None
         except EnvelopeError as error:
             raise EnvelopeError(f"{name}: line {number}: {error}") from None
     return OnsetTrack(tuple(events))

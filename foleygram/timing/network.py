@@ -166,7 +166,9 @@ class TimingNetwork(nn.Module):
             nn.init.normal_(block.down.weight, std=0.02)
             nn.init.zeros_(block.down.bias)
 
-    def frames(self, motion: Int[Tensor, "batch frame 2 high wide"], times: Float[Tensor, "batch frame"]) -> Float[Tensor, "batch frame width"]:
+    def frames(
+        self, motion: Int[Tensor, "batch frame 2 high wide"], times: Float[Tensor, "batch frame"]
+    ) -> Float[Tensor, "batch frame width"]:
         """Features of each frame. ``motion``: difference and appearance in their int8 steps."""
         batch = motion.shape[0]
         device = motion.device.type
@@ -188,7 +190,9 @@ class TimingNetwork(nn.Module):
         pooled = torch.cat([x.mean(dim=(-2, -1)), x.amax(dim=(-2, -1))], dim=-1)
         return F.gelu(self.pooled(pooled))
 
-    def between(self, features: Tensor, times: Float[Tensor, "batch frame"], grid: Float[Tensor, "batch step"]) -> Float[Tensor, "batch step width"]:
+    def between(
+        self, features: Tensor, times: Float[Tensor, "batch frame"], grid: Float[Tensor, "batch step"]
+    ) -> Float[Tensor, "batch step width"]:
         """Features of the frames around each step, and where the step lies between them."""
         after = torch.searchsorted(times.contiguous(), grid.contiguous(), right=True).clamp(max=times.shape[1] - 1)
         before = (torch.searchsorted(times.contiguous(), grid.contiguous(), right=True) - 1).clamp(min=0)
@@ -197,7 +201,9 @@ class TimingNetwork(nn.Module):
         share = (since / (since + until).clamp(min=1e-3)).clamp(0, 1)
         since, until = since.clamp(-0.3, 0.3), until.clamp(-0.3, 0.3)
         angle = 2 * math.pi * share
-        phase = torch.stack([share, angle.sin(), angle.cos(), (2 * angle).sin(), (2 * angle).cos(), 10 * since, 10 * until], dim=-1)
+        phase = torch.stack(
+            [share, angle.sin(), angle.cos(), (2 * angle).sin(), (2 * angle).cos(), 10 * since, 10 * until], dim=-1
+        )
         width = features.shape[-1]
         rows = (features.gather(1, index[..., None].expand(-1, -1, width)) for index in (before, after))
         gain, shift = self.phase(phase.to(features.dtype)).chunk(2, dim=-1)

@@ -145,8 +145,8 @@ class EnvelopePredictor(nn.Module):
         values = level_values().numpy()
         index = chance @ np.arange(LEVELS)  # the mean class: the mean loudness, not the mean amplitude
         rows = (
-            np.interp(index, np.arange(LEVELS), values), curves.onset[0].sigmoid().cpu().numpy(), curves.offset[0].cpu().numpy(),
-            curves.strength[0].cpu().numpy(), curves.kind[0].sigmoid().cpu().numpy(),
+            np.interp(index, np.arange(LEVELS), values), curves.onset[0].sigmoid().cpu().numpy(),
+            curves.offset[0].cpu().numpy(), curves.strength[0].cpu().numpy(), curves.kind[0].sigmoid().cpu().numpy(),
         )  # fmt: skip
         for row, values in zip(results, rows, strict=True):
             row[first:last] = values[first - low : last - low]

@@ -63,7 +63,8 @@ class Shape:
     scratch_decay: float = 0.05
 
     def __post_init__(self):
-        if not all(value > 0 and math.isfinite(value) for value in (self.attack, self.decay, self.scratch_attack, self.scratch_decay)):
+        times = (self.attack, self.decay, self.scratch_attack, self.scratch_decay)
+        if not all(value > 0 and math.isfinite(value) for value in times):
             raise UsageError("attack and decay are longer than 0 s")
 
     def of(self, event: OnsetEvent) -> tuple[float, float]:
@@ -126,7 +127,9 @@ class OnsetTrack:
     def snapped(self, frame_times: np.ndarray) -> OnsetTrack:
         """Every onset at the presentation time (s) of the frame nearest to it. Raises UsageError without a frame."""
         targets = nearest(np.asarray(frame_times, dtype=np.float64), self.times)
-        return OnsetTrack(tuple(replace(event, seconds=max(float(t), 0.0)) for event, t in zip(self.events, targets, strict=True)))
+        return OnsetTrack(
+            tuple(replace(event, seconds=max(float(t), 0.0)) for event, t in zip(self.events, targets, strict=True))
+        )
 
     def shifted(self, seconds: float) -> OnsetTrack:
         """Later by ``seconds`` (earlier where negative); what would begin before 0 is left out."""
@@ -221,7 +224,8 @@ class OnsetTrack:
 
 
 def nearest(grid: np.ndarray, times: np.ndarray) -> np.ndarray:
-    """The point of a rising ``grid`` nearest to each time; of two equally near the earlier. Raises UsageError for an empty one."""
+    """The point of a rising ``grid`` nearest to each time; of two equally near the earlier. Raises UsageError for an empty
+    one."""
     if len(grid) == 0:
         raise UsageError("there is no frame to snap to; give the times of at least one")
     return grid[np.searchsorted((grid[:-1] + grid[1:]) / 2, times, side="left")]

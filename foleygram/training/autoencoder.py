@@ -23,7 +23,9 @@ from foleygram.types import Audio
 
 
 class AutoencoderTraining(Config):
-    loop: LoopConfig = LoopConfig(steps=4000, batch=24, learning_rate=1e-3, warmup=100, decay="cosine", precision="no", clip=1.0)
+    loop: LoopConfig = LoopConfig(
+        steps=4000, batch=24, learning_rate=1e-3, warmup=100, decay="cosine", precision="no", clip=1.0
+    )
     seconds: float = 1.5  # length of a training crop
     fit_clips: int = 240  # clips behind the principal directions
     envelope_directions: int = 8  # of the latent's directions, kept for envelope signals
@@ -67,7 +69,15 @@ class AutoencoderStage(Stage):
     losses = ("nll", "error")
     validation = ("valid_nll", "valid_error", "valid_linear_error")
 
-    def __init__(self, model: SpectralAutoencoder, config: AutoencoderTraining, train: np.ndarray, valid: np.ndarray, seed: int, folder: Path):
+    def __init__(
+        self,
+        model: SpectralAutoencoder,
+        config: AutoencoderTraining,
+        train: np.ndarray,
+        valid: np.ndarray,
+        seed: int,
+        folder: Path,
+    ):
         super().__init__()
         self.model, self.config, self.folder = model, config, folder
         samples = round(config.seconds * model.config.rate) // model.hop * model.hop

@@ -22,7 +22,9 @@ def key_of(*parts: object) -> str:
     for part in parts:
         if hasattr(part, "detach"):
             part = part.detach().cpu().contiguous().float().numpy()
-        digest.update(part.tobytes() if isinstance(part, np.ndarray) else part if isinstance(part, bytes) else repr(part).encode())
+        digest.update(
+            part.tobytes() if isinstance(part, np.ndarray) else part if isinstance(part, bytes) else repr(part).encode()
+        )
     return digest.hexdigest()[:12]
 
 
@@ -54,7 +56,9 @@ def cached_array(
             del array
             os.replace(temporary, path)
         except OSError as error:
-            raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another --out") from error
+            raise OutputError(
+                f"{path}: cannot be written ({error.strerror}); free some space or choose another --out"
+            ) from error
         finally:
             temporary.unlink(missing_ok=True)
     return np.load(path, mmap_mode="r")

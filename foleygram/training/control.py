@@ -54,14 +54,17 @@ class ClipEmbeddings:
 
 
 RIDGE = 1e-4
-"""Of the least squares, for each clip beside the mean square of a coordinate of a point of unit length (1 / 256 in the mini)."""
+"""Of the least squares, for each clip beside the mean square of a coordinate of a point of unit length (1 / 256 in the
+mini)."""
 
 
 @torch.no_grad()
 def caption_tokens(conditioner: Conditioner, captions: Captions, states: np.ndarray) -> ClipEmbeddings:
     """The tokens that the base knows, in the places of points: the projected state of each caption, and for sound and picture
     that of the clip's own caption. ``states``: [caption, text_dim], pooled."""
-    tokens = conditioner.text_projection(torch.from_numpy(states.astype(np.float32)).to(conditioner.gram_text.weight)).cpu().numpy()
+    tokens = (
+        conditioner.text_projection(torch.from_numpy(states.astype(np.float32)).to(conditioner.gram_text.weight)).cpu().numpy()
+    )
     of_clip = tokens[[own[0] for own in captions.of_clip]]
     return ClipEmbeddings(of_clip, of_clip, tokens)
 
@@ -162,4 +165,6 @@ class ControlStage(DenoisingStage):
 
     def export(self) -> None:
         for name, module in (("control_net", self.control_net), ("conditioner", self.conditioner)):
-            write_tensors(self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()})
+            write_tensors(
+                self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()}
+            )

@@ -30,7 +30,8 @@ class DiffusionTraining(DenoisingTraining):
 class DiffusionStage(DenoisingStage):
     def __init__(
         self, transformer: Transformer, conditioner: Conditioner, config: DiffusionTraining, seed: int, folder: Path,
-        train: Crops, train_captions: Captions, valid: Crops, valid_captions: Captions, texts: TextStatesTable, valid_texts: TextStatesTable,
+        train: Crops, train_captions: Captions, valid: Crops, valid_captions: Captions,
+        texts: TextStatesTable, valid_texts: TextStatesTable,
     ):  # fmt: skip
         super().__init__()
         self.transformer, self.conditioner, self.config = transformer, conditioner, config
@@ -67,4 +68,6 @@ class DiffusionStage(DenoisingStage):
 
     def export(self) -> None:
         for name, module in (("transformer", self.transformer), ("conditioner", self.conditioner)):
-            write_tensors(self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()})
+            write_tensors(
+                self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()}
+            )

@@ -76,7 +76,8 @@ class Lens:
         high, wide = frame.shape[:2]
         # slow sways are wide, quick ones small
         sway = (np.sin(self.omega * time + self.phase) / (self.omega / 2) ** 0.7).sum(axis=1) * self.hand
-        matrix = cv2.getRotationMatrix2D((self.middle[0] * wide, self.middle[1] * high), math.degrees(self.turn + sway[2]), self.zoom)
+        middle = (self.middle[0] * wide, self.middle[1] * high)
+        matrix = cv2.getRotationMatrix2D(middle, math.degrees(self.turn + sway[2]), self.zoom)
         matrix[:, 2] += sway[:2] * wide
         # what happens moves to the middle by as much as the zoom hides
         hidden = (1 - 1 / self.zoom) * self.zoom * 0.5

@@ -109,8 +109,8 @@ class GramStage(Stage):
         return np.random.default_rng([self.seed, step]).random() < self.config.whole_share
 
     def crop(self, bank: np.ndarray, crop: int, draw: np.random.Generator) -> np.ndarray:
-        """A crop [crop, mel] of a log-mel slice [frame, mel] at another level and of another colour; values are in units of 2 std
-        (BEATs)."""
+        """A crop [crop, mel] of a log-mel slice [frame, mel] at another level and of another colour; values are in units of 2
+        std (BEATs)."""
         crop = min(crop, len(bank))
         starts = draw.integers(len(bank) - crop + 1, size=3)
         start = max(starts, key=lambda place: float(bank[place : place + crop].astype(np.float32).mean()))
@@ -147,7 +147,8 @@ class GramStage(Stage):
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Frames, banks as heard, texts and the colours that the points have to tell: those of the very crops."""
-        frames, heard, texts, sounds = (torch.stack(column) for column in zip(*(self.draw(step, row) for row in rows), strict=True))
+        draws = (self.draw(step, row) for row in rows)
+        frames, heard, texts, sounds = (torch.stack(column) for column in zip(*draws, strict=True))
         return frames, heard, texts, colour(sounds), torch.tensor(self.phase(step) == "contrastive")
 
     def forward(self, frames: Tensor, banks: Tensor, texts: Tensor, colours: Tensor, contrastive: Tensor) -> Tensor:

@@ -19,7 +19,11 @@ from foleygram.types import Envelope
 
 @torch.no_grad()
 def guide_latents(
-    model: SpectralAutoencoder | OobleckAutoencoder, records: Sequence[ClipRecord], control: Control, seconds: float, folder: Path
+    model: SpectralAutoencoder | OobleckAutoencoder,
+    records: Sequence[ClipRecord],
+    control: Control,
+    seconds: float,
+    folder: Path,
 ) -> np.ndarray:
     """fp16 [clip, latent_dim, length]: latents of the onset tracks of ``seconds``, or of silence for every clip (``none``).
 
@@ -37,5 +41,10 @@ def guide_latents(
         raise DataError("none of these clips has onsets in the manifest; a guide of onsets needs them")
     key = key_of(*weights, [(record.id, record.onsets) for record in records], seconds, ONSET_STRENGTH)
     return cached_array(
-        folder, "onset-latents", key, len(records), lambda index: encoded(onset_track(records[index], seconds)), "encoding onsets"
+        folder,
+        "onset-latents",
+        key,
+        len(records),
+        lambda index: encoded(onset_track(records[index], seconds)),
+        "encoding onsets",
     )

@@ -114,7 +114,12 @@ def text_states(encoder: GramEncoder, captions: Captions, folder: Path) -> TextS
 
 @torch.no_grad()
 def frame_features(
-    encoder: GramEncoder, records: Sequence[ClipRecord], count: int, scenes: Mapping[str, Scene], textures: Path | None, folder: Path
+    encoder: GramEncoder,
+    records: Sequence[ClipRecord],
+    count: int,
+    scenes: Mapping[str, Scene],
+    textures: Path | None,
+    folder: Path,
 ) -> np.ndarray:
     """fp16 [clip, count, features] of the frozen vision tower."""
     encoder.eval()
@@ -125,7 +130,8 @@ def frame_features(
         return encoder.vision(frames.to(parameters[0].device)).half().cpu().numpy()
 
     parameters = list(encoder.vision.parameters())
-    key = key_of([(record.id, record.texture) for record in records], count, encoder.config.vision, parameters[0], parameters[-1])
+    shown = [(record.id, record.texture) for record in records]
+    key = key_of(shown, count, encoder.config.vision, parameters[0], parameters[-1])
     return cached_array(folder, "frames", key, len(records), row, "looking at frames")
 
 
@@ -137,7 +143,9 @@ def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.nd
         sound = Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE)
         return preprocess_audio(sound, encoder.config.audio)[0].half().numpy()
 
-    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.rate, audio.mel, audio.pad, audio.frames, audio.slices)
+    key = key_of(
+        np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.rate, audio.mel, audio.pad, audio.frames, audio.slices
+    )
     return cached_array(folder, "banks", key, len(sounds), row, "filter banks")
 
 
@@ -154,7 +162,8 @@ class Crops:
 
     def at(self, clip: int, start: int) -> tuple[Float[Tensor, "channel length"], ...]:
         return tuple(
-            torch.from_numpy(np.asarray(array[clip, :, start : start + self.positions], dtype=np.float32)) for array in self.arrays
+            torch.from_numpy(np.asarray(array[clip, :, start : start + self.positions], dtype=np.float32))
+            for array in self.arrays
         )
 
     def draw_start(self, draw: np.random.Generator) -> int:

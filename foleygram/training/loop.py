@@ -28,7 +28,8 @@ class LoopConfig(Config):
 
     steps: int
     batch: int
-    optimizer: Literal["adamw", "muon"] = "adamw"  # muon: for the matrices of the blocks (Jordan et al. 2024), AdamW for the rest
+    # muon: for the matrices of the blocks (Jordan et al. 2024), AdamW for the rest
+    optimizer: Literal["adamw", "muon"] = "adamw"
     learning_rate: float = 1e-4
     matrix_rate: float = 2e-3  # of Muon, whose steps are scaled to those of AdamW; same warm-up and decay
     betas: tuple[float, float] = (0.9, 0.999)
@@ -146,7 +147,10 @@ class Checkpoint:
         self.path = path
         self.parameters = parameters
         self.optimizer_of = {
-            parameter: optimizer for optimizer in optimizers for group in optimizer.param_groups for parameter in group["params"]
+            parameter: optimizer
+            for optimizer in optimizers
+            for group in optimizer.param_groups
+            for parameter in group["params"]
         }
 
     def save(self, average: dict[str, Tensor], step: int, seconds: float) -> None:
@@ -230,7 +234,9 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     log = folder / "log.jsonl"
     began, saved = time.monotonic(), time.monotonic()
     interrupted: list[int] = []
-    previous = {kind: signal.signal(kind, lambda number, _: interrupted.append(number)) for kind in (signal.SIGINT, signal.SIGTERM)}
+    previous = {
+        kind: signal.signal(kind, lambda number, _: interrupted.append(number)) for kind in (signal.SIGINT, signal.SIGTERM)
+    }
     sums = torch.zeros(len(stage.losses))
     counted, last = 0, tuple(float("nan") for _ in stage.losses)
 
@@ -281,7 +287,12 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                     value.lerp_(parameters[name].detach().float(), 1 - keep)
                 if (step + 1) % config.log_every == 0 or step + 1 == end:
                     last = tuple((sums / counted).tolist())
-                    note(step=step + 1, seconds=round(elapsed(), 1), rate=rate_at(step, config), **dict(zip(stage.losses, last, strict=True)))
+                    note(
+                        step=step + 1,
+                        seconds=round(elapsed(), 1),
+                        rate=rate_at(step, config),
+                        **dict(zip(stage.losses, last, strict=True)),
+                    )
                     sums.zero_()
                     counted = 0
                 if stage.validation and ((step + 1) % config.validate_every == 0 or step + 1 == config.steps):

@@ -14,7 +14,13 @@ def progress_bar(wanted: bool, done: int, total: int) -> Iterator[Callable[[int,
     if not wanted or not console.is_terminal:
         yield lambda done, loss: None
         return
-    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("loss {task.fields[loss]:.4f}"), TimeElapsedColumn(), TimeRemainingColumn())
+    columns = (
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("loss {task.fields[loss]:.4f}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
     with Progress(*columns, console=console) as progress:
         task = progress.add_task("training", total=total, completed=done, loss=float("nan"))
         yield lambda done, loss: progress.update(task, completed=done, loss=loss)

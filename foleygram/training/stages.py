@@ -189,7 +189,9 @@ def label_of(record: ClipRecord) -> str:
     return f"{record.material} {record.action}"
 
 
-def train_gram(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
+def train_gram(
+    recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
+) -> LoopResult:
     """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
@@ -215,7 +217,9 @@ def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path
     return LoopResult(0, 0.0, True, (0.0,))
 
 
-def train_control(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
+def train_control(
+    recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
+) -> LoopResult:
     """Stage 4 (training/control.py)."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
@@ -258,7 +262,8 @@ def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features:
     """What the model in ``folder`` hears of the clips. Its audio tower and heads go through the embedder, which is then spent;
     vision and text towers are frozen, so the features are its own too."""
     encoder = embedder.encoder
-    towers = {key: value for key, value in encoder.state_dict().items() if key.startswith((GRAM_FILES["vision"], GRAM_FILES["text"]))}
+    frozen = (GRAM_FILES["vision"], GRAM_FILES["text"])
+    towers = {key: value for key, value in encoder.state_dict().items() if key.startswith(frozen)}
     state = {}
     for name in ("audio", "heads"):
         state |= float_state(read_tensors(folder / f"{name}.safetensors"))
@@ -278,7 +283,9 @@ def start_of_timing(model: EnvelopePredictor, source: str) -> None:
     model.load_state_dict(other.state_dict())
 
 
-def train_timing(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None) -> LoopResult:
+def train_timing(
+    recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
+) -> LoopResult:
     """The predictor of envelopes from pictures (training/timing.py); needs no other stage. The run's model then has it."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)

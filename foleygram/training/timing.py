@@ -41,7 +41,9 @@ class TimingTraining(Config):
     what is learned at onsets and of the level; ``start``: name or folder of a model whose predictor learning goes on from,
     empty for a start from nothing."""
 
-    loop: LoopConfig = LoopConfig(steps=900, batch=16, learning_rate=2e-3, warmup=50, decay="cosine", ema=0.99, validate_every=150)
+    loop: LoopConfig = LoopConfig(
+        steps=900, batch=16, learning_rate=2e-3, warmup=50, decay="cosine", ema=0.99, validate_every=150
+    )
     clips: int = 1000
     valid_clips: int = 40
     frames: int = 96
@@ -93,7 +95,9 @@ def landscape(motion: Motion) -> np.ndarray:
     return maps if maps.shape[1] <= maps.shape[2] else np.ascontiguousarray(maps.transpose(0, 2, 1))
 
 
-def clip_motion(record: ClipRecord, scene: Scene | None, textures: Path | None, seed: int, config: MotionConfig) -> Iterator[Motion]:
+def clip_motion(
+    record: ClipRecord, scene: Scene | None, textures: Path | None, seed: int, config: MotionConfig
+) -> Iterator[Motion]:
     """The motion of a clip: of its video file, or of its scene, filmed. Raises DataError where it has neither."""
     if record.video is not None and record.video.exists():
         return motions(stream_frames(record.video, short_side=2 * config.short), config)
@@ -105,7 +109,12 @@ def clip_motion(record: ClipRecord, scene: Scene | None, textures: Path | None, 
 
 
 def load_clips(
-    records: Sequence[ClipRecord], scenes: Mapping[str, Scene], textures: Path | None, folder: Path, seed: int, config: TimingConfig
+    records: Sequence[ClipRecord],
+    scenes: Mapping[str, Scene],
+    textures: Path | None,
+    folder: Path,
+    seed: int,
+    config: TimingConfig,
 ) -> list[TimedClip]:
     """Films every clip once and keeps its motion in ``folder``, a file for each clip, so a run that stops goes on there."""
     from foleygram.training.progress import progress_bar
@@ -161,7 +170,9 @@ class TimingCrops:
         slowest = max(float(clip.times[min(frames, len(clip.times)) - 1] - clip.times[0]) for clip in clips)
         self.steps = math.ceil(min(slowest * 1.2, frames / 11) * rate)
 
-    def stretch(self, draw: np.random.Generator, count: int, speed: float) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    def stretch(
+        self, draw: np.random.Generator, count: int, speed: float
+    ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """``count`` frames of one clip played at ``speed``: motion, times from 0, events, levels at ``grid`` times."""
         clip = self.clips[draw.integers(len(self.clips))]
         count = min(count, len(clip.times))
@@ -224,7 +235,8 @@ class TimingStage(Stage):
     validation = ("valid_loss", "valid_f1_50ms", "valid_error_ms")
 
     def __init__(
-        self, model: EnvelopePredictor, config: TimingTraining, train: Sequence[TimedClip], valid: Sequence[TimedClip], seed: int, folder: Path
+        self, model: EnvelopePredictor, config: TimingTraining, train: Sequence[TimedClip], valid: Sequence[TimedClip],
+        seed: int, folder: Path,
     ):  # fmt: skip
         super().__init__()
         self.model, self.config, self.folder = model, config, folder
@@ -282,4 +294,6 @@ class TimingStage(Stage):
         return loss, 2 * hits / max(true + found, 1), 1000 * error / max(hits, 1)
 
     def export(self) -> None:
-        write_tensors(self.folder / "timing.safetensors", {name: value.half() for name, value in self.model.state_dict().items()})
+        write_tensors(
+            self.folder / "timing.safetensors", {name: value.half() for name, value in self.model.state_dict().items()}
+        )

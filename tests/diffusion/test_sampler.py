@@ -65,9 +65,11 @@ def test_with_noise_the_spread_on_a_gaussian_is_right():
 
 
 def test_more_noise_gives_more_spread():
-    """In the limit of many steps by nearly the factor itself: the noise of the start is forgotten, all that is left was added."""
+    """In the limit of many steps by nearly the factor itself: the noise of the start is forgotten, all that is left was
+    added."""
     wide, usual = (
-        sample(analytic(1.0), takes_noise((40, 1000), [1]), SamplerConfig(steps=100, noise_scale=scale)).std().item() for scale in (1.2, 1.0)
+        sample(analytic(1.0), takes_noise((40, 1000), [1]), SamplerConfig(steps=100, noise_scale=scale)).std().item()
+        for scale in (1.2, 1.0)
     )
     assert wide / usual == pytest.approx(1.2, rel=0.02)
 

@@ -64,7 +64,8 @@ def test_a_run_does_not_differ_from_itself(runs):
 def test_pairing_narrows_the_interval(runs):
     """Both runs hear the same clips, so what the draws have in common falls out of the difference."""
     _, late = runs
-    shifted = dataclasses.replace(late.score("FAD"), value=late.score("FAD").value + 1, draws=tuple(d + 1 for d in late.score("FAD").draws))
+    score = late.score("FAD")
+    shifted = dataclasses.replace(score, value=score.value + 1, draws=tuple(d + 1 for d in score.draws))
     other = dataclasses.replace(late, name="other", scores=(shifted, *late.scores[1:]))
     difference = by_name(compare(other, late))["FAD"]
     assert difference.verdict == "worse" and difference.interval.high - difference.interval.low < 1e-6
@@ -105,5 +106,6 @@ def test_draws_are_the_same_clips_for_every_system():
     truths = [generator.standard_normal((4, 3)) for _ in range(8)]
     near = [truth + 0.1 * generator.standard_normal((4, 3)) for truth in truths]
     scaled = [3 * clip for clip in near]
-    one, other = frechet_draws(near, truths, repeats=20)[1], frechet_draws(scaled, [3 * truth for truth in truths], repeats=20)[1]
+    one = frechet_draws(near, truths, repeats=20)[1]
+    other = frechet_draws(scaled, [3 * truth for truth in truths], repeats=20)[1]
     np.testing.assert_allclose(other, 9 * one, rtol=1e-6)

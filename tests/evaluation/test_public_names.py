@@ -9,7 +9,13 @@ import pytest
 import foleygram.evaluation as evaluation
 
 ISSUE = {
-    "Frechet distance": ("frechet_distance", "frechet_from_statistics", "frechet_per_clip", "frechet_infinity", "GaussianStatistics"),
+    "Frechet distance": (
+        "frechet_distance",
+        "frechet_from_statistics",
+        "frechet_per_clip",
+        "frechet_infinity",
+        "GaussianStatistics",
+    ),
     "floor and intervals": ("split_half_floor", "frechet_interval", "mean_interval"),
     "KAD": ("kernel_distance",),
     "CLAP score": ("clap_pair_score",),

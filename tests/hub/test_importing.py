@@ -221,7 +221,11 @@ def test_gram_of_other_towers_or_sizes_is_refused(whole, tmp_path, settings, mes
 
 @pytest.mark.parametrize(
     ("content", "message"),
-    [("[]", "no model_cfg"), ('{"model_cfg": [1]}', "no model_cfg"), ('{"model_cfg": {"audio_melbins": "many"}}', "mel: .*integer")],
+    [
+        ("[]", "no model_cfg"),
+        ('{"model_cfg": [1]}', "no model_cfg"),
+        ('{"model_cfg": {"audio_melbins": "many"}}', "mel: .*integer"),
+    ],
 )
 def test_gram_settings_that_are_none(whole, tmp_path, content, message):
     checkpoint = small.gram_folder(tmp_path / "gram", small.gram(whole))

@@ -35,7 +35,9 @@ def test_it_is_the_sound(pair):
     assert (extract_envelope(spool).values == extract_envelope(audio).values).all()
 
 
-@pytest.mark.parametrize(("name", "subtype"), [("a.wav", "PCM_24"), ("a.wav", "PCM_16"), ("a.wav", "FLOAT"), ("a.flac", "PCM_24")])
+@pytest.mark.parametrize(
+    ("name", "subtype"), [("a.wav", "PCM_24"), ("a.wav", "PCM_16"), ("a.wav", "FLOAT"), ("a.flac", "PCM_24")]
+)
 def test_the_files_are_those_of_the_sound_in_memory(pair, tmp_path, name, subtype):
     audio, spool = pair
     write_audio(tmp_path / name, spool, subtype)

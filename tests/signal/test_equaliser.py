@@ -18,7 +18,8 @@ def test_has_the_gains_that_were_asked_for(seed):
     gains = curve(seed)
     response = np.abs(np.fft.rfft(minimum_phase(gains, FREQUENCIES, RATE), 1 << 15))
     grid = np.fft.rfftfreq(1 << 15, 1 / RATE)
-    heard = 20 * np.log10(np.interp(FREQUENCIES[8:], grid, response) / gains[8:])  # below 200 Hz bands are narrower than the filter
+    # below 200 Hz bands are narrower than the filter
+    heard = 20 * np.log10(np.interp(FREQUENCIES[8:], grid, response) / gains[8:])
     assert np.abs(heard).max() < 1.0
 
 

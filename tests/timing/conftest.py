@@ -42,7 +42,15 @@ def small():
     with torch.random.fork_rng():
         torch.manual_seed(0)
         config = TimingConfig(
-            motion=MotionConfig(long=32, short=24), stem=4, middle=4, top=4, width=8, hidden=8, dilations=(1, 2), window=2.0, margin=0.8
+            motion=MotionConfig(long=32, short=24),
+            stem=4,
+            middle=4,
+            top=4,
+            width=8,
+            hidden=8,
+            dilations=(1, 2),
+            window=2.0,
+            margin=0.8,
         )
         model = EnvelopePredictor(config)
     return model.eval().requires_grad_(False)

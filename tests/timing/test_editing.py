@@ -86,7 +86,9 @@ def test_attack_and_decay():
     assert (editing.shape(HITS, 0, 0).values == HITS.values).all()
 
 
-@pytest.mark.parametrize("call", [lambda: editing.scale(HITS, -1), lambda: editing.gate(HITS, float("nan")), lambda: editing.smooth(HITS, -1)])
+@pytest.mark.parametrize(
+    "call", [lambda: editing.scale(HITS, -1), lambda: editing.gate(HITS, float("nan")), lambda: editing.smooth(HITS, -1)]
+)
 def test_numbers_out_of_range(call):
     with pytest.raises(UsageError, match="at least"):
         call()

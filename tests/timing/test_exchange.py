@@ -48,8 +48,9 @@ def test_csv_of_people():
     ("name", "text", "message"),
     [
         ("a.csv", "seconds,colour\n1,red\n", "colour"), ("b.csv", "1\ntwo\n", "line 2"), ("c.csv", "seconds\n-1\n", "line 2"),
-        ("d.json", "[1]", "events"), ("e.json", '{"events": [{"seconds": "x"}]}', "event 1"), ("f.json", '{"events": [{"time": 1}]}', "event 1"),
-        ("g.txt", "1.0\tx\n2", "line 1"), ("h.rpp", "  MARKER 1 soon", "line 1"), ("i.mid", "MThd", "MIDI"), ("j.wav", "", "export"),
+        ("d.json", "[1]", "events"), ("e.json", '{"events": [{"seconds": "x"}]}', "event 1"),
+        ("f.json", '{"events": [{"time": 1}]}', "event 1"), ("g.txt", "1.0\tx\n2", "line 1"),
+        ("h.rpp", "  MARKER 1 soon", "line 1"), ("i.mid", "MThd", "MIDI"), ("j.wav", "", "export"),
         ("k.json", '{"events": 5}', "events"), ("l.json", '{"events": [null]}', "event 1"), ("m.json", "[" * 100_000, "events"),
         ("n.json", '{"events": [{"seconds": 1, "strength": 1e300}]}', "full scale"), ("o.rpp", '  MARKER 1 -3 "x" 0', "line 1"),
         ("p.csv", "seconds,kind\n0.1," + "x" * 200_000, "no table"), ("q.csv", "#,Name,Start\nM1,hit,-2", "line 2"),

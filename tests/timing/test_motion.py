@@ -76,7 +76,9 @@ def test_repeated_times_are_passed_over(film):
 
 
 def test_a_cut_is_no_motion():
-    frames = [np.random.default_rng(seed).integers(0, 255, (3, 12, 16), dtype=np.uint8).repeat(3, 1).repeat(3, 2) for seed in (0, 1)]
+    frames = [
+        np.random.default_rng(seed).integers(0, 255, (3, 12, 16), dtype=np.uint8).repeat(3, 1).repeat(3, 2) for seed in (0, 1)
+    ]
     first, second = motions(iter([(0.0, frames[0]), (0.04, frames[1])]), SMALL)
     assert second.cut and not second.difference.any() and not first.cut
 

@@ -26,7 +26,8 @@ def reading_of(times, seconds=2.0, strengths=None, scratch=0.0, level=None):
     db = np.zeros(len(grid)) if strengths is None else np.array(strengths)[np.abs(gaps).argmin(axis=1)]
     if level is None:
         level = np.full(len(grid), 0.3)
-    return Reading(*(np.asarray(row, np.float32) for row in (level, onset, nearest, db, np.full(len(grid), scratch))), RATE, seconds)
+    rows = (np.asarray(row, np.float32) for row in (level, onset, nearest, db, np.full(len(grid), scratch)))
+    return Reading(*rows, RATE, seconds)
 
 
 def test_shipped_config_fits_into_two_megabytes():
@@ -186,7 +187,8 @@ def test_words_for_people(small):
     from foleygram.timing.track import OnsetEvent
 
     track = OnsetTrack((OnsetEvent(0.5), OnsetEvent(1.0), OnsetEvent(1.5, 0.1, "scratch", 0.2)))
-    assert Prediction(track, track.to_envelope(2.0), 50).describe() == "2 hits and 1 scratch predicted from 50 frames, the first at 0.50 s"
+    said = Prediction(track, track.to_envelope(2.0), 50).describe()
+    assert said == "2 hits and 1 scratch predicted from 50 frames, the first at 0.50 s"
 
 
 def test_baseline_finds_the_falls(film):

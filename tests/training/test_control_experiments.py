@@ -128,7 +128,8 @@ def test_a_base_is_another_run(recipe, data, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "change", ["control.guide=rhythm", "control.guide", "control.gide=none", "guide.x.y=1", "seed=[1", "control.loop.steps=many"]
+    "change",
+    ["control.guide=rhythm", "control.guide", "control.gide=none", "guide.x.y=1", "seed=[1", "control.loop.steps=many"],
 )
 def test_changes_that_a_recipe_cannot_take(recipe, change):
     with pytest.raises(RecipeError, match="--set .*") as caught:
@@ -152,8 +153,9 @@ def test_guides(data, base, tmp_path):
     expected = model.encode(torch.from_numpy(onset_track(records[1], SECONDS).as_audio(SECONDS).samples)[None])[0]
     np.testing.assert_allclose(onsets[1], expected.numpy(), atol=2e-2)
     assert not silence(SECONDS).values.any()
+    unheard = ClipRecord("x", "train", None, records[0].audio, "", "", "", SECONDS, ())
     with pytest.raises(DataError, match="onsets"):
-        guide_latents(model, [ClipRecord("x", "train", None, records[0].audio, "", "", "", SECONDS, ())], "onsets", SECONDS, tmp_path)
+        guide_latents(model, [unheard], "onsets", SECONDS, tmp_path)
     with pytest.raises(UsageError):
         control_of(records[0], read_audio(records[0].audio), "rhythm")
 

@@ -61,8 +61,12 @@ def test_the_vision_tower_has_its_own_rate_also_after_a_kill(shards, tmp_path):
         for stop_after in sessions:
             train_pretraining(recipe, shards, folder, stop_after)
         after = {name: read_tensors(folder / f"{name}.safetensors") for name in before}
-        moved[run] = {f"{name}.{key}": after[name][key] - value for name, tensors in before.items() for key, value in tensors.items()}
-    furthest = {name: max(d.abs().max() for key, d in moved["once"].items() if key.startswith(name)) for name in ("vision", "audio")}
+        moved[run] = {
+            f"{name}.{key}": after[name][key] - value for name, tensors in before.items() for key, value in tensors.items()
+        }
+    furthest = {
+        name: max(d.abs().max() for key, d in moved["once"].items() if key.startswith(name)) for name in ("vision", "audio")
+    }
     assert 0 < furthest["vision"] < 5e-6 and furthest["audio"] > 5e-4
     assert all(torch.equal(moved["once"][key], moved["killed"][key]) for key in moved["once"])
 

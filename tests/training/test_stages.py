@@ -25,8 +25,11 @@ from foleygram.types import Clip
 STAGES = ("autoencoder", "diffusion", "gram", "control")
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-3, ema=0.5, log_every=1, validate_every=2)
 MODEL = CONFIG.replace(
-    gram=CONFIG.gram.replace(audio=SoundNetConfig(channels=(8, 8), width=16, frames=200).model_dump(), colour=True).model_dump(),
-    autoencoder=CONFIG.autoencoder.replace(window=512).model_dump(),  # half as many magnitudes: an eighth of the first stage's time
+    gram=CONFIG.gram.replace(
+        audio=SoundNetConfig(channels=(8, 8), width=16, frames=200).model_dump(), colour=True
+    ).model_dump(),
+    # half as many magnitudes: an eighth of the first stage's time
+    autoencoder=CONFIG.autoencoder.replace(window=512).model_dump(),
 )
 
 
@@ -90,7 +93,8 @@ def test_the_base_is_frozen_while_control_learns(recipe, data, through, tmp_path
     stages.train_control(recipe, data, through)  # already at its end: exports again
     after = read_tensors(through / "transformer.safetensors")
     assert all(torch.equal(tensor, after[name]) for name, tensor in before.items())
-    copied, learned = before["proj_in.weight"].float(), read_tensors(through / "control_net.safetensors")["proj_in.weight"].float()
+    copied = before["proj_in.weight"].float()
+    learned = read_tensors(through / "control_net.safetensors")["proj_in.weight"].float()
     assert torch.allclose(copied, learned, atol=0.05)
 
 
@@ -129,7 +133,8 @@ def test_control_goes_on_from_a_model_of_another_space(recipe, data, through, tm
 def test_the_run_folder_is_a_model(through, data):
     model = FoleyGRAM.load(through)
     sound = read_audio(data.parent / "audio" / "validation_00000.flac", 44100)
-    (take,) = model.generate(Clip(text="A person hits wood once.", audio=sound, seconds=2.0), extract_envelope(sound), use="AT", steps=2)
+    clip = Clip(text="A person hits wood once.", audio=sound, seconds=2.0)
+    (take,) = model.generate(clip, extract_envelope(sound), use="AT", steps=2)
     assert take.samples.shape == (2, 88200) and bool((abs(take.samples) > 0).any())
 
 

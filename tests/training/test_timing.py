@@ -41,7 +41,9 @@ def clips(tmp_path_factory):
     records = []
     for name in scenes:
         write_audio(folder / f"{name}.wav", click_sound(2.0, [0.5, 1.2]))
-        records.append(ClipRecord(name, "train", None, folder / f"{name}.wav", "", "metal", "hit", 2.0, ((0.5, 1.0), (1.2, 0.5))))
+        records.append(
+            ClipRecord(name, "train", None, folder / f"{name}.wav", "", "metal", "hit", 2.0, ((0.5, 1.0), (1.2, 0.5)))
+        )
     return records, scenes, folder
 
 
