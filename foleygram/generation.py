@@ -88,7 +88,7 @@ def generate(
     with watch.stage("envelope"):
         guide = guide or read_guide(None, order.video, info.seconds, model.timing)
         card = described(order, info, guide, model, sampler)
-    with watch.stage("embed"):
+    with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
         film = filmed(order, info, model, embeddings)
     notes = remarks(order, info, guide)

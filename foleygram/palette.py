@@ -11,28 +11,33 @@ from collections.abc import Iterable, Iterator
 from functools import lru_cache
 
 import numpy as np
+import torch
 from jaxtyping import Float
 
 from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.mel import kaldi_centres, kaldi_filters
 from foleygram.types import Audio, Envelope
 
-WINDOW, STEP = 1024, 256  # samples, Hann
-BANDS = 128  # triangles, even in mel; those between two bins of the spectrum fall away
+WINDOW, STEP = 512, 128  # samples, Hann; as short as the window of the envelope, since what is painted rings as long before
+BANDS = 128  # triangles, even in mel
 STRENGTHS = (0.0, -6.0, -12.0, -18.0, -24.0, -32.0, -40.0, -50.0)
 """dB under the loudest moment; between two of them a moment belongs to both in part."""
 
 SHADES = 2 * len(STRENGTHS)
 """Strengths of attacks, then strengths of all else."""
 
-PAST = 5
+PAST = 10
 """Steps (29 ms) within which an attack rises."""
 
 RISE = (3.0, 9.0)
 """dB of rise from where a moment begins to count as an attack, and from where it wholly does."""
 
-FEWEST = 3.0
-"""Frames of a shade below which it is not known; it then has the colour of the nearest one."""
+FEWEST = 1.0
+"""Frames of a shade below which it is not known; it then has the colour of the nearest one. The attack of one stroke is about
+six frames of the loudest strength."""
+
+SILENT = 1 / 32768
+"""A sound that stays below one step of 16 bits has no palette."""
 
 FLOOR = 1e-9
 """Share of a shade's power (-90 dB) under which a band counts as empty."""
@@ -43,24 +48,28 @@ ROUNDS = 3
 MEASURED = 2
 """Every so many frames is measured of a result: their windows still overlap by half."""
 
+HELD = 2**15
+"""Measured frames that are held at most (16 MiB, three minutes); of a longer sound every other one is let go, and so on."""
+
 
 @lru_cache(maxsize=2)
 def band_matrices(rate: int) -> tuple[Float[np.ndarray, "band bin"], Float[np.ndarray, "bin band"]]:
-    """Power of bins to power of bands, and gains of bands (dB) to gains of bins, straight in between."""
-    filters = kaldi_filters(BANDS, rate, WINDOW)
-    some = filters.sum(axis=1) > 0
-    centres = kaldi_centres(BANDS, rate)[some]
+    """Power of bins to power of bands, and gains of bands (dB) to gains of bins, straight in between; float32."""
+    centres = kaldi_centres(BANDS, rate)
     bins = np.arange(WINDOW // 2 + 1) * rate / WINDOW
-    spread = np.stack([np.interp(bins, centres, row) for row in np.eye(len(centres))], axis=1)
-    return filters[some] / filters[some].sum(axis=1, keepdims=True), spread.astype(np.float32)
+    spread = np.stack([np.interp(bins, centres, row) for row in np.eye(BANDS)], axis=1)
+    filters = kaldi_filters(BANDS, rate, WINDOW).copy()
+    for narrow in np.flatnonzero(filters.sum(axis=1) == 0):  # between two bins: the nearer one
+        filters[narrow, np.abs(bins - centres[narrow]).argmin()] = 1.0
+    return (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32), spread.astype(np.float32)
 
 
 def shades(guide: Envelope, first: int, count: int, rate: int) -> Float[np.ndarray, "shade frame"]:
     """How far the frames ``first`` .. ``first + count``, ``STEP`` samples apart, belong to each shade; what one frame belongs
     to its shades sums to 1."""
     top = max(float(guide.values.max(initial=0.0)), 1e-9)
-    steps = np.arange(first - PAST, first + count)
-    levels = 20 * np.log10(np.maximum(guide.at(np.maximum(steps, 0) * STEP / rate) / top, 1e-7))
+    steps = np.arange(first - PAST, first + count)  # before the sound it is silent
+    levels = 20 * np.log10(np.maximum(guide.at(steps * STEP / rate) / top, 1e-7))
     lowest = np.lib.stride_tricks.sliding_window_view(levels, PAST + 1).min(axis=1)
     levels = levels[PAST:]
     attack = np.clip((levels - lowest - RISE[0]) / (RISE[1] - RISE[0]), 0, 1)
@@ -103,48 +112,85 @@ def blocks(pieces: Iterable[np.ndarray]) -> Iterator[tuple[int, Float[np.ndarray
         yield first, frames(np.pad(waiting, ((0, 0), (0, WINDOW))))
 
 
+def product(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Matrix product by torch, whose number of threads a sidecar records: sums depend on it."""
+    return (torch.from_numpy(np.ascontiguousarray(a)) @ torch.from_numpy(np.ascontiguousarray(b))).numpy()
+
+
 def band_powers(part: Float[np.ndarray, "channel frame sample"], rate: int) -> Float[np.ndarray, "frame band"]:
-    """Mean power of the channels in each band."""
+    """Mean power of the channels in each band, float32."""
     filters, _ = band_matrices(rate)
-    return (np.abs(np.fft.rfft(part, axis=-1)) ** 2).mean(axis=0) @ filters.T
+    power = (np.abs(np.fft.rfft(part, axis=-1)) ** 2).mean(axis=0, dtype=np.float64)
+    return product(power.astype(np.float32), filters.T)
 
 
 def shares(powers: Float[np.ndarray, "shade band"]) -> Float[np.ndarray, "shade band"]:
     """Each shade's powers as shares of their sum."""
-    return powers / np.maximum(powers.sum(axis=1, keepdims=True), 1e-30)
+    return powers / np.maximum(powers.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
-def palette(sound: Audio) -> Float[np.ndarray, "shade band"] | None:
-    """Share of each band in the power of each shade of a sound, float32; None for silence."""
-    if not sound.samples.any():
+def palette(sound: Audio, top: float = np.inf) -> Float[np.ndarray, "shade band"] | None:
+    """Share of each band in the power of each shade of a sound, float32; None for silence. ``top``: Hz up to which the sound
+    can tell, half its first sample rate; bands above are NaN."""
+    samples = sound.samples - sound.samples.mean(axis=1, keepdims=True)  # an offset is no sound
+    if np.abs(samples).max(initial=0.0) < SILENT:
         return None
-    guide = extract_envelope(sound)
-    total, weights = np.zeros((SHADES, len(band_matrices(sound.rate)[0]))), np.zeros(SHADES)
-    for first, part in blocks([sound.samples]):
+    guide = extract_envelope(Audio(samples, sound.rate))
+    heard = kaldi_centres(BANDS, sound.rate) < top
+    total, weights = np.zeros((SHADES, BANDS)), np.zeros(SHADES)
+    for first, part in blocks([samples]):
         belongs = shades(guide, first, part.shape[1], sound.rate)
-        total += belongs @ band_powers(part, sound.rate)
+        total += product(belongs, band_powers(part, sound.rate).astype(np.float64))
         weights += belongs.sum(axis=1)
+    total[:, ~heard] = 0
     known = (weights >= min(FEWEST, weights.max())) & (total.sum(axis=1) > 0)
-    return nearest(shares(total), known).astype(np.float32) if known.any() else None
-
-
-def fitted_gains(
-    own: Float[np.ndarray, "frame band"],
-    belongs: Float[np.ndarray, "shade frame"],
-    wanted: Float[np.ndarray, "shade band"],
-    limit: float,
-) -> Float[np.ndarray, "shade band"]:
-    """Gains (dB, at most ``limit`` up or down) of each shade that give frames of these powers the ``wanted`` palette."""
-    weights = belongs.sum(axis=1)
-    known = (weights >= min(FEWEST, weights.max())) & (belongs @ own.sum(axis=1) > 0)
-    gains = np.zeros_like(wanted, dtype=np.float64)
     if not known.any():
+        return None
+    found = nearest(shares(total), known).astype(np.float32)
+    found[:, ~heard] = np.nan
+    return found
+
+
+class Measured:
+    """Band powers and shades of some frames of a sound: all of ``MEASURED``, or, of a long one, as many as ``HELD``."""
+
+    def __init__(self) -> None:
+        self.parts: list[tuple[Float[np.ndarray, "frame band"], Float[np.ndarray, "shade frame"]]] = []
+        self.apart, self.count = MEASURED, 0
+
+    def add(self, part: Float[np.ndarray, "channel frame sample"], belongs: Float[np.ndarray, "shade frame"], rate: int) -> None:
+        self.parts.append((band_powers(part[:, :: self.apart], rate), belongs[:, :: self.apart]))
+        self.count += len(self.parts[-1][0])
+        if self.count > HELD:
+            self.parts = [(powers[::2].copy(), belongs[:, ::2].copy()) for powers, belongs in self.parts]
+            self.apart, self.count = 2 * self.apart, sum(len(powers) for powers, _ in self.parts)
+
+    def painted(self, gains: Float[np.ndarray, "shade band"]) -> Float[np.ndarray, "shade band"]:
+        """Power of each shade in each band under these gains (dB)."""
+        total = np.zeros(gains.shape)
+        for powers, belongs in self.parts:
+            total += product(belongs, powers * 10 ** (product(belongs.T, gains) / 10))
+        return total
+
+    def weights(self) -> Float[np.ndarray, "shade"]:
+        """Frames in each shade, those that were passed over included."""
+        return self.apart * sum((belongs.sum(axis=1) for _, belongs in self.parts), np.zeros(SHADES))
+
+
+def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], limit: float) -> Float[np.ndarray, "shade band"]:
+    """Gains (dB, at most ``limit`` up or down) of each shade that give the ``wanted`` palette. Bands of which it tells nothing
+    (NaN) get the gain of the highest that it tells of."""
+    weights, gains = measured.weights(), np.zeros(wanted.shape)
+    known = (weights >= min(FEWEST, weights.max())) & (measured.painted(gains).sum(axis=1) > 0)
+    heard = np.flatnonzero(np.isfinite(wanted[0]))
+    if not known.any() or not len(heard):
         return gains
     for _ in range(ROUNDS):
-        now = shares(belongs @ (own * 10 ** ((belongs.T @ gains) / 10)))
-        apart = 10 * np.log10((wanted + FLOOR) / (now + FLOOR))
+        now = shares(measured.painted(gains)[:, heard])
+        apart = 10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR))
         ends = np.pad(apart, ((0, 0), (1, 1)), mode="edge")
         apart = 0.25 * ends[:, :-2] + 0.5 * apart + 0.25 * ends[:, 2:]
+        apart = np.pad(apart, ((0, 0), (0, gains.shape[1] - len(heard))), mode="edge")
         gains = nearest(np.clip(gains + apart, -limit, limit), known)
     return gains
 
@@ -152,15 +198,11 @@ def fitted_gains(
 def measured_gains(
     pieces: Iterable[np.ndarray], rate: int, guide: Envelope, wanted: Float[np.ndarray, "shade band"], limit: float
 ) -> Float[np.ndarray, "shade band"]:
-    """Gains (dB) that give consecutive pieces under ``guide`` the ``wanted`` palette. Of ten minutes 15 MB are held."""
-    own, belongs = [], []
+    """Gains (dB) that give consecutive pieces under ``guide`` the ``wanted`` palette. At most ``HELD`` frames are held."""
+    measured = Measured()
     for first, part in blocks(pieces):
-        skip = first % MEASURED
-        own.append(band_powers(part[:, skip::MEASURED], rate).astype(np.float32))
-        belongs.append(shades(guide, first, part.shape[1], rate)[:, skip::MEASURED].astype(np.float32))
-    if not own:
-        return np.zeros(wanted.shape)
-    return fitted_gains(np.concatenate(own), np.concatenate(belongs, axis=1), wanted, limit)
+        measured.add(part, shades(guide, first, part.shape[1], rate), rate)
+    return fitted_gains(measured, wanted, limit)
 
 
 def repainted(
@@ -180,7 +222,7 @@ def repainted(
     tail: np.ndarray | None = None
     done = STEP - WINDOW  # samples that are out; the first frame begins before the sound
     for first, part in blocks(counted()):
-        gain = (shades(guide, first, part.shape[1], rate).T @ gains).astype(np.float32) @ spread.T
+        gain = product(product(shades(guide, first, part.shape[1], rate).T, gains).astype(np.float32), spread.T)
         made = np.fft.irfft(np.fft.rfft(part, axis=-1) * 10 ** (gain / 20), axis=-1)
         sound = overlapped(made, tail)
         ready = part.shape[1] * STEP

@@ -212,16 +212,13 @@ class FoleyGRAM(nn.Module):
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
         """What conditions a sound: the points of :meth:`embed`, and where the model has a ``finish`` what it takes over from
-        the sound, palette and detail; of the middle ``config.seconds`` of a long one, as the audio tower hears it."""
+        the sound, palette and detail; of the loudest ``config.seconds`` of a long one."""
         points = self.embed(clip)
         if points.audio is None or self.config.finish is None:
             return points
-        rate = self.config.autoencoder.rate
-        longest = sample_count(self.config.seconds, rate)
-        sound = resample(clip.audio.stereo(), rate)
-        start = max((sound.samples.shape[1] - longest) // 2, 0)
-        sound = Audio(sound.samples[:, start : start + longest], rate)
-        colours = palette(sound)
+        sound = resample(loudest(clip.audio.stereo(), self.config.seconds), self.config.autoencoder.rate)
+        sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
+        colours = palette(sound, clip.audio.rate / 2)
         if colours is None:  # silence has none
             return points
         points = replace(points, palette=torch.from_numpy(colours)[None].to(self.device))
@@ -342,6 +339,17 @@ class FoleyGRAM(nn.Module):
         if isinstance(takes, int):
             return list(range(check_range("--takes", takes, 1, TAKES_LIMIT)))
         return [check_range("take", number, 0, TAKES_LIMIT - 1) for number in takes]
+
+
+def loudest(sound: Audio, seconds: float) -> Audio:
+    """The part of so many seconds with the most power, to a second; all of a shorter sound."""
+    length = round(seconds * sound.rate)
+    if sound.count <= length:
+        return sound
+    power = np.concatenate([[0.0], np.cumsum(np.square(sound.samples, dtype=np.float64).sum(axis=0))])
+    starts = np.append(np.arange(0, sound.count - length, sound.rate), sound.count - length)
+    start = int(starts[np.argmax(power[starts + length] - power[starts])])
+    return Audio(sound.part(start, start + length), sound.rate)
 
 
 HALVED = ("transformer", "control_net")

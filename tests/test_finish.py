@@ -12,9 +12,10 @@ from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.palette import palette
+from foleygram.palette import BANDS, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
+from foleygram.signal.mel import kaldi_centres
 from foleygram.types import Audio, Clip
 
 RATE = 44100
@@ -143,7 +144,7 @@ def test_a_model_finishes_what_it_made_and_raw_leaves_it(model, seconds):
 def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(model):
     sound = Audio(strokes(seconds=1.5), RATE)
     points = model.references(Clip(audio=sound, text="a stroke"))
-    np.testing.assert_array_equal(points.palette[0], palette(sound))
+    np.testing.assert_allclose(points.palette[0], palette(sound), rtol=1e-4, atol=1e-6)
     assert points.only("A").palette is points.palette and points.only("T").palette is None
     assert points.detail.shape == (1, 4) and points.only("T").detail is None
     silent = model.references(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE)))
@@ -159,6 +160,17 @@ def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(
     read = replace(points, palette=None)  # a reader that was never trained knows nothing
     assert gap(points) < 0.5 * gap(read)
     assert gap(points) == gap(replace(points, audio=None))
+
+
+def test_of_a_long_reference_the_loudest_part_is_heard_and_of_a_dull_one_what_it_can_tell(model):
+    quiet = np.zeros((2, round(1.2 * model.config.seconds) * RATE), np.float32)
+    long = Audio(np.concatenate([strokes(), quiet, quiet], axis=1), RATE)
+    told = model.references(Clip(audio=long, seconds=long.seconds))
+    alone = model.references(Clip(audio=Audio(long.samples[:, : round(model.config.seconds * RATE)], RATE)))
+    assert torch.equal(told.palette, alone.palette) and torch.equal(told.detail, alone.detail)
+    low = model.references(Clip(audio=Audio(strokes()[:, ::4], RATE // 4)))
+    centres = kaldi_centres(BANDS, RATE)
+    assert (np.isnan(low.palette[0].numpy()).all(axis=0) == (centres >= RATE / 8)).all()
 
 
 def test_the_latent_gets_the_detail_of_the_reference(model):

@@ -11,6 +11,8 @@ from foleygram.palette import (
     SHADES,
     STEP,
     STRENGTHS,
+    WINDOW,
+    Measured,
     band_matrices,
     fitted_gains,
     measured_gains,
@@ -114,8 +116,8 @@ def test_shades_share_each_moment_out_and_part_by_part_as_at_once():
     whole = shades(guide, -1, 500, RATE)
     np.testing.assert_allclose(whole.sum(axis=0), 1)
     np.testing.assert_allclose(np.concatenate([shades(guide, -1, 200, RATE), shades(guide, 199, 300, RATE)], axis=1), whole)
-    struck = round(0.3 * RATE / STEP) + 2
-    assert whole[:HALF, struck].sum() > 0.9 and whole[HALF:, struck + 40].sum() > 0.9
+    struck = round(0.3 * RATE / STEP) + 3
+    assert whole[:HALF, struck].sum() > 0.9 and whole[HALF:, struck + 80].sum() > 0.9
 
 
 def test_an_unknown_shade_has_the_colour_of_the_nearest_of_its_kind():
@@ -135,12 +137,67 @@ def test_gains_have_a_limit_and_silence_none():
     gains = measured_gains([strokes()], RATE, guide, wanted, 12.0)
     assert np.abs(gains).max() == pytest.approx(12.0)
     assert np.abs(measured_gains([strokes()], RATE, guide, wanted, 20.0)).max() == pytest.approx(20.0)
-    belongs = shades(guide, 0, 50, RATE)
-    assert not fitted_gains(np.zeros((50, COUNT)), belongs, wanted, 12.0).any()
+    silent = Measured()
+    silent.add(np.zeros((2, 50, WINDOW), np.float32), shades(guide, 0, 50, RATE), RATE)
+    assert not fitted_gains(silent, wanted, 12.0).any()
     assert not measured_gains([], RATE, guide, wanted, 12.0).any() and list(repainted([], RATE, guide, gains)) == []
 
 
-@pytest.mark.parametrize("count", [1, 100, 2000])
+@pytest.mark.parametrize("count", [2, 100, 2000])
 def test_a_very_short_reference_has_a_palette(count):
     own = palette(Audio(np.random.default_rng(0).normal(0, 0.1, (2, count)).astype(np.float32), RATE))
     np.testing.assert_allclose(own.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_one_stroke_tells_what_four_do():
+    one, four = strokes(2, (0.3,), bright=True, seconds=1.0), strokes(2, (0.3, 1.3, 2.3, 3.3), bright=True, seconds=4.3)
+    a, b = (10 * np.log10(palette(Audio(sound, RATE)) + 1e-6) for sound in (one, four))
+    # an average of four spectra of noise is smoother, so octaves are compared
+    bright = [rows.reshape(SHADES, 8, -1).mean(axis=2)[:2] for rows in (a, b)]
+    assert np.abs(bright[0] - bright[1]).mean() < 2
+
+
+def test_a_sound_that_begins_at_once_has_an_attack():
+    sound = strokes(bright=True)[:, round(0.3 * RATE) :]
+    highs = palette(Audio(sound, RATE))[:, COUNT // 2 :].sum(axis=1)
+    assert highs[0] > 2 * highs[HALF + 3]
+
+
+def test_an_offset_is_no_sound():
+    own = palette(Audio(strokes(), RATE))
+    np.testing.assert_allclose(palette(Audio(strokes() + np.float32(0.02), RATE)), own, rtol=1e-3, atol=1e-5)
+    assert palette(Audio(np.full((2, 5000), 0.1, np.float32), RATE)) is None
+
+
+def test_what_a_reference_cannot_tell_is_left_as_it_is():
+    """Of a recording at 16 kHz nothing is known above 8 kHz: the gain goes on as it is there."""
+    sound, guide = strokes(1), extract_envelope(Audio(strokes(1), RATE))
+    wanted = palette(Audio(strokes(), RATE), 8000)
+    assert np.isnan(wanted[:, -1]).all() and np.isfinite(wanted[:, 0]).all()
+    np.testing.assert_allclose(np.nansum(wanted, axis=1), 1, rtol=1e-5)
+    gains = measured_gains([sound], RATE, guide, wanted, 30.0)
+    last = np.flatnonzero(np.isfinite(wanted[0]))[-1]
+    assert np.isfinite(gains).all() and (gains[:, last + 1 :] == gains[:, last : last + 1]).all()
+
+
+def test_of_a_long_sound_fewer_frames_are_held(monkeypatch):
+    truth, sound = palette(Audio(strokes(bright=True), RATE)), strokes(1)
+    guide = extract_envelope(Audio(sound, RATE))
+    pieces = np.split(sound, 6, axis=1)
+    whole = measured_gains(pieces, RATE, guide, truth, 30.0)
+    monkeypatch.setattr("foleygram.palette.HELD", 200)
+    fewer = measured_gains(pieces, RATE, guide, truth, 30.0)
+    strong = [0, HALF, HALF + 1, HALF + 2, HALF + 3, HALF + 4]
+    assert not (fewer == whole).all() and np.abs(fewer - whole)[strong].mean() < 2
+
+
+def test_little_sounds_before_its_cause():
+    """More than 6 ms before an attack, half a window, nothing is heard, whatever the gains."""
+    sound = np.zeros((2, RATE), np.float32)
+    sound[:, 20000:] = strokes(3, (0.0,), seconds=1.0)[:, : RATE - 20000]
+    guide = extract_envelope(Audio(sound, RATE))
+    gains = np.random.default_rng(0).normal(0, 10, (SHADES, COUNT))
+    made = np.concatenate(list(repainted([sound], RATE, guide, gains)), axis=1)
+    assert not made[:, : 20000 - WINDOW].any()
+    ahead, after = (np.square(part, dtype=np.float64).mean() for part in (made[:, 20000 - WINDOW : 20000 - 265], made[:, 20000:20441]))
+    assert 10 * np.log10(ahead / after) < -25

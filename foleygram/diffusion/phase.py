@@ -25,8 +25,9 @@ def gradients(
     """Phase advance in rad from a frame to the next, and from a bin to the next, at each place. Phases count from the middle of
     the window."""
     ratio = HANN * window * window
-    level = np.log(np.maximum(magnitude, 1e-12, dtype=np.float64))
-    level = np.pad(level, 1, mode="edge")
+    level = np.log(np.maximum(magnitude / max(float(magnitude.max()), 1e-300), 1e-12, dtype=np.float64))
+    # a real sound's spectrum is mirrored at 0 and at half the rate; what is before the first frame is not known
+    level = np.pad(np.pad(level, ((1, 1), (0, 0)), mode="reflect"), ((0, 0), (1, 1)), mode="edge")
     over_bins = (level[2:, 1:-1] - level[:-2, 1:-1]) / 2
     over_frames = (level[1:-1, 2:] - level[1:-1, :-2]) / 2
     bins = np.arange(len(magnitude))[:, None]
