@@ -243,7 +243,7 @@ def main() -> None:
     parser.add_argument("--model", default="mini")
     parser.add_argument("--split", default="test")
     parser.add_argument("--clips", type=int, default=100)
-    parser.add_argument("--conditions", nargs="*", default=list(CONDITIONS))
+    parser.add_argument("--conditions", nargs="*", choices=list(CONDITIONS), default=list(CONDITIONS))
     parser.add_argument("--threshold", type=float)
     parser.add_argument("--sounds", type=int, default=0, help="of so many clips the sound is generated too")
     parser.add_argument("--steps", type=int, help="of sampling; the model's by default")
