@@ -12,13 +12,14 @@ from functools import lru_cache
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 
 from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.mel import kaldi_centres, kaldi_filters
 from foleygram.types import Audio, Envelope
 
 WINDOW, STEP = 512, 128  # samples, Hann; as short as the window of the envelope, since what is painted rings as long before
+HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
 BANDS = 128  # triangles, even in mel
 STRENGTHS = (0.0, -6.0, -12.0, -18.0, -24.0, -32.0, -40.0, -50.0)
 """dB under the loudest moment; between two of them a moment belongs to both in part."""
@@ -79,7 +80,7 @@ def shades(guide: Envelope, first: int, count: int, rate: int) -> Float[np.ndarr
     return np.concatenate([strengths * attack, strengths * (1 - attack)])
 
 
-def nearest(rows: Float[np.ndarray, "shade band"], known: Float[np.ndarray, "shade"]) -> Float[np.ndarray, "shade band"]:
+def nearest(rows: Float[np.ndarray, "shade band"], known: Bool[np.ndarray, "shade"]) -> Float[np.ndarray, "shade band"]:
     """The rows with each that is not ``known`` replaced by that of the nearest strength, of its own kind where there is one."""
     half = len(STRENGTHS)
     filled = np.array(rows)
@@ -92,8 +93,7 @@ def nearest(rows: Float[np.ndarray, "shade band"], known: Float[np.ndarray, "sha
 
 def frames(sound: Float[np.ndarray, "channel sample"]) -> Float[np.ndarray, "channel frame sample"]:
     """Windowed frames, as many as fit in."""
-    window = (0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)).astype(np.float32)
-    return np.lib.stride_tricks.sliding_window_view(sound, WINDOW, axis=1)[:, ::STEP] * window
+    return np.lib.stride_tricks.sliding_window_view(sound, WINDOW, axis=1)[:, ::STEP] * HANN.astype(np.float32)
 
 
 def blocks(pieces: Iterable[np.ndarray]) -> Iterator[tuple[int, Float[np.ndarray, "channel frame sample"]]]:
@@ -129,6 +129,13 @@ def shares(powers: Float[np.ndarray, "shade band"]) -> Float[np.ndarray, "shade 
     return powers / np.maximum(powers.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
+def known_shades(
+    weights: Float[np.ndarray, "shade"], powers: Float[np.ndarray, "shade band"]
+) -> Bool[np.ndarray, "shade"]:
+    """Which shades have frames enough (``weights``: how many), and power."""
+    return (weights >= min(FEWEST, weights.max())) & (powers.sum(axis=1) > 0)
+
+
 def palette(sound: Audio, top: float = np.inf) -> Float[np.ndarray, "shade band"] | None:
     """Share of each band in the power of each shade of a sound, float32; None for silence. ``top``: Hz up to which the sound
     can tell, half its first sample rate; bands above are NaN."""
@@ -143,7 +150,7 @@ def palette(sound: Audio, top: float = np.inf) -> Float[np.ndarray, "shade band"
         total += product(belongs, band_powers(part, sound.rate).astype(np.float64))
         weights += belongs.sum(axis=1)
     total[:, ~heard] = 0
-    known = (weights >= min(FEWEST, weights.max())) & (total.sum(axis=1) > 0)
+    known = known_shades(weights, total)
     if not known.any():
         return None
     found = nearest(shares(total), known).astype(np.float32)
@@ -180,8 +187,8 @@ class Measured:
 def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], limit: float) -> Float[np.ndarray, "shade band"]:
     """Gains (dB, at most ``limit`` up or down) of each shade that give the ``wanted`` palette. Bands of which it tells nothing
     (NaN) get the gain of the highest that it tells of."""
-    weights, gains = measured.weights(), np.zeros(wanted.shape)
-    known = (weights >= min(FEWEST, weights.max())) & (measured.painted(gains).sum(axis=1) > 0)
+    gains = np.zeros(wanted.shape)
+    known = known_shades(measured.weights(), measured.painted(gains))
     heard = np.flatnonzero(np.isfinite(wanted[0]))
     if not known.any() or not len(heard):
         return gains
@@ -234,8 +241,7 @@ def repainted(
 
 def overlapped(made: Float[np.ndarray, "channel frame sample"], tail: np.ndarray | None) -> Float[np.ndarray, "channel sample"]:
     """The frames, windowed once more, laid over each other and over the ``tail`` of those before."""
-    window = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
-    made = made * (window / 1.5)  # squared Hann windows a quarter apart sum to 1.5
+    made = made * (HANN / 1.5)  # squared Hann windows a quarter apart sum to 1.5
     channels, number, _ = made.shape
     sound = np.zeros((channels, (number - 1) * STEP + WINDOW))
     parts = WINDOW // STEP
