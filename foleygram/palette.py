@@ -165,7 +165,10 @@ class Measured:
         self.parts: list[tuple[Float[np.ndarray, "frame band"], Float[np.ndarray, "shade frame"]]] = []
         self.apart, self.count = MEASURED, 0
 
-    def add(self, part: Float[np.ndarray, "channel frame sample"], belongs: Float[np.ndarray, "shade frame"], rate: int) -> None:
+    def add(
+        self, part: Float[np.ndarray, "channel frame sample"], belongs: Float[np.ndarray, "shade frame"], rate: int
+    ) -> None:
+        """Consecutive windowed frames of the sound, and how far they belong to the shades."""
         self.parts.append((band_powers(part[:, :: self.apart], rate), belongs[:, :: self.apart]))
         self.count += len(self.parts[-1][0])
         if self.count > HELD:

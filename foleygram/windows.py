@@ -192,7 +192,7 @@ def decode_pieces(model: FoleyGRAM, latent: Tensor, seed: int, config: WindowCon
         sound = sound[:, (start - first) * hop : (last - first) * hop]
         if held is not None:
             count = min(held.shape[1], sound.shape[1])
-            # magnitudes do not tell a sound from its negative, so a piece may come out as either
+            # magnitudes leave the phase of each piece free as a whole: of a sound and its negative the nearer one is taken
             if float((held[:, :count].astype(np.float64) * sound[:, :count]).sum()) < 0:
                 sound = -sound
             sound = np.concatenate([joined(held[:, :count], sound[:, :count], fade), sound[:, count:]], axis=1)
