@@ -15,7 +15,7 @@ from jaxtyping import Float
 HANN = 0.25645
 """Time-frequency ratio of the Gaussian nearest to a Hann window, as a share of the squared window (Průša et al., table I)."""
 
-DEPTH = 1e-5
+DEPTH = 1e-4
 """What is softer than this share of the loudest magnitude keeps the phase that it has."""
 
 

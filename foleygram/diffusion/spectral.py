@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from foleygram.config import Config
 from foleygram.diffusion.phase import integrated_phase
+from foleygram.signal.attack import sharpened
 
 
 class SpectralAutoencoderConfig(Config):
@@ -190,7 +191,8 @@ class SpectralAutoencoder(nn.Module):
         # the same noise on both channels keeps a panned source in its place, and so does the same phase
         speckle = (noise.abs() ** config.compression - self.speckle_mean) / self.speckle_spread
         magnitude = (mean + config.speckle * spread * speckle).clamp(min=0) ** (1 / config.compression)
-        return self.waveform(magnitude * self.find_phase(magnitude.mean(1, keepdim=True), noise.angle(), samples), samples)
+        phase = self.find_phase(magnitude.mean(1, keepdim=True), noise.angle(), samples)
+        return sharpened(self.waveform(magnitude * phase, samples), config.rate)
 
     def find_phase(self, magnitude: Float[Tensor, "batch 1 bin frame"], first: Tensor, samples: int) -> Tensor:
         """Complex numbers of length 1 [batch, 1, bin, frame]: the integrated phase (``diffusion/phase.py``), then fast

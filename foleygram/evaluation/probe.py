@@ -24,7 +24,7 @@ from foleygram.evaluation.embedding_cache import CachedEmbedder
 from foleygram.evaluation.similarity import window_means
 from foleygram.media.audio import read_audio
 
-CLIPS = 600  # of the training split that a probe is fitted to
+CLIPS = 2400  # of the training split that a probe is fitted to
 PENALTIES = (1e-3, 1e-2, 0.1, 0.3, 1.0, 3.0, 10.0)  # half of the squared weights, against the mean cross-entropy
 
 Progress = Callable[[str, int, int], None]
