@@ -7,7 +7,8 @@ of MPEG-2 AAC, Bosi et al. 1997); so does this, from the decoded sound alone. Ou
 
 from __future__ import annotations
 
-import numpy as np
+import math
+
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -32,7 +33,7 @@ def sharpened(sound: Float[Tensor, "batch channel sample"], rate: int) -> Float[
     reach = max(1, round(REACH * rate / STEP))
     ahead = F.max_pool1d(F.pad(level, (0, reach), mode="replicate"), reach + 1, 1)
     # the loudest of one reach, one reach ago: before any smear of the attack that comes; before the sound it is silent
-    before = F.pad(level, (2 * reach - 1, 0), value=float(10 * np.log10(SILENT)))
+    before = F.pad(level, (2 * reach - 1, 0), value=10 * math.log10(SILENT))
     before = F.max_pool1d(before, reach, 1)[..., : level.shape[-1]]
     steep = ((ahead - before - RISE[0]) / (RISE[1] - RISE[0])).clamp(0, 1)
     down = SLOPE * (ahead - KEPT - level).clamp(min=0)
@@ -44,8 +45,8 @@ def sharpened(sound: Float[Tensor, "batch channel sample"], rate: int) -> Float[
 
 
 def levels(sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch 1 step"]:
-    """Mean power of all channels in dB every ``STEP`` samples, float64."""
-    power = F.pad(sound.double().square().mean(1, keepdim=True), (0, -sound.shape[-1] % STEP))
+    """Mean power of all channels in dB every ``STEP`` samples, float32."""
+    power = F.pad(sound.float().square().mean(1, keepdim=True), (0, -sound.shape[-1] % STEP))
     power = F.avg_pool1d(power, STEP)
     power = F.avg_pool1d(F.pad(power, (STEPS // 2, STEPS // 2), mode="replicate"), STEPS, 1)
     return 10 * torch.log10(power + SILENT)
