@@ -18,7 +18,7 @@ from foleygram.config import Config
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
 from foleygram.palette import measured_gains, repainted
-from foleygram.signal.equaliser import filtered, minimum_phase
+from foleygram.signal.equaliser import filtered, minimum_phase, smoothed
 from foleygram.signal.level import followed
 from foleygram.signal.mel import fbank, kaldi_centres
 from foleygram.types import Envelope
@@ -112,8 +112,7 @@ def mean_power(pieces: Iterable[np.ndarray], rate: int, mel: int) -> np.ndarray 
 
 def matching_gains(own: np.ndarray, wanted: np.ndarray, limit_db: float) -> np.ndarray:
     """Linear gains [mel] from one power curve to the other, their levels apart, smoothed over three bands."""
-    gains = (wanted - wanted.mean()) - (own - own.mean())
-    gains = np.convolve(np.pad(gains, 1, mode="edge"), [0.25, 0.5, 0.25], mode="valid") * NATS / 2
+    gains = smoothed((wanted - wanted.mean()) - (own - own.mean())) * NATS / 2
     power = np.exp((own - own.max()) * NATS)
     gains -= 0.5 * math.log((power * np.exp(2 * gains)).sum() / power.sum())  # as loud as before
     limit = limit_db * math.log(10) / 20

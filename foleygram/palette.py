@@ -15,6 +15,7 @@ import torch
 from jaxtyping import Bool, Float
 
 from foleygram.signal.envelope import extract_envelope
+from foleygram.signal.equaliser import smoothed
 from foleygram.signal.mel import kaldi_centres, kaldi_filters
 from foleygram.types import Audio, Envelope
 
@@ -197,9 +198,7 @@ def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], li
         return gains
     for _ in range(ROUNDS):
         now = shares(measured.painted(gains)[:, heard])
-        apart = 10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR))
-        ends = np.pad(apart, ((0, 0), (1, 1)), mode="edge")
-        apart = 0.25 * ends[:, :-2] + 0.5 * apart + 0.25 * ends[:, 2:]
+        apart = smoothed(10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR)))
         apart = np.pad(apart, ((0, 0), (0, gains.shape[1] - len(heard))), mode="edge")
         gains = nearest(np.clip(gains + apart, -limit, limit), known)
     return gains

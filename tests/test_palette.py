@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt
 
+import foleygram.palette
 from foleygram.palette import (
     BANDS,
     SHADES,
@@ -75,6 +76,15 @@ def test_a_sound_takes_the_palette_of_another():
     result = painted([made], truth)
     assert result.shape == made.shape and result.dtype == np.float32
     assert distance(made, truth) > 3 and distance(result, truth) < 0.4 * distance(made, truth)
+
+
+def test_more_rounds_come_nearer(monkeypatch):
+    truth, sound = strokes(1, bright=True), strokes(2)
+    far = []
+    for rounds in (1, foleygram.palette.ROUNDS):
+        monkeypatch.setattr(foleygram.palette, "ROUNDS", rounds)
+        far.append(distance(painted([sound], truth), truth))
+    assert far[1] < 0.95 * far[0]
 
 
 def test_its_own_palette_changes_nothing_much():

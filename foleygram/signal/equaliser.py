@@ -26,6 +26,12 @@ def minimum_phase(gains: np.ndarray, frequencies: np.ndarray, rate: int, taps: i
     return response
 
 
+def smoothed(gains: np.ndarray) -> np.ndarray:
+    """Gains [..., band] (dB or another logarithm), each a mean of three bands with the middle one counted twice."""
+    ends = np.concatenate([gains[..., :1], gains, gains[..., -1:]], axis=-1)
+    return 0.25 * ends[..., :-2] + 0.5 * gains + 0.25 * ends[..., 2:]
+
+
 def convolved(piece: np.ndarray, response: np.ndarray) -> np.ndarray:
     """Float64 [channel, sample + tap - 1]. By numpy alone: scipy.signal takes a second to be imported."""
     length = piece.shape[1] + len(response) - 1

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from foleygram.signal.equaliser import TAPS, filtered, minimum_phase
+from foleygram.signal.equaliser import TAPS, filtered, minimum_phase, smoothed
 
 RATE = 44100
 FREQUENCIES = np.geomspace(60, 20000, 40)
@@ -45,3 +45,9 @@ def test_pieces_are_filtered_as_the_whole_is(cuts):
     assert [part.shape[1] for part in parts] == [part.shape[1] for part in np.split(sound, cuts, axis=1)]
     np.testing.assert_allclose(np.concatenate(parts, axis=1), whole, atol=1e-6)
     assert len(response) == TAPS
+
+
+def test_smoothing_keeps_a_constant_and_spreads_a_peak():
+    np.testing.assert_allclose(smoothed(np.full((2, 5), 3.0)), 3.0)
+    np.testing.assert_allclose(smoothed(np.array([0, 0, 4.0, 0])), [0, 1, 2, 1])
+    np.testing.assert_allclose(smoothed(np.array([4.0, 0, 0])), [3, 1, 0])
