@@ -36,7 +36,7 @@ from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
-from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample_count
+from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
 from foleygram.weights import GRAM_FILES, assign, find_folder, read_tokenizer, unloaded, weights_files
 from foleygram.windows import Film, synthesise_long
 

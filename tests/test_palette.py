@@ -209,5 +209,6 @@ def test_little_sounds_before_its_cause():
     gains = np.random.default_rng(0).normal(0, 10, (SHADES, COUNT))
     made = np.concatenate(list(repainted([sound], RATE, guide, gains)), axis=1)
     assert not made[:, : 20000 - WINDOW].any()
-    ahead, after = (np.square(part, dtype=np.float64).mean() for part in (made[:, 20000 - WINDOW : 20000 - 265], made[:, 20000:20441]))
+    parts = made[:, 20000 - WINDOW : 20000 - 265], made[:, 20000:20441]
+    ahead, after = (np.square(part, dtype=np.float64).mean() for part in parts)
     assert 10 * np.log10(ahead / after) < -25
