@@ -18,6 +18,7 @@ from foleygram.config import Config
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
 from foleygram.palette import measured_gains, repainted
+from foleygram.signal.attack import sharpened_pieces
 from foleygram.signal.equaliser import filtered, minimum_phase, smoothed
 from foleygram.signal.level import followed
 from foleygram.signal.mel import fbank, kaldi_centres
@@ -91,7 +92,7 @@ def finished(
         sound = pieces()
     if config.boost_db or config.cut_db:
         sound = followed(sound, guide, rate, config.boost_db, config.cut_db)
-    yield from sound
+    yield from sharpened_pieces(sound, rate)  # what the gains smeared
 
 
 def mean_power(pieces: Iterable[np.ndarray], rate: int, mel: int) -> np.ndarray | None:

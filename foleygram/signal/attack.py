@@ -8,7 +8,9 @@ of MPEG-2 AAC, Bosi et al. 1997); so does this, from the decoded sound alone. Ou
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable, Iterator
 
+import numpy as np
 import torch
 from jaxtyping import Float
 from torch import Tensor
@@ -50,3 +52,21 @@ def levels(sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch
     power = F.avg_pool1d(power, STEP)
     power = F.avg_pool1d(F.pad(power, (STEPS // 2, STEPS // 2), mode="replicate"), STEPS, 1)
     return 10 * torch.log10(power + SILENT)
+
+
+def sharpened_pieces(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
+    """``sharpened`` for consecutive pieces float32 [channel, sample]: as many samples in all, in pieces of other lengths, the
+    same to the bit as the whole at once."""
+    reach = max(1, round(REACH * rate / STEP))
+    before, after = (2 * reach + STEPS) * STEP, (reach + STEPS) * STEP  # what a gain depends on
+    waiting: np.ndarray | None = None
+    out = 0  # samples of what waits that are out already
+    for piece in pieces:
+        waiting = piece if waiting is None else np.concatenate([waiting, piece], axis=1)
+        ready = (waiting.shape[1] - after) // STEP * STEP
+        if ready > out:
+            yield sharpened(torch.from_numpy(waiting)[None], rate)[0, :, out:ready].numpy()
+            gone = max(0, ready - before)
+            waiting, out = waiting[:, gone:], ready - gone
+    if waiting is not None and waiting.shape[1] > out:
+        yield sharpened(torch.from_numpy(waiting)[None], rate)[0, :, out:].numpy()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from foleygram.signal.attack import REACH, sharpened
+from foleygram.signal.attack import REACH, sharpened, sharpened_pieces
 
 RATE = 44100
 START = 22050  # sample of the attack
@@ -99,3 +99,15 @@ def test_any_length(samples):
 def test_an_attack_at_the_very_beginning_stays():
     sound = struck()[..., START:]
     torch.testing.assert_close(sharpened(sound, RATE), sound, rtol=0, atol=0)
+
+
+@pytest.mark.parametrize("cuts", [(), (7,), (START - 300, START + 1), tuple(range(1000, RATE, 1000)), (1, 2, 3, START - 40)])
+def test_piece_by_piece_as_at_once(cuts):
+    sound = torch.cat([smeared(struck()), smeared(struck(-30))], dim=2)
+    pieces = np.split(sound[0].numpy(), cuts, axis=1)
+    joined = np.concatenate(list(sharpened_pieces(pieces, RATE)), axis=1)
+    np.testing.assert_array_equal(joined, sharpened(sound, RATE)[0].numpy())
+
+
+def test_no_piece_gives_none():
+    assert list(sharpened_pieces([], RATE)) == []
