@@ -94,6 +94,22 @@ def test_a_short_sound_is_made_once_and_a_long_one_twice_alike(monkeypatch):
     assert len(made) == 2
 
 
+def test_little_smears_ahead_of_an_attack(monkeypatch):
+    """A sound with noise ahead of its strokes, that the guide's gain alone would leave: its window reaches as far ahead."""
+    truth = strokes()
+    ahead = np.zeros(truth.shape[1])
+    for start in (0.3, 1.1, 2.0):
+        place = round(start * RATE)
+        ahead[place - 500 : place] = np.sin(np.linspace(0, np.pi / 2, 500)) ** 2
+    smeared = truth + (np.random.default_rng(5).normal(0, 0.03, truth.shape) * ahead).astype(np.float32)
+    result = finish([smeared], truth, told=False)
+    monkeypatch.setattr("foleygram.finish.sharpened_pieces", lambda pieces, rate: pieces)
+    by_gain_alone = finish([smeared], truth, told=False)
+    early = [slice(round(start * RATE) - 400, round(start * RATE) - 150) for start in (0.3, 1.1, 2.0)]
+    left, wanted = (np.mean([np.square(part[:, s]).mean() for s in early]) for part in (by_gain_alone, result))
+    assert wanted < 0.2 * left
+
+
 def test_silence_stays_silent_and_finite():
     assert not finish([np.zeros((2, RATE), np.float32)], strokes()).any()
     assert mean_power([np.zeros((2, 100), np.float32)], RATE, BANK.mel) is None

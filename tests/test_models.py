@@ -2,8 +2,11 @@
 
 import json
 
+import numpy as np
 import pytest
+import torch
 
+import foleygram
 from foleygram.describe import PARTS, describe_model
 from foleygram.weights import MODELS
 
@@ -26,6 +29,17 @@ def test_every_component_says_what_it_is_and_may(name):
     for part in report.components:
         assert part.kind and part.parameters > 0 and part.source and part.licence not in ("", "unknown"), part.name
         assert bool(part.sha256) == part.present and bool(part.unknown) == (not part.present), part.name
+
+
+def test_the_minis_autoencoder_keeps_attacks_sharp():
+    """Ahead of a burst of noise, 14 to 6 ms, the decoded sound lies more than 45 dB under it; without ``sharpened`` 26."""
+    autoencoder = foleygram.load("mini").autoencoder
+    rng = np.random.default_rng(0)
+    sound = np.zeros((1, 2, 44032), np.float32)
+    sound[..., 20000:] = rng.standard_normal(24032) * 0.1 * np.exp(-np.arange(24032) / 3000)
+    decoded = autoencoder.decode(autoencoder.encode(torch.from_numpy(sound)))[0].numpy()
+    ahead, attack = (float(np.square(decoded[:, part]).mean()) for part in (slice(19400, 19735), slice(20000, 20441)))
+    assert 10 * np.log10(ahead / attack) < -45
 
 
 def test_the_mini_is_free_and_says_whose_towers_it_has():
