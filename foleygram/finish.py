@@ -2,8 +2,8 @@
 
 Both are known: the guide is the envelope, and the colours are measured of the reference sound (palette.py), or one colour is
 read off a point in the GRAM space where only that is at hand (gram/colour.py).
-What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk. Not in the
-paper; a model without :class:`FinishConfig` (the full one) gives its sound as it was decoded.
+What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk; what their windows
+smear ahead of an attack is taken away last (signal/attack.py). Not in the paper; a model without :class:`FinishConfig` (the full one) gives its sound as it was decoded.
 """
 
 from __future__ import annotations
@@ -77,7 +77,7 @@ def finished(
     """The pieces of the finished sound, as many samples in all. ``palette``: that it shall have, [shade, band] as
     :func:`foleygram.palette.palette` gives it; ``colour``: without one, the power curve [mel] that it shall have, as
     :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its colour stays. With one of them the sound is
-    measured first. A long one is made twice for that: it never has to be held as a whole."""
+    measured first. A long one is made twice for that: it never has to be held as a whole. Attacks are sharp at the end."""
     kept = Kept(pieces)
     if palette is not None and config.palette_db:
         gains = measured_gains(kept.first(), rate, guide, palette, config.palette_db)
