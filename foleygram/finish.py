@@ -3,7 +3,8 @@
 Both are known: the guide is the envelope, and the colours are measured of the reference sound (palette.py), or one colour is
 read off a point in the GRAM space where only that is at hand (gram/colour.py).
 What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk; what their windows
-smear ahead of an attack is taken away last (signal/attack.py). Not in the paper; a model without :class:`FinishConfig` (the full one) gives its sound as it was decoded.
+smear ahead of an attack is taken away last (signal/attack.py). Not in the paper; a model without :class:`FinishConfig` (the
+full one) gives its sound as it was decoded.
 """
 
 from __future__ import annotations
