@@ -29,10 +29,10 @@ SILENT = 1e-14  # power that counts as none (-140 dBFS)
 
 def sharpened(sound: Float[Tensor, "batch channel sample"], rate: int) -> Float[Tensor, "batch channel sample"]:
     """The sound with the smear ahead of its attacks lowered, never under what was there before; one gain for all channels.
-    What has no steep attack, and all from an attack on, stays the same to the bit."""
+    ``rate``: Hz. What has no steep attack within ``REACH`` after it stays the same to the bit."""
     samples = sound.shape[-1]
     level = levels(sound)
-    reach = max(1, round(REACH * rate / STEP))
+    reach = reach_in_steps(rate)
     ahead = F.max_pool1d(F.pad(level, (0, reach), mode="replicate"), reach + 1, 1)
     # the loudest of one reach, one reach ago: before any smear of the attack that comes; before the sound it is silent
     before = F.pad(level, (2 * reach - 1, 0), value=10 * math.log10(SILENT))
@@ -46,6 +46,10 @@ def sharpened(sound: Float[Tensor, "batch channel sample"], rate: int) -> Float[
     return sound * (10 ** (gain / 20)).to(sound)
 
 
+def reach_in_steps(rate: int) -> int:
+    return max(1, round(REACH * rate / STEP))
+
+
 def levels(sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch 1 step"]:
     """Mean power of all channels in dB every ``STEP`` samples, float32."""
     power = F.pad(sound.float().square().mean(1, keepdim=True), (0, -sound.shape[-1] % STEP))
@@ -57,7 +61,7 @@ def levels(sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch
 def sharpened_pieces(pieces: Iterable[np.ndarray], rate: int) -> Iterator[np.ndarray]:
     """``sharpened`` for consecutive pieces float32 [channel, sample]: as many samples in all, in pieces of other lengths, the
     same to the bit as the whole at once."""
-    reach = max(1, round(REACH * rate / STEP))
+    reach = reach_in_steps(rate)
     before, after = (2 * reach + STEPS) * STEP, (reach + STEPS) * STEP  # what a gain depends on
     waiting: np.ndarray | None = None
     out = 0  # samples of what waits that are out already
