@@ -2,9 +2,9 @@
 
 Both are known: the guide is the envelope, and the colours are measured of the reference sound (palette.py), or one colour is
 read off a point in the GRAM space where only that is at hand (gram/colour.py).
-What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk; what their windows
-smear ahead of an attack is taken away last (signal/attack.py). Not in the paper; a model without :class:`FinishConfig` (the
-full one) gives its sound as it was decoded.
+What the diffusion model leaves to be wished in either, an equaliser and a gain can give, as at a mixing desk; what their
+windows smear ahead of an attack is taken away last (signal/attack.py). Not in the paper; a model without
+:class:`FinishConfig` (the full one) gives its sound as it was decoded.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ class FinishConfig(Config):
     lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an octave of the
     latent is stretched or shrunk to the reference's detail, 1 = none."""
 
-    palette_db: float = 30.0
+    palette_db: float = 40.0
     colour_db: float = 15.0
     boost_db: float = 24.0
     cut_db: float = 40.0

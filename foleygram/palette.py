@@ -1,8 +1,8 @@
-"""The palette of a sound: its colour at each strength, while it attacks and while it dies away.
+"""The palette of a sound: its colour at each moment after an attack, and at each strength.
 
-A plate is bright when it is struck and dull as it rings out; gravel hisses under the foot and rumbles after it. One long-term
-spectrum does not tell that, a spectrum for each shade does, and it tells nothing of when anything sounds. A result takes
-the palette of its reference by gains that change with the guide (finish.py). Ours, not in the paper.
+A plate is bright when it is struck, its upper partials die first, and what rings on is dull; gravel hisses under the foot and
+rumbles after it. One long-term spectrum does not tell that; a spectrum for each shade does, and it tells nothing of when
+anything sounds. A result takes the palette of its reference by gains that change with the guide (finish.py). Not in the paper.
 """
 
 from __future__ import annotations
@@ -15,28 +15,29 @@ import torch
 from jaxtyping import Bool, Float
 
 from foleygram.signal.envelope import extract_envelope
-from foleygram.signal.equaliser import smoothed
-from foleygram.signal.mel import kaldi_centres, kaldi_filters
+from foleygram.signal.mel import kaldi_mel
+from foleygram.signal.onsets import envelope_onsets
 from foleygram.types import Audio, Envelope
 
-WINDOW, STEP = 512, 128  # samples, Hann; as short as the window of the envelope, since what is painted rings as long before
+WINDOW, STEP = 1024, 256
+"""Samples, Hann: tells partials 43 Hz apart. What is painted rings as long before; signal/attack.py takes that away."""
+
 HANN = 0.5 - 0.5 * np.cos(2 * np.pi * np.arange(WINDOW) / WINDOW)
-BANDS = 128  # triangles, even in mel
-STRENGTHS = (0.0, -6.0, -12.0, -18.0, -24.0, -32.0, -40.0, -50.0)
-"""dB under the loudest moment; between two of them a moment belongs to both in part."""
+BANDS = 300  # even in mel; where that is narrower than a bin they are fewer, 208 in all
+MOMENTS = (-0.012, -0.006, 0.0, 0.006, 0.012, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7)
+"""s since the attack; half a window ahead of it a frame hears it already. Between two a frame belongs to both in part."""
 
-SHADES = 2 * len(STRENGTHS)
-"""Strengths of attacks, then strengths of all else."""
+FIRST = 0.004
+"""s beside the first moment over which time is straight; beyond, moments are apart in its logarithm."""
 
-PAST = 10
-"""Steps (29 ms) within which an attack rises."""
+STRENGTHS = (0.0, -12.0, -25.0, -45.0)
+"""dB under the loudest moment, again in part between two."""
 
-RISE = (3.0, 9.0)
-"""dB of rise from where a moment begins to count as an attack, and from where it wholly does."""
+SHADES = len(MOMENTS) * len(STRENGTHS)
+"""All strengths of the first moment, then those of the next."""
 
-FEWEST = 1.0
-"""Frames of a shade below which it is not known; it then has the colour of the nearest one. The attack of one stroke is about
-six frames of the loudest strength."""
+FEWEST = 0.5
+"""Frames of a shade below which it is not known; it then has the colour of the nearest one."""
 
 SILENT = 1 / 32768
 """A sound that stays below one step of 16 bits has no palette."""
@@ -47,47 +48,64 @@ FLOOR = 1e-9
 ROUNDS = 3
 """Of fitting the gains: a frame belongs to several shades, so they depend on each other."""
 
-MEASURED = 2
-"""Every so many frames is measured of a result: their windows still overlap by half."""
+HELD = 2**14
+"""Frames of a result that are measured at most (20 MiB, a minute and a half); of a longer sound every other one, and so on."""
 
-HELD = 2**15
-"""Measured frames that are held at most (16 MiB, three minutes); of a longer sound every other one is let go, and so on."""
+
+@lru_cache(maxsize=2)
+def band_centres(rate: int) -> Float[np.ndarray, "band"]:
+    """Hz in the middle of each band, rising from 0: bins of the spectrum, even in mel where that is wider than a bin."""
+    apart = rate / WINDOW
+    even = 700 * np.expm1(np.linspace(kaldi_mel(0), kaldi_mel(rate / 2), BANDS + 1)[:-1] / 1127)
+    kept = [0.0]
+    for centre in even:
+        if centre >= kept[-1] + apart:
+            kept.append(float(centre))
+    return np.unique(np.round(np.array(kept) / apart)) * apart
 
 
 @lru_cache(maxsize=2)
 def band_matrices(rate: int) -> tuple[Float[np.ndarray, "band bin"], Float[np.ndarray, "bin band"]]:
-    """Power of bins to power of bands, and gains of bands (dB) to gains of bins, straight in between; float32."""
-    centres = kaldi_centres(BANDS, rate)
-    bins = np.arange(WINDOW // 2 + 1) * rate / WINDOW
-    spread = np.stack([np.interp(bins, centres, row) for row in np.eye(BANDS)], axis=1)
-    filters = kaldi_filters(BANDS, rate, WINDOW).copy()
-    for narrow in np.flatnonzero(filters.sum(axis=1) == 0):  # between two bins: the nearer one
-        filters[narrow, np.abs(bins - centres[narrow]).argmin()] = 1.0
-    return (filters / filters.sum(axis=1, keepdims=True)).astype(np.float32), spread.astype(np.float32)
+    """Power of bins to mean power of bands, and gains of bands (dB) to gains of bins, straight in between; float32."""
+    spread = hats(np.arange(WINDOW // 2 + 1) * rate / WINDOW, band_centres(rate)).T
+    return (spread / spread.sum(axis=0)).T.astype(np.float32), spread.astype(np.float32)
 
 
-def shades(guide: Envelope, first: int, count: int, rate: int) -> Float[np.ndarray, "shade frame"]:
-    """How far the frames ``first`` .. ``first + count``, ``STEP`` samples apart, belong to each shade; what one frame belongs
-    to its shades sums to 1."""
-    top = max(float(guide.values.max(initial=0.0)), 1e-9)
-    steps = np.arange(first - PAST, first + count)  # before the sound it is silent
-    levels = 20 * np.log10(np.maximum(guide.at(steps * STEP / rate) / top, 1e-7))
-    lowest = np.lib.stride_tricks.sliding_window_view(levels, PAST + 1).min(axis=1)
-    levels = levels[PAST:]
-    attack = np.clip((levels - lowest - RISE[0]) / (RISE[1] - RISE[0]), 0, 1)
-    rising = STRENGTHS[::-1]
-    clipped = np.clip(levels, rising[0], rising[-1])
-    strengths = np.stack([np.interp(clipped, rising, row[::-1]) for row in np.eye(len(STRENGTHS))])
-    return np.concatenate([strengths * attack, strengths * (1 - attack)])
+def hats(places: Float[np.ndarray, "place"], grid: Float[np.ndarray, "knot"]) -> Float[np.ndarray, "knot place"]:
+    """How far each place belongs to each knot of a rising grid: straight between two of them, wholly to an end beyond it."""
+    return np.stack([np.interp(places, grid, row) for row in np.eye(len(grid))])
+
+
+class Shading:
+    """How far the moments of a sound under ``guide`` belong to each shade."""
+
+    def __init__(self, guide: Envelope, rate: int):
+        self.guide, self.rate = guide, rate
+        self.attacks = np.array([seconds for seconds, _ in envelope_onsets(guide)])
+        self.top = max(float(guide.values.max(initial=0.0)), 1e-9)
+
+    def of(self, first: int, count: int) -> Float[np.ndarray, "shade frame"]:
+        """Of the frames ``first`` .. ``first + count``, ``STEP`` samples apart; what one frame belongs to its shades sums to
+        1. Before the first attack, and without one, it is as long after one."""
+        times = np.arange(first, first + count) * STEP / self.rate
+        ahead = FIRST - MOMENTS[0]
+        last = np.searchsorted(self.attacks, times - MOMENTS[0], side="right") - 1
+        since = np.full(count, MOMENTS[-1])
+        if len(self.attacks):
+            since = np.where(last >= 0, times - self.attacks[np.maximum(last, 0)], MOMENTS[-1])
+        moments = hats(np.log(np.maximum(since + ahead, FIRST)), np.log(np.array(MOMENTS) + ahead))
+        levels = 20 * np.log10(np.maximum(self.guide.at(times) / self.top, 1e-7))
+        strengths = hats(levels, np.array(STRENGTHS[::-1]))[::-1]
+        return (moments[:, None] * strengths[None]).reshape(SHADES, count).astype(np.float32)
 
 
 def nearest(rows: Float[np.ndarray, "shade band"], known: Bool[np.ndarray, "shade"]) -> Float[np.ndarray, "shade band"]:
-    """The rows with each that is not ``known`` replaced by that of the nearest strength, of its own kind where there is one."""
-    half = len(STRENGTHS)
+    """The rows with each that is not ``known`` replaced by that of the nearest moment and strength."""
     filled = np.array(rows)
     there = np.flatnonzero(known)
+    moment, strength = np.divmod(np.arange(SHADES), len(STRENGTHS))
     for shade in np.flatnonzero(~known):
-        far = np.abs(there % half - shade % half) + half * (there // half != shade // half)
+        far = (moment[there] - moment[shade]) ** 2 + (strength[there] - strength[shade]) ** 2
         filled[shade] = rows[there[np.argmin(far)]]
     return filled
 
@@ -130,9 +148,7 @@ def shares(powers: Float[np.ndarray, "shade band"]) -> Float[np.ndarray, "shade 
     return powers / np.maximum(powers.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
 
 
-def known_shades(
-    weights: Float[np.ndarray, "shade"], powers: Float[np.ndarray, "shade band"]
-) -> Bool[np.ndarray, "shade"]:
+def known_shades(weights: Float[np.ndarray, "shade"], powers: Float[np.ndarray, "shade band"]) -> Bool[np.ndarray, "shade"]:
     """Which shades have frames enough (``weights``: how many), and power."""
     return (weights >= min(FEWEST, weights.max())) & (powers.sum(axis=1) > 0)
 
@@ -143,12 +159,12 @@ def palette(sound: Audio, top: float = np.inf) -> Float[np.ndarray, "shade band"
     samples = sound.samples - sound.samples.mean(axis=1, keepdims=True)  # an offset is no sound
     if np.abs(samples).max(initial=0.0) < SILENT:
         return None
-    guide = extract_envelope(Audio(samples, sound.rate))
-    heard = kaldi_centres(BANDS, sound.rate) < top
-    total, weights = np.zeros((SHADES, BANDS)), np.zeros(SHADES)
+    shading = Shading(extract_envelope(Audio(samples, sound.rate)), sound.rate)
+    heard = band_centres(sound.rate) < top
+    total, weights = np.zeros((SHADES, len(heard))), np.zeros(SHADES)
     for first, part in blocks([samples]):
-        belongs = shades(guide, first, part.shape[1], sound.rate)
-        total += product(belongs, band_powers(part, sound.rate).astype(np.float64))
+        belongs = shading.of(first, part.shape[1])
+        total += product(belongs.astype(np.float64), band_powers(part, sound.rate).astype(np.float64))
         weights += belongs.sum(axis=1)
     total[:, ~heard] = 0
     known = known_shades(weights, total)
@@ -160,11 +176,11 @@ def palette(sound: Audio, top: float = np.inf) -> Float[np.ndarray, "shade band"
 
 
 class Measured:
-    """Band powers and shades of some frames of a sound: all of ``MEASURED``, or, of a long one, as many as ``HELD``."""
+    """Band powers and shades of the frames of a sound; of a long one, of as many as ``HELD``."""
 
     def __init__(self) -> None:
         self.parts: list[tuple[Float[np.ndarray, "frame band"], Float[np.ndarray, "shade frame"]]] = []
-        self.apart, self.count = MEASURED, 0
+        self.apart, self.count = 1, 0
 
     def add(
         self, part: Float[np.ndarray, "channel frame sample"], belongs: Float[np.ndarray, "shade frame"], rate: int
@@ -180,7 +196,7 @@ class Measured:
         """Power of each shade in each band under these gains (dB)."""
         total = np.zeros(gains.shape)
         for powers, belongs in self.parts:
-            total += product(belongs, powers * 10 ** (product(belongs.T, gains) / 10))
+            total += product(belongs, powers * 10 ** (product(belongs.T, gains.astype(np.float32)) / 10))
         return total
 
     def weights(self) -> Float[np.ndarray, "shade"]:
@@ -198,7 +214,7 @@ def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], li
         return gains
     for _ in range(ROUNDS):
         now = shares(measured.painted(gains)[:, heard])
-        apart = smoothed(10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR)))
+        apart = 10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR))
         apart = np.pad(apart, ((0, 0), (0, gains.shape[1] - len(heard))), mode="edge")
         gains = nearest(np.clip(gains + apart, -limit, limit), known)
     return gains
@@ -208,9 +224,9 @@ def measured_gains(
     pieces: Iterable[np.ndarray], rate: int, guide: Envelope, wanted: Float[np.ndarray, "shade band"], limit: float
 ) -> Float[np.ndarray, "shade band"]:
     """Gains (dB) that give consecutive pieces under ``guide`` the ``wanted`` palette. At most ``HELD`` frames are held."""
-    measured = Measured()
+    measured, shading = Measured(), Shading(guide, rate)
     for first, part in blocks(pieces):
-        measured.add(part, shades(guide, first, part.shape[1], rate), rate)
+        measured.add(part, shading.of(first, part.shape[1]), rate)
     return fitted_gains(measured, wanted, limit)
 
 
@@ -220,6 +236,7 @@ def repainted(
     """Consecutive pieces float32 [channel, sample] with the gains (dB) of the shades that the guide goes through; as many
     samples in all, in pieces of other lengths."""
     _, spread = band_matrices(rate)
+    shading, gains = Shading(guide, rate), gains.astype(np.float32)
     count = 0
 
     def counted() -> Iterator[np.ndarray]:
@@ -231,7 +248,7 @@ def repainted(
     tail: np.ndarray | None = None
     done = STEP - WINDOW  # samples that are out; the first frame begins before the sound
     for first, part in blocks(counted()):
-        gain = product(product(shades(guide, first, part.shape[1], rate).T, gains).astype(np.float32), spread.T)
+        gain = product(product(shading.of(first, part.shape[1]).T, gains), spread.T)
         made = np.fft.irfft(np.fft.rfft(part, axis=-1) * 10 ** (gain / 20), axis=-1)
         sound = overlapped(made, tail)
         ready = part.shape[1] * STEP

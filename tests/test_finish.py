@@ -12,10 +12,9 @@ from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.palette import BANDS, palette
+from foleygram.palette import band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
-from foleygram.signal.mel import kaldi_centres
 from foleygram.types import Audio, Clip
 
 RATE = 44100
@@ -185,7 +184,7 @@ def test_of_a_long_reference_the_loudest_part_is_heard_and_of_a_dull_one_what_it
     alone = model.references(Clip(audio=Audio(long.samples[:, : round(model.config.seconds * RATE)], RATE)))
     assert torch.equal(told.palette, alone.palette) and torch.equal(told.detail, alone.detail)
     low = model.references(Clip(audio=Audio(strokes()[:, ::4], RATE // 4)))
-    centres = kaldi_centres(BANDS, RATE)
+    centres = band_centres(RATE)
     assert (np.isnan(low.palette[0].numpy()).all(axis=0) == (centres >= RATE / 8)).all()
 
 

@@ -9,25 +9,31 @@ from scipy.signal import butter, sosfilt
 import foleygram.palette
 from foleygram.palette import (
     BANDS,
+    MOMENTS,
     SHADES,
     STEP,
     STRENGTHS,
     WINDOW,
     Measured,
+    Shading,
+    band_centres,
     band_matrices,
     fitted_gains,
+    hats,
     measured_gains,
     nearest,
     palette,
     repainted,
-    shades,
 )
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import Audio
 
 RATE = 44100
-HALF = len(STRENGTHS)
-COUNT = len(band_matrices(RATE)[0])
+COUNT = len(band_centres(RATE))
+ATTACK = MOMENTS.index(0.006) * len(STRENGTHS)  # the loudest shade just after an attack
+DYING = MOMENTS.index(0.25) * len(STRENGTHS) + 1  # and one of what rings on
+STRONG = [moment * len(STRENGTHS) for moment in range(2, 8)] + [moment * len(STRENGTHS) + 1 for moment in range(8, 12)]
+"""Shades that strokes go through."""
 
 
 def strokes(seed: int = 0, times: tuple[float, ...] = (0.3, 1.1, 2.0), bright: bool = False, seconds: float = 3.0):
@@ -51,8 +57,7 @@ def painted(pieces: list[np.ndarray], truth: np.ndarray, limit: float = 30.0) ->
 def distance(sound: np.ndarray, truth: np.ndarray) -> float:
     """Mean difference of two palettes in the stronger shades (dB)."""
     a, b = (10 * np.log10(palette(Audio(part, RATE)) + 1e-6) for part in (sound, truth))
-    strong = [0, 1, 2, HALF, HALF + 1, HALF + 2, HALF + 3]
-    return float(np.abs(a - b)[strong].mean())
+    return float(np.abs(a - b)[STRONG].mean())
 
 
 def test_a_palette_has_a_share_for_each_band_of_each_shade_and_knows_neither_level_nor_time():
@@ -68,7 +73,7 @@ def test_a_palette_has_a_share_for_each_band_of_each_shade_and_knows_neither_lev
 def test_what_rings_is_brighter_when_struck_than_as_it_dies():
     own = palette(Audio(strokes(bright=True), RATE))
     highs = own[:, COUNT // 2 :].sum(axis=1)
-    assert highs[0] > 2 * highs[HALF + 3]
+    assert highs[ATTACK] > 2 * highs[DYING]
 
 
 def test_a_sound_takes_the_palette_of_another():
@@ -121,23 +126,51 @@ def test_a_band_that_is_lifted_comes_out_louder_by_that():
     np.testing.assert_allclose(louder[:, 2000:-2000], tone[:, 2000:-2000] * 10 ** (6 / 20), atol=1e-4)
 
 
+def test_bands_are_even_in_mel_but_no_narrower_than_a_bin():
+    centres, (filters, spread) = band_centres(RATE), band_matrices(RATE)
+    apart = np.diff(centres)
+    assert centres[0] == 0 and COUNT < BANDS and apart.min() == pytest.approx(RATE / WINDOW)
+    # as wide as whole bins allow, bands grow with frequency
+    assert apart[-10:].mean() > 3 * apart[:10].mean() and (np.diff(apart) > -1.5 * RATE / WINDOW).all()
+    assert filters.shape == (COUNT, WINDOW // 2 + 1) and spread.shape == (WINDOW // 2 + 1, COUNT)
+    np.testing.assert_allclose(filters.sum(axis=1), 1, rtol=1e-5)
+    np.testing.assert_allclose(spread.sum(axis=1), 1, rtol=1e-5)
+
+
+@given(st.lists(st.floats(-2, 5), min_size=1, max_size=5))
+def test_a_place_belongs_to_the_two_knots_beside_it(places):
+    grid = np.array([0.0, 1.0, 3.0])
+    shares = hats(np.array(places), grid)
+    np.testing.assert_allclose(shares.sum(axis=0), 1)
+    np.testing.assert_allclose(grid @ shares, np.clip(places, 0, 3))
+
+
 def test_shades_share_each_moment_out_and_part_by_part_as_at_once():
-    guide = extract_envelope(Audio(strokes(), RATE))
-    whole = shades(guide, -1, 500, RATE)
-    np.testing.assert_allclose(whole.sum(axis=0), 1)
-    np.testing.assert_allclose(np.concatenate([shades(guide, -1, 200, RATE), shades(guide, 199, 300, RATE)], axis=1), whole)
-    struck = round(0.3 * RATE / STEP) + 3
-    assert whole[:HALF, struck].sum() > 0.9 and whole[HALF:, struck + 80].sum() > 0.9
+    shading = Shading(extract_envelope(Audio(strokes(), RATE)), RATE)
+    whole = shading.of(-1, 500)
+    np.testing.assert_allclose(whole.sum(axis=0), 1, rtol=1e-5)
+    np.testing.assert_array_equal(np.concatenate([shading.of(-1, 200), shading.of(199, 300)], axis=1), whole)
+    moments = whole.reshape(len(MOMENTS), len(STRENGTHS), -1).sum(axis=1)
+    struck = round(0.3 * RATE / STEP) + 1  # frame -1 is the first
+    assert moments[MOMENTS.index(0.0), struck] > 0.7 and moments[MOMENTS.index(0.25), struck + round(0.25 * RATE / STEP)] > 0.9
+    assert moments[-1, : struck - 4].min() > 0.99 and moments[:2, struck - 2].sum() > 0.99  # long after one; just ahead of one
 
 
-def test_an_unknown_shade_has_the_colour_of_the_nearest_of_its_kind():
+def test_what_has_no_attack_is_long_after_one():
+    shading = Shading(extract_envelope(Audio(np.zeros((2, RATE), np.float32), RATE)), RATE)
+    whole = shading.of(0, 50).reshape(len(MOMENTS), len(STRENGTHS), -1)
+    assert not len(shading.attacks) and (whole[-1].sum(axis=0) == 1).all() and not whole[:-1].any()
+
+
+def test_an_unknown_shade_has_the_colour_of_the_nearest():
     rows = np.arange(SHADES, dtype=float)[:, None].repeat(2, axis=1)
-    known = np.zeros(SHADES, bool)
-    known[[0, 3, HALF + 5]] = True
-    filled = nearest(rows, known)[:, 0]
-    assert filled[:HALF].tolist() == [0, 0, 3, 3, 3, 3, 3, 3] and set(filled[HALF:]) == {HALF + 5}
-    known[HALF + 5] = False
-    assert nearest(rows, known)[HALF + 1, 0] == 0
+    known, wide = np.zeros(SHADES, bool), len(STRENGTHS)
+    known[[0, 3 * wide, 3 * wide + 2]] = True
+    filled = nearest(rows, known)[:, 0].reshape(len(MOMENTS), wide)
+    assert (filled[0] == 0).all() and filled[1].tolist() == [0, 0, 3 * wide + 2, 3 * wide + 2]
+    assert (filled[4:, 0] == 3 * wide).all() and (filled[4:, 3] == 3 * wide + 2).all()
+    known[3 * wide + 2] = False
+    assert nearest(rows, known)[-1, 0] == 3 * wide
 
 
 def test_gains_have_a_limit_and_silence_none():
@@ -148,7 +181,7 @@ def test_gains_have_a_limit_and_silence_none():
     assert np.abs(gains).max() == pytest.approx(12.0)
     assert np.abs(measured_gains([strokes()], RATE, guide, wanted, 20.0)).max() == pytest.approx(20.0)
     silent = Measured()
-    silent.add(np.zeros((2, 50, WINDOW), np.float32), shades(guide, 0, 50, RATE), RATE)
+    silent.add(np.zeros((2, 50, WINDOW), np.float32), Shading(guide, RATE).of(0, 50), RATE)
     assert not fitted_gains(silent, wanted, 12.0).any()
     assert not measured_gains([], RATE, guide, wanted, 12.0).any() and list(repainted([], RATE, guide, gains)) == []
 
@@ -163,14 +196,16 @@ def test_one_stroke_tells_what_four_do():
     one, four = strokes(2, (0.3,), bright=True, seconds=1.0), strokes(2, (0.3, 1.3, 2.3, 3.3), bright=True, seconds=4.3)
     a, b = (10 * np.log10(palette(Audio(sound, RATE)) + 1e-6) for sound in (one, four))
     # an average of four spectra of noise is smoother, so octaves are compared
-    bright = [rows.reshape(SHADES, 8, -1).mean(axis=2)[:2] for rows in (a, b)]
+    bright = [
+        rows[:, : COUNT // 8 * 8].reshape(SHADES, 8, -1).mean(axis=2)[[ATTACK, ATTACK + len(STRENGTHS)]] for rows in (a, b)
+    ]
     assert np.abs(bright[0] - bright[1]).mean() < 2
 
 
 def test_a_sound_that_begins_at_once_has_an_attack():
     sound = strokes(bright=True)[:, round(0.3 * RATE) :]
     highs = palette(Audio(sound, RATE))[:, COUNT // 2 :].sum(axis=1)
-    assert highs[0] > 2 * highs[HALF + 3]
+    assert highs[ATTACK] > 2 * highs[DYING]
 
 
 def test_an_offset_is_no_sound():
@@ -197,18 +232,17 @@ def test_of_a_long_sound_fewer_frames_are_held(monkeypatch):
     whole = measured_gains(pieces, RATE, guide, truth, 30.0)
     monkeypatch.setattr("foleygram.palette.HELD", 200)
     fewer = measured_gains(pieces, RATE, guide, truth, 30.0)
-    strong = [0, HALF, HALF + 1, HALF + 2, HALF + 3, HALF + 4]
-    assert not (fewer == whole).all() and np.abs(fewer - whole)[strong].mean() < 2
+    assert not (fewer == whole).all() and np.abs(fewer - whole)[STRONG].mean() < 3
 
 
 def test_little_sounds_before_its_cause():
-    """More than 6 ms before an attack, half a window, nothing is heard, whatever the gains."""
+    """More than 12 ms before an attack, half a window, next to nothing is heard, whatever the gains."""
     sound = np.zeros((2, RATE), np.float32)
     sound[:, 20000:] = strokes(3, (0.0,), seconds=1.0)[:, : RATE - 20000]
     guide = extract_envelope(Audio(sound, RATE))
     gains = np.random.default_rng(0).normal(0, 10, (SHADES, COUNT))
     made = np.concatenate(list(repainted([sound], RATE, guide, gains)), axis=1)
     assert not made[:, : 20000 - WINDOW].any()
-    parts = made[:, 20000 - WINDOW : 20000 - 265], made[:, 20000:20441]
+    parts = made[:, 20000 - WINDOW : 20000 - 530], made[:, 20000:20441]
     ahead, after = (np.square(part, dtype=np.float64).mean() for part in parts)
     assert 10 * np.log10(ahead / after) < -25

@@ -31,6 +31,13 @@ def detect_onsets(audio: Audio, backtrack: bool = False, delta: float = 0.07) ->
     )
 
 
+def running_median(values: np.ndarray, around: int, block: int = 2**14) -> np.ndarray:
+    """The median of ``around`` values to both sides of each and itself, zeros beyond the ends; ``block`` at a time, since a
+    median copies all of its windows."""
+    windows = np.lib.stride_tricks.sliding_window_view(np.pad(values, around), 2 * around + 1)
+    return np.concatenate([np.median(windows[first : first + block], axis=1) for first in range(0, len(windows), block)])
+
+
 def envelope_onsets(
     envelope: Envelope, rise: float = 6.0, floor: float = 40.0, apart: float = 0.03
 ) -> list[tuple[float, float]]:
@@ -52,8 +59,7 @@ def envelope_onsets(
     level = 20 * np.log10(np.maximum(values / peak, 10 ** (-(floor + 20) / 20)))
     level = np.concatenate([np.full(window, -(floor + 20.0)), level])
     risen = level[window:] - level[:-window]
-    padded = np.pad(np.abs(risen), around)
-    usual = np.median(np.lib.stride_tricks.sliding_window_view(padded, 2 * around + 1), axis=1)
+    usual = running_median(np.abs(risen), around)
     strong = np.flatnonzero((risen >= np.maximum(rise, 3 * usual)) & (level[window:] >= -floor))
     found: list[int] = []
     for k in strong[np.argsort(-risen[strong], kind="stable")]:

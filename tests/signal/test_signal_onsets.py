@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from foleygram.errors import UsageError
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
-from foleygram.signal.onsets import detect_onsets, envelope_onsets
+from foleygram.signal.onsets import detect_onsets, envelope_onsets, running_median
 from foleygram.types import SAMPLE_RATE, Audio, Envelope
 
 EVENTS = st.lists(st.integers(20, 180), min_size=1, max_size=8, unique=True).map(
@@ -75,3 +75,11 @@ def test_without_librosa(monkeypatch, clicks):
     monkeypatch.setitem(sys.modules, "librosa", None)
     with pytest.raises(UsageError, match=r"pip install 'foleygram\[eval\]'"):
         detect_onsets(clicks(0.2, [0.1]))
+
+
+@given(st.lists(st.floats(-5, 5), min_size=1, max_size=60), st.integers(0, 6), st.integers(1, 70))
+def test_a_running_median_is_the_same_in_blocks(values, around, block):
+    row = np.array(values)
+    padded = np.pad(row, around)
+    one_by_one = [np.median(padded[k : k + 2 * around + 1]) for k in range(len(row))]
+    np.testing.assert_array_equal(running_median(row, around, block), one_by_one)
