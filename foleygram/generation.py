@@ -9,6 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +54,7 @@ from foleygram.windows import Film, long_pieces
 
 STEPS_LIMIT = 1000
 GUIDANCE_LIMIT = 20.0
+DYING = ", dying away as the reference does"
 FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
 
 
@@ -92,6 +94,12 @@ def generate(
         embeddings = model.references(clip).only(order.use)
         film = filmed(order, info, model, embeddings)
     notes = remarks(order, info, guide)
+    tails = tails_of(order, guide, embeddings)
+    if tails == "reference":
+        guide = replace(guide, envelope=model.tailed(guide.envelope, embeddings))
+        card = card.replace(tails=tails)
+    elif order.tails == "reference":
+        notes.append("nothing in the reference dies away, so the guide's tails stay; a recording of single hits has a tail")
     results = []
     with torch_threads(card.threads):
         for number, out in order.outs:
@@ -108,9 +116,10 @@ def generate(
                 notes += doubts(order, out, sound.peak, same, result)
                 rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
+    origin = guide.label + (DYING if card.tails == "reference" else "")
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds),
-        str(order.model), order.use, guide.label, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
+        str(order.model), order.use, origin, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
         tuple(notes),
     )  # fmt: skip
 
@@ -150,6 +159,14 @@ def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> C
     if "A" in order.use:
         sound = read_audio(order.video if str(order.audio) == OWN else Path(order.audio))
     return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
+
+
+def tails_of(order: Order, guide: Guide, embeddings: Embeddings) -> str:
+    """Whose tails the events get: the reference's where it was asked for, or where those of the guide are made up, and only
+    where it has one."""
+    made_up = guide.kind == "predicted" or guide.track is not None
+    wanted = order.tails == "reference" or order.tails is None and made_up
+    return "reference" if wanted and embeddings.tail is not None else "guide"
 
 
 def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings) -> Film | None:

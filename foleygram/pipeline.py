@@ -33,7 +33,9 @@ from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
 from foleygram.palette import palette
 from foleygram.quantisation import int8_weights, to_int8
+from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.resample import resample
+from foleygram.timing.tails import Tail, tail_of, with_tail
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
@@ -211,14 +213,17 @@ class FoleyGRAM(nn.Module):
 
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
-        """What conditions a sound: the points of :meth:`embed`, and where the model has a ``finish`` what it takes over from
-        the sound, palette and detail; of the loudest ``config.seconds`` of a long one."""
+        """What conditions a sound: the points of :meth:`embed`, the tail of the sound, where it has one, and where the model has
+        a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
         points = self.embed(clip)
-        if points.audio is None or self.config.finish is None:
+        if points.audio is None:
             return points
         sound = resample(loudest(clip.audio.stereo(), self.config.seconds), self.config.autoencoder.rate)
         sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
-        colours = palette(sound, clip.audio.rate / 2)
+        tail = tail_of(extract_envelope(sound))
+        if tail is not None:
+            points = replace(points, tail=torch.from_numpy(tail.levels)[None].to(self.device))
+        colours = None if self.config.finish is None else palette(sound, clip.audio.rate / 2)
         if colours is None:  # silence has none
             return points
         points = replace(points, palette=torch.from_numpy(colours)[None].to(self.device))
@@ -236,6 +241,13 @@ class FoleyGRAM(nn.Module):
             return latent
         with self.in_use(self.autoencoder):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
+
+    @staticmethod
+    def tailed(envelope: Envelope, embeddings: Embeddings) -> Envelope:
+        """The guide, each event of which dies away as the reference sound does, where that has a tail."""
+        if embeddings.tail is None:
+            return envelope
+        return with_tail(envelope, Tail(embeddings.tail[0].cpu().numpy()))
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -263,13 +275,15 @@ class FoleyGRAM(nn.Module):
         takes: int | Iterable[int] = 1,
         on_step: Callable[[int, int], None] | None = None,
         raw: bool = False,
+        tails: bool = False,
     ) -> tuple[Audio, ...]:
         """One sound for each take, 44.1 kHz stereo, exactly ``sample_count(clip.seconds)`` samples.
 
         ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
-        (finish.py). Raises UsageError, EnvelopeError."""
+        (finish.py). ``tails``: events of the envelope die away as the reference sound does (:meth:`tailed`). Raises UsageError,
+        EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
         sampler = self.config.sampler.replace(
@@ -280,6 +294,7 @@ class FoleyGRAM(nn.Module):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
+        envelope = self.tailed(envelope, embeddings) if tails else envelope
         seeds = [take_seed(seed, number) for number in numbers]
         return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
 

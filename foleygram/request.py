@@ -21,6 +21,8 @@ FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 
 SOUNDS = (".wav", ".flac")
 TAKES_LIMIT = 64
+TAILS = ("guide", "reference")
+"""What ``--tails`` takes: whose tails the events have."""
 
 
 @dataclass(frozen=True)
@@ -30,7 +32,9 @@ class Request:
     ``video``: file to be sounded; ``out``: file to be made, a sound or a video by its name; ``envelope``: an Envelope, a
     file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
     is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how
-    many; ``format``: one of ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish."""
+    many; ``format``: one of ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish;
+    ``tails``: whose tails the events have, one of ``TAILS``, by default the reference's where nobody measured the guide's: of a
+    prediction and of a list of events."""
 
     video: Path | None = None
     out: Path | None = None
@@ -51,6 +55,7 @@ class Request:
     again: Path | None = None
     voice: bool | None = None
     raw: bool | None = None
+    tails: str | None = None
 
 
 @dataclass(frozen=True)
@@ -79,6 +84,7 @@ class Order:
     sidecar: Sidecar | None = None
     exact: bool = False
     raw: bool = False
+    tails: str | None = None
 
     def may_replace(self, path: Path) -> bool:
         """Whether an existing ``path`` may go: by ``--force``, or as the very sidecar that is being repeated."""
@@ -112,6 +118,8 @@ def settle(request: Request) -> Order:
         raise UsageError("--voice says that the file of --envelope was hummed or tapped; give --envelope FILE")
     if request.text is not None and not request.text.strip():
         raise UsageError("--text is empty; write what is to be heard, or leave the option out")
+    if request.tails is not None and request.tails not in TAILS:
+        raise UsageError(f"--tails takes {' or '.join(TAILS)}, not '{request.tails}'")
     takes = request.takes
     if takes is not None and not 1 <= takes <= TAKES_LIMIT:
         raise UsageError(f"--takes takes a number from 1 to {TAKES_LIMIT}, not {takes}")
@@ -138,7 +146,10 @@ def settle(request: Request) -> Order:
         sidecar=sidecar,
         exact=exact,
         raw=bool(request.raw),
+        tails=request.tails,
     )
+    if order.tails == "reference" and "A" not in order.use:
+        raise UsageError("--tails reference takes them from a reference sound; give --audio FILE, or leave the option out")
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
     for path in order.inputs:
@@ -171,6 +182,8 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
     for name in ("text", "seed", "steps", "guidance", "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))
+    if sidecar.tails == "guide" or "A" in modality_set(filled.get("use") or request.use):
+        fill("tails", sidecar.tails)
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):
         fill("format", sidecar.format)

@@ -209,15 +209,17 @@ def modality_set(use: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette`` and ``detail``: what
-    was measured of the sound beside its point, its colour at each strength (palette.py) and the strength of its finer structure
-    (diffusion/spectral.py); not in the paper, and only the finish uses them."""
+    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``detail``, ``tail``: what
+    was measured of the sound beside its point, its colour at each moment after an attack (palette.py), the strength of its
+    finer structure (diffusion/spectral.py) and how it dies away, dB under the peak (timing/tails.py); not in the paper: the
+    finish uses the first two, the guide the third."""
 
     video: Float[Tensor, "batch dim"] | None = None
     text: Float[Tensor, "batch dim"] | None = None
     audio: Float[Tensor, "batch dim"] | None = None
     palette: Float[Tensor, "batch shade band"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
+    tail: Float[Tensor, "batch step"] | None = None
 
     @property
     def modalities(self) -> str:
@@ -237,6 +239,7 @@ class Embeddings:
             audio=self.audio if "A" in use else None,
             palette=self.palette if "A" in use else None,
             detail=self.detail if "A" in use else None,
+            tail=self.tail if "A" in use else None,
         )
 
 

@@ -283,6 +283,38 @@ def test_where_the_timing_comes_from(foleygram, desk, predicting):
         assert code == 0 and "the same bytes as before" in out, err
 
 
+def test_a_guide_that_is_made_up_dies_away_as_the_reference(foleygram, desk, predicting):
+    folder, seconds = predicting(True), np.arange(44100) / 44100
+    noise = np.random.default_rng(0).normal(0, 0.2, (2, 44100)) * np.exp(-seconds / 0.2)
+    write_audio(Path("ring.wav"), Audio(noise.astype(np.float32), 44100))
+    steady = np.random.default_rng(0).normal(0, 0.1, (2, 44100)).astype(np.float32)
+    write_audio(Path("steady.wav"), Audio(steady, 44100))
+    ring = ("--audio", "ring.wav")
+    for options, tails in (
+        (ring, "reference"),
+        ((*ring, "--tails", "guide"), "guide"),
+        ((*ring, "--envelope", "hits.csv"), "reference"),
+        ((*ring, "--envelope", "guide.wav"), "guide"),
+        ((*ring, "--envelope", "guide.wav", "--tails", "reference"), "reference"),
+        ((*ring, "--use", "V"), "guide"),
+        (("--audio", "steady.wav"), "guide"),
+    ):
+        code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
+        assert code == 0, err
+        assert ("dying away as the reference does" in out) == (tails == "reference")
+        assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
+        code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
+        assert code == 0 and "the same bytes as before" in out, err
+    code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *ring)
+    assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", "--use", "V")[0] == 0
+    assert json.loads(Path("b.wav.json").read_text())["tails"] == "guide"
+    line = ("generate", "clip.mp4", "-o", "c.wav", "--model", folder, "--audio", "steady.wav", "--tails", "reference")
+    assert "nothing in the reference dies away" in foleygram(*line)[1]
+    for options, message in ((("--tails", "reference"), "give --audio FILE"), (("--tails", "both"), "--tails takes guide or")):
+        code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *options)
+        assert code == 2 and message in err and err.count("\n") == 1
+
+
 def test_events_of_other_programs_and_no_picture_in_a_voice(foleygram, desk):
     Path("labels.txt").write_text("0.100000\t0.100000\thit 0.3\n0.400000\t0.600000\tscratch 0.1\n")
     assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "labels.txt")[0] == 0

@@ -136,6 +136,18 @@ def test_levels(foleygram, desk):
     assert long["peak"] == pytest.approx(plain["peak"], rel=1e-4)
 
 
+def test_events_die_away_as_in_another_sound(foleygram, desk):
+    rate, seconds = 44100, np.arange(44100) / 44100
+    noise = np.random.default_rng(0).normal(0, 0.2, 44100)
+    for name, decay in (("short", 0.01), ("long", 0.15)):
+        write_audio(Path(f"{name}.wav"), Audio((noise * np.exp(-seconds / decay))[None].astype(np.float32), rate))
+        assert foleygram("guide.wav", "--tails", f"{name}.wav", "-o", f"{name}.csv")[0] == 0
+    code, report, err = foleygram("track.json", "--tails", "long.wav", "-o", "both.csv")
+    assert code == 0 and report["edits"] == ["tails of long.wav"], err
+    short, long = (read_file(Path(f"{name}.csv")).envelope for name in ("short", "long"))
+    assert long.at(0.7) > 20 * short.at(0.7) and long.at(0.2) == pytest.approx(short.at(0.2), rel=0.3)
+
+
 def test_the_film_gives_length_frames_and_strip(foleygram, desk):
     code, report, err = foleygram("guide.wav", "--film", "silent.mp4", "--snap", "--picture", "a.png", "-o", "a.json")
     assert code == 0, err
@@ -209,6 +221,8 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
         (("guide.wav", "-o", "a.png", "--picture", "a.png"), 1, ".csv"),
         (("guide.wav", "-o", "guide.wav"), 1, ".csv"),
         (("track.json", "-o", "track.json", "--force"), 1, "is the input itself"),
+        (("guide.wav", "--tails", "no.wav"), 1, "no such file"),
+        (("guide.wav", "--tails", "steady.wav"), 1, "nothing in it dies away"),
         (("broken.mid",), 1, "MIDI"),
         (("broken.json",), 1, "is not JSON"),
     ],
@@ -216,6 +230,7 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
 def test_bad_input_is_one_line(foleygram, desk, line, code, message):
     Path("broken.mid").write_bytes(b"MThd\0\0")
     Path("broken.json").write_text("{]")
+    write_audio(Path("steady.wav"), Audio(np.random.default_rng(0).normal(0, 0.1, (1, 44100)).astype(np.float32), 44100))
     before = {path.name for path in desk.iterdir()}
     found, _, err = foleygram(*line)
     assert found == code and message in err and err.count("\n") == 1

@@ -30,6 +30,7 @@ Folders = Annotated[
     list[Path] | None, typer.Argument(metavar="[RESULTS]...", help="Folders of results: a sound a clip, named by its id.")
 ]
 Prompts = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, materials by turns.")]
+Tails = Annotated[bool, typer.Option("--tails", help="Events of the foreign envelope die away as the reference does.")]
 References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
 ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 
@@ -150,6 +151,7 @@ def reference(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
+    tails: Tails = False,
     device: Device = None,
     dtype: Dtype = None,
     cache: Cache = None,
@@ -170,7 +172,8 @@ def reference(
     with progress() as on_progress:
         report = benchmark_reference(
             FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
-            steps=steps, guidance=guidance, seed=seed, cache=cache, command=command_line(), on_progress=on_progress,
+            steps=steps, guidance=guidance, seed=seed, tails=tails, cache=cache, command=command_line(),
+            on_progress=on_progress,
         )  # fmt: skip
     return told(report, out, force, json)
 

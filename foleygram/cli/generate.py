@@ -37,6 +37,13 @@ Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac:
 Raw = Annotated[
     bool, typer.Option("--raw", help="As decoded: neither the colours of the reference nor the level of the guide is matched.")
 ]
+Tails = Annotated[
+    str | None,
+    typer.Option(
+        help="Whose tails the events have: guide or reference (--audio). [default: the reference's where the guide is a "
+        "prediction or a list of events]"
+    ),
+]
 Sidecar = Annotated[
     Path | None,
     typer.Option("--from", help="Make the result of this sidecar (the .json beside it) again; other options change it."),
@@ -61,6 +68,7 @@ def generate(
     dtype: Dtype = None,
     sample_format: Format = None,
     raw: Raw = False,
+    tails: Tails = None,
     force: Force = False,
     again: Sidecar = None,
     json: Json = False,
@@ -77,7 +85,7 @@ def generate(
 
     request = Request(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
-        force, again, voice or None, raw or None,
+        force, again, voice or None, raw or None, tails,
     )  # fmt: skip
     with progress() as on_progress:
         report = library(request, on_progress, announce)

@@ -44,6 +44,7 @@ class ReferenceSettings:
     steps: int | None
     guidance: float | None
     seed: int
+    tails: bool = False
 
 
 @dataclass(frozen=True)
@@ -73,6 +74,7 @@ def benchmark_reference(
     steps: int | None = None,
     guidance: float | None = None,
     seed: int = 0,
+    tails: bool = False,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
     command: str = "",
@@ -82,7 +84,8 @@ def benchmark_reference(
     judge finds the result nearer to that sound than to those of all other families.
 
     Only clips no family of which trains take part, as references and as the others. ``limit``: only so many references,
-    materials and families by turns; all clips stay among the others. For further arguments see ``benchmark_prompts``.
+    materials and families by turns; all clips stay among the others. ``tails``: the guide says when and how loud, its events
+    die away as the reference does. For further arguments see ``benchmark_prompts``.
     Raises UsageError below one reference, DataError where the manifest has fewer than three such clips and where ``out``
     holds sounds of other settings, ModelError without the judge."""
     if limit is not None and limit < 1:
@@ -100,7 +103,7 @@ def benchmark_reference(
     pairs = sorted((record.id, records[place].id) for record, place in zip(records, guides, strict=True))
     settings = ReferenceSettings(
         model.config.name, fingerprint_of(model), "A", Path(manifest).name, hashlib.sha256(repr(pairs).encode()).hexdigest(),
-        steps, guidance, seed,
+        steps, guidance, seed, tails,
     )  # fmt: skip
     keep_settings(folder, settings)
     for number, place in enumerate(chosen, 1):
@@ -110,10 +113,12 @@ def benchmark_reference(
     truths = window_means(listen(records, judge, f"listening to the {split} split", on_progress))
     scores, found = rank(records, chosen, guides, results, truths, judge.card.label, seed)
     count = len({families_of(records[place]) for place in chosen})
+    dying = ", its events dying away as those of the reference" if tails else ""
     about = (
         f"{len(chosen)} recordings of {count} objects that never trained, each the only condition (use A) of "
         f"{model.config.name} #{settings.weights[:8]} under the envelope of a clip of another family, of the same action and "
-        f"another material where there is one; ranked by cosines of window means among {len(records)} recordings; seed {seed}.",
+        f"another material where there is one{dying}; ranked by cosines of window means among {len(records)} recordings; "
+        f"seed {seed}.",
     )
     columns = ("reference", "material", "timing of", "nearer than to", "of its material", "cosine", "to the guide's sound")
     grids = (Grid("Results", columns, tuple(in_words(each) for each in found)),)
@@ -166,6 +171,7 @@ def generate_one(model: FoleyGRAM, record: ClipRecord, guide: ClipRecord, folder
         seed=clip_seed(settings.seed, record.id),
         steps=settings.steps,
         guidance=settings.guidance,
+        tails=settings.tails,
     )
     write_audio(path, sound)
 
