@@ -22,7 +22,7 @@ from foleygram.weights import MODELS, find_folder, unloaded
 GIB = 2**30
 WORKING_GIB = 1.5  # interpreter, libraries and the widest layers of the autoencoder; measured by benchmarks/full_scale.py
 PARTS = ("vision", "audio", "text", "heads", "conditioner", "autoencoder", "transformer", "control_net")
-"""What every model has; some predict timing too."""
+"""What every model has; some predict timing too, or remember."""
 
 
 @dataclass(frozen=True)

@@ -149,7 +149,7 @@ def model_states() -> tuple[ModelState, ...]:
     from foleygram.hub.folder import read_notes
     from foleygram.hub.sources import local_weights
     from foleygram.pipeline import FoleyGRAMConfig
-    from foleygram.weights import MODELS
+    from foleygram.weights import MODELS, more_files
 
     states = []
     for path in sorted(MODELS.glob("*/config.json")):
@@ -157,7 +157,7 @@ def model_states() -> tuple[ModelState, ...]:
         config = read_json(FoleyGRAMConfig, path)
         weights = config.weights
         present, missing, licences = [], [], []
-        for name in PARTS if config.timing is None else (*PARTS, "timing"):
+        for name in (*PARTS, *more_files(config)):
             source, local = getattr(weights, name), local_weights(folder, name)
             licence = source.licence if source else read_notes(local).get("licence", "") if local else ""
             licences += [licence] if licence and licence not in licences else []

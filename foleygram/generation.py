@@ -54,7 +54,7 @@ from foleygram.windows import Film, long_pieces
 
 STEPS_LIMIT = 1000
 GUIDANCE_LIMIT = 20.0
-DYING = ", dying away as the reference does"
+DYING = {"guide": "", "reference": ", dying away as the reference does", "memory": ", dying away as a remembered sound"}
 FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
 
 
@@ -92,16 +92,21 @@ def generate(
         card = described(order, info, guide, model, sampler)
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
-        film = filmed(order, info, model, embeddings)
     notes = remarks(order, info, guide)
-    tails = tails_of(order, guide, embeddings)
-    if tails == "reference":
+    tails = tails_of(order, guide, model, embeddings)
+    if tails == "memory":
+        kind = model.memory.config.kinds[model.memory.nearest(embeddings)]
+        notes.append(f"the colours and tails are those of a sound that the model remembers ({kind})")
+        embeddings = model.recalled(embeddings)
+    if tails != "guide":
         guide = replace(guide, envelope=model.tailed(guide.envelope, embeddings))
         card = card.replace(tails=tails)
     elif order.tails == "reference":
         notes.append("nothing in the reference dies away, so the guide's tails stay; a recording of single hits has a tail")
     results = []
     with torch_threads(card.threads):
+        with watch.stage("embed"):
+            film = filmed(order, info, model, embeddings)
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
             seed = take_seed(order.seed, number)
@@ -116,7 +121,7 @@ def generate(
                 notes += doubts(order, out, sound.peak, same, result)
                 rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
-    origin = guide.label + (DYING if card.tails == "reference" else "")
+    origin = guide.label + DYING[card.tails]
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds),
         str(order.model), order.use, origin, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
@@ -161,12 +166,18 @@ def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> C
     return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
 
 
-def tails_of(order: Order, guide: Guide, embeddings: Embeddings) -> str:
-    """Whose tails the events get: the reference's where it was asked for, or where those of the guide are made up, and only
-    where it has one."""
-    made_up = guide.kind == "predicted" or guide.track is not None
-    wanted = order.tails == "reference" or order.tails is None and made_up
-    return "reference" if wanted and embeddings.tail is not None else "guide"
+def tails_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
+    """Whose tails the events get: as it was asked for; else, where those of the guide are made up, those of the reference, or
+    without one of a sound that the model remembers. Raises UsageError where it remembers none and is asked to."""
+    if order.tails == "memory" and model.memory is None:
+        raise UsageError(f"--tails memory: {order.model} remembers no sounds; leave the option out")
+    if order.tails is not None:
+        return "guide" if order.tails == "reference" and embeddings.tail is None else order.tails
+    if guide.kind != "predicted" and guide.track is None:
+        return "guide"
+    if embeddings.audio is None:
+        return "guide" if model.memory is None or order.raw else "memory"
+    return "guide" if embeddings.tail is None else "reference"
 
 
 def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings) -> Film | None:

@@ -31,15 +31,16 @@ from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
+from foleygram.memory import Memory, MemoryConfig
 from foleygram.palette import palette
 from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.resample import resample
-from foleygram.timing.tails import Tail, tail_of, with_tail
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
+from foleygram.timing.tails import Tail, tail_of, with_tail
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
-from foleygram.weights import GRAM_FILES, assign, find_folder, read_tokenizer, unloaded, weights_files
+from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
 from foleygram.windows import Film, synthesise_long
 
 TAKES_LIMIT = 64
@@ -76,6 +77,7 @@ class FoleyGRAMConfig(Config):
     conditioner: ConditionerConfig
     sampler: SamplerConfig = SamplerConfig()
     timing: TimingConfig | None = None  # predicts the envelope of a silent picture
+    memory: MemoryConfig | None = None  # lends a sound of its kind to a text or picture alone
     finish: FinishConfig | None = None  # colour and level of the decoded sound; None: as it was decoded (the paper)
     weights: WeightsSources = WeightsSources()
 
@@ -97,17 +99,21 @@ class FoleyGRAM(nn.Module):
         self.transformer = Transformer(config.transformer)
         self.control_net = ControlNet(config.transformer, config.control_net)
         self.timing = None if config.timing is None else EnvelopePredictor(config.timing)
+        remembers = config.memory is not None
+        self.memory = Memory(config.memory, config.gram.dim, config.autoencoder.rate) if remembers else None
         self.working_device: torch.device | None = None  # with offload: where a part is while it works
 
     def components(self) -> dict[str, nn.Module]:
-        """Parts by the name of their weights file, besides the GRAM encoder; ``timing`` where the config has it."""
+        """Parts by the name of their weights file, besides the GRAM encoder; ``timing`` and ``memory`` where the config has
+        them."""
         parts = {
             "conditioner": self.conditioner,
             "autoencoder": self.autoencoder,
             "transformer": self.transformer,
             "control_net": self.control_net,
         }
-        return parts if self.timing is None else parts | {"timing": self.timing}
+        more = {"timing": self.timing, "memory": self.memory}
+        return parts | {name: part for name, part in more.items() if part is not None}
 
     @classmethod
     def load(cls, source: str | Path, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
@@ -139,14 +145,11 @@ class FoleyGRAM(nn.Module):
         folder = Path(folder)
         kind = DTYPES[dtype]
         for name, part in self.components().items():
-            write_tensors(folder / f"{name}.safetensors", {key: value.to(kind) for key, value in part.state_dict().items()})
+            write_tensors(folder / f"{name}.safetensors", float_state(part.state_dict(), kind))
         state = self.gram.state_dict()
         for name, prefixes in GRAM_FILES.items():
             tensors = {key: value for key, value in state.items() if key.startswith(prefixes)}
-            write_tensors(
-                folder / f"{name}.safetensors",
-                {key: value.to(kind) if value.is_floating_point() else value for key, value in tensors.items()},
-            )
+            write_tensors(folder / f"{name}.safetensors", float_state(tensors, kind))
         if self.gram.tokenizer is not None:
             write_atomically(folder / "tokenizer.json", self.gram.tokenizer.content.encode())
         write_json(folder / "config.json", self.config.model_dump(mode="json"))
@@ -163,7 +166,7 @@ class FoleyGRAM(nn.Module):
         if dtype == INT8:
             self.shrink()
         self.working_device = where if offload else None
-        for small in (self.conditioner, self.timing):
+        for small in (self.conditioner, self.timing, self.memory):
             if small is not None:
                 small.to(where, torch.float32)
         for part in (self.gram, self.autoencoder, self.transformer, self.control_net):
@@ -213,8 +216,8 @@ class FoleyGRAM(nn.Module):
 
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
-        """What conditions a sound: the points of :meth:`embed`, the tail of the sound, where it has one, and where the model has
-        a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
+        """What conditions a sound: the points of :meth:`embed`, the tail of the sound, where it has one, and where the model
+        has a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
         points = self.embed(clip)
         if points.audio is None:
             return points
@@ -241,6 +244,12 @@ class FoleyGRAM(nn.Module):
             return latent
         with self.in_use(self.autoencoder):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
+
+    def recalled(self, embeddings: Embeddings) -> Embeddings:
+        """With a sound that the model remembers in the place of an absent one; unchanged where there is one, or no memory."""
+        if self.memory is None or embeddings.audio is not None or not embeddings.modalities:
+            return embeddings
+        return self.memory.recall(embeddings)
 
     @staticmethod
     def tailed(envelope: Envelope, embeddings: Embeddings) -> Envelope:
@@ -282,8 +291,8 @@ class FoleyGRAM(nn.Module):
         ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
-        (finish.py). ``tails``: events of the envelope die away as the reference sound does (:meth:`tailed`). Raises UsageError,
-        EnvelopeError."""
+        (finish.py). ``tails``: those of the envelope are made up; its events die away as the reference sound does, or, without
+        one, as a sound that the model remembers and takes for the reference. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
         sampler = self.config.sampler.replace(
@@ -294,7 +303,9 @@ class FoleyGRAM(nn.Module):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
-        envelope = self.tailed(envelope, embeddings) if tails else envelope
+        if tails:
+            embeddings = embeddings if raw else self.recalled(embeddings)
+            envelope = self.tailed(envelope, embeddings)
         seeds = [take_seed(seed, number) for number in numbers]
         return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
 

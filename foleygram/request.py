@@ -21,7 +21,7 @@ FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 
 SOUNDS = (".wav", ".flac")
 TAKES_LIMIT = 64
-TAILS = ("guide", "reference")
+TAILS = ("guide", "reference", "memory")
 """What ``--tails`` takes: whose tails the events have."""
 
 
@@ -33,8 +33,8 @@ class Request:
     file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
     is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how
     many; ``format``: one of ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish;
-    ``tails``: whose tails the events have, one of ``TAILS``, by default the reference's where nobody measured the guide's: of a
-    prediction and of a list of events."""
+    ``tails``: whose tails the events have, one of ``TAILS``; where nobody measured the guide's, of a prediction or a list of
+    events, by default the reference's, or without one those of a sound that the model remembers, with its colours."""
 
     video: Path | None = None
     out: Path | None = None
@@ -119,7 +119,7 @@ def settle(request: Request) -> Order:
     if request.text is not None and not request.text.strip():
         raise UsageError("--text is empty; write what is to be heard, or leave the option out")
     if request.tails is not None and request.tails not in TAILS:
-        raise UsageError(f"--tails takes {' or '.join(TAILS)}, not '{request.tails}'")
+        raise UsageError(f"--tails takes {', '.join(TAILS[:-1])} or {TAILS[-1]}, not '{request.tails}'")
     takes = request.takes
     if takes is not None and not 1 <= takes <= TAKES_LIMIT:
         raise UsageError(f"--takes takes a number from 1 to {TAKES_LIMIT}, not {takes}")
@@ -150,6 +150,8 @@ def settle(request: Request) -> Order:
     )
     if order.tails == "reference" and "A" not in order.use:
         raise UsageError("--tails reference takes them from a reference sound; give --audio FILE, or leave the option out")
+    if order.tails == "memory" and ("A" in order.use or order.raw):
+        raise UsageError("--tails memory is for a track without --audio and --raw, which has neither; leave one of them out")
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
     for path in order.inputs:
@@ -182,7 +184,8 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
     for name in ("text", "seed", "steps", "guidance", "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))
-    if sidecar.tails == "guide" or "A" in modality_set(filled.get("use") or request.use):
+    heard = "A" in modality_set(filled.get("use") or request.use)
+    if sidecar.tails == "guide" or heard == (sidecar.tails == "reference"):
         fill("tails", sidecar.tails)
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):

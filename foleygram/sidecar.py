@@ -76,7 +76,7 @@ class Sidecar(Config):
     threads: int
     format: str | None = None  # of a .wav or .flac
     raw: bool = False  # without the model's finish
-    tails: Literal["guide", "reference"] = "guide"  # whose the events have
+    tails: Literal["guide", "reference", "memory"] = "guide"  # whose the events have
     versions: dict[str, str]
 
 

@@ -49,9 +49,14 @@ def find_folder(source: str | Path) -> Path:
     raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
 
 
+def more_files(config: FoleyGRAMConfig) -> tuple[str, ...]:
+    """The weights files that only some models have."""
+    return tuple(name for name in ("timing", "memory") if getattr(config, name) is not None)
+
+
 def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:
     """The weights file of every component, before any of them is read. Raises ModelError where one cannot be had."""
-    names = WEIGHTS_FILES if config.timing is None else (*WEIGHTS_FILES, "timing")
+    names = (*WEIGHTS_FILES, *more_files(config))
     files = {name: find_weights(folder, name, getattr(config.weights, name)) for name in names}
     for path in files.values():
         if not path.is_file():

@@ -310,9 +310,52 @@ def test_a_guide_that_is_made_up_dies_away_as_the_reference(foleygram, desk, pre
     assert json.loads(Path("b.wav.json").read_text())["tails"] == "guide"
     line = ("generate", "clip.mp4", "-o", "c.wav", "--model", folder, "--audio", "steady.wav", "--tails", "reference")
     assert "nothing in the reference dies away" in foleygram(*line)[1]
-    for options, message in ((("--tails", "reference"), "give --audio FILE"), (("--tails", "both"), "--tails takes guide or")):
+    for options, message in (
+        (("--tails", "reference"), "give --audio FILE"),
+        (("--tails", "both"), "--tails takes guide, reference or memory"),
+    ):
         code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *options)
         assert code == 2 and message in err and err.count("\n") == 1
+
+
+def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, tmp_path_factory):
+    from test_memory import remembering
+
+    folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
+    made_up, words = ("--envelope", "hits.csv"), ("--text", "a person hits metal")
+    for options, tails in (
+        (made_up, "memory"),
+        ((*made_up, *words), "memory"),
+        ((*made_up, "--tails", "guide"), "guide"),
+        ((*made_up, "--raw"), "guide"),
+        ((*made_up, "--audio", "guide.wav"), "reference"),
+        (("--envelope", "guide.wav"), "guide"),
+        (("--envelope", "guide.wav", "--tails", "memory"), "memory"),
+    ):
+        code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
+        assert code == 0, err
+        assert ("that the model remembers (kind " in out) == (tails == "memory")
+        assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
+        code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
+        assert code == 0 and "the same bytes as before" in out, err
+    assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", "--audio", "guide.wav")[0] == 0
+    for options, message in (
+        (("--audio", "guide.wav", "--tails", "memory"), "without --audio and --raw"),
+        (("--tails", "memory", "--raw"), "without --audio and --raw"),
+    ):
+        code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--model", folder, *options)
+        assert code == 2 and message in err and err.count("\n") == 1
+    code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--tails", "memory")
+    assert code == 2 and "remembers no sounds" in err and not Path("d.wav").exists()
+
+
+def test_a_long_film_remembers_too(foleygram, desk, moving_bar, tmp_path_factory):
+    from test_memory import remembering
+
+    folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
+    write_video(Path("long.mp4"), moving_bar(30), 10)
+    code, out, err = foleygram("generate", "long.mp4", "-o", "a.wav", "--model", folder, "--envelope", "hits.csv")
+    assert code == 0 and "remembers (kind" in out, err
 
 
 def test_events_of_other_programs_and_no_picture_in_a_voice(foleygram, desk):

@@ -27,7 +27,8 @@ def test_every_component_says_what_it_is_and_may(name):
     report = describe_model(name)
     assert {part.name for part in report.components} >= set(PARTS)
     for part in report.components:
-        assert part.kind and part.parameters > 0 and part.source and part.licence not in ("", "unknown"), part.name
+        assert part.kind and part.source and part.licence not in ("", "unknown"), part.name
+        assert part.parameters > 0 or part.name == "memory", part.name  # that was measured, not trained
         assert bool(part.sha256) == part.present and bool(part.unknown) == (not part.present), part.name
 
 

@@ -40,8 +40,8 @@ Raw = Annotated[
 Tails = Annotated[
     str | None,
     typer.Option(
-        help="Whose tails the events have: guide or reference (--audio). [default: the reference's where the guide is a "
-        "prediction or a list of events]"
+        help="Whose tails the events have: guide, reference (--audio) or memory (a sound of its kind that the model remembers, "
+        "colours too). [default: not the guide's where it is a prediction or a list of events]"
     ),
 ]
 Sidecar = Annotated[

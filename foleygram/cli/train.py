@@ -9,13 +9,15 @@ import typer
 
 from foleygram.cli.options import Json
 
-Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram, control, timing or pretraining.")]
+Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram, control, timing, memory or pretraining.")]
 Recipe = Annotated[Path, typer.Argument(help="YAML with every number: recipes/mini.yaml, for example.")]
 Data = Annotated[Path | None, typer.Option(help="Manifest of the clips. [default: the recipe's]")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run. [default: the recipe's]")]
 Steps = Annotated[int | None, typer.Option(help="Leave after so many steps; the next call goes on from there.")]
 Threads = Annotated[int | None, typer.Option(help="Threads of torch. [default: all]")]
-Textures = Annotated[Path | None, typer.Option(help="Photographs, where pictures are rendered (gram, control, timing).")]
+Textures = Annotated[
+    Path | None, typer.Option(help="Photographs, for stages that render pictures (gram, control, timing, memory).")
+]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="A field that differs from the recipe; may be repeated."),
@@ -50,4 +52,6 @@ def in_words(report) -> str:
     return (
         f"{report.stage}: {report.steps} steps in {report.seconds:.0f} s, loss {report.loss:.5g}, {state}\n"
         f"  {report.out}\n  log {report.log}, curve {report.curve}"
+        if report.steps
+        else f"{report.stage}: made, nothing is trained\n  {report.out}"
     )

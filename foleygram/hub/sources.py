@@ -79,6 +79,7 @@ class WeightsSources(Config):
     transformer: WeightsSource | None = None
     control_net: WeightsSource | None = None
     timing: WeightsSource | None = None
+    memory: WeightsSource | None = None
 
 
 def cache_folder() -> Path:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
 import torch
 
 from foleygram.config import read_json
@@ -20,8 +21,9 @@ from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError, RecipeError
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokenizer
-from foleygram.hub.folder import read_tensors, write_atomically, write_json
+from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
 from foleygram.hub.layouts import check_shapes
+from foleygram.memory import MemoryConfig
 from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder, load_predictor
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
@@ -40,9 +42,11 @@ from foleygram.training.latents import (
     text_states,
 )
 from foleygram.training.loop import LoopResult, run
+from foleygram.training.memory import remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
+from foleygram.types import Audio
 from foleygram.weights import GRAM_FILES, assign, float_state
 
 
@@ -58,16 +62,20 @@ class Workshop:
         self.train = read_manifest(data, "train")
         self.valid = read_manifest(data, "validation")
         self.scenes = read_scenes(data.parent / "scenes.jsonl")
-        # A run on another's stages is a control experiment, which is always told the timing: it has no predictor.
-        self.write_config(recipe.model.timing if self.base is None else None)
+        # a run on another's stages is a control experiment, which is always told the timing: it has no predictor's weights
+        self.write_config()
 
-    def write_config(self, timing: TimingConfig | None) -> None:
-        """The model's config. It names the predictor from when its weights are there, so that a run without it is a model
-        all the same, and a later stage does not lose one that was trained without being in the recipe."""
-        path, trained = self.out / "config.json", (self.out / "timing.safetensors").exists()
-        if trained and timing is None and path.exists():
-            timing = read_json(FoleyGRAMConfig, path).timing
-        write_json(path, self.recipe.model.replace(timing=timing if trained else None).model_dump(mode="json"))
+    def write_config(self, timing: TimingConfig | None = None, memory: MemoryConfig | None = None) -> None:
+        """The model's config. It names predictor and memory from when their weights are there, so that a run without them is a
+        model all the same, and a later stage does not lose what was made without being in the recipe."""
+        path, model = self.out / "config.json", self.recipe.model
+        parts = {"timing": timing or model.timing, "memory": memory or model.memory}
+        for name, part in parts.items():
+            there = (self.out / f"{name}.safetensors").exists()
+            if there and part is None and path.exists():
+                part = getattr(read_json(FoleyGRAMConfig, path), name)
+            parts[name] = part if there else None
+        write_json(path, model.replace(**parts).model_dump(mode="json"))
 
     def sounds(self, records: Sequence[ClipRecord]):
         return clip_sounds(records, self.cache, self.recipe.model.seconds)
@@ -300,3 +308,23 @@ def train_timing(
         return run(stage, recipe.timing.loop, out / "training" / "timing", stop_after)
     finally:  # after Ctrl-C too, what was learned is exported
         shop.write_config(model.config)
+
+
+def train_memory(
+    recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
+) -> LoopResult:
+    """What the model remembers (training/memory.py), from its finished joint space and autoencoder. The run's model then has
+    it; nothing is trained."""
+    shop = Workshop(recipe, data, out)
+    encoder, autoencoder, sounds = shop.encoder(), shop.autoencoder(), shop.sounds(shop.train)
+    shop.trained(encoder, "gram", *GRAM_FILES)
+    features = shop.features(encoder, shop.train, textures)
+    points = clip_points(GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []), features)
+
+    def sound(place: int) -> Audio:
+        return Audio(sounds[place].astype(np.float32) / 32768, autoencoder.config.rate)
+
+    memory = remember(shop.train, features.captions, points, sound, autoencoder)
+    write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
+    shop.write_config(memory=memory.config)
+    return LoopResult(0, 0.0, True, (0.0,))

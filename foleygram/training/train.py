@@ -17,6 +17,7 @@ from foleygram.training.stages import (
     train_control,
     train_diffusion,
     train_gram,
+    train_memory,
     train_pretraining,
     train_timing,
 )
@@ -28,10 +29,11 @@ STAGES = {
     "gram": train_gram,
     "control": train_control,
     "timing": train_timing,
+    "memory": train_memory,
 }
 """The verbs' stages in the order in which they build on each other."""
 
-WITH_PICTURES = ("gram", "control", "timing")
+WITH_PICTURES = ("gram", "control", "timing", "memory")
 """Stages that may have to render pictures, for which they take ``textures``."""
 
 

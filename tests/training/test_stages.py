@@ -7,6 +7,7 @@ import torch
 from tiny import CONFIG, tiny_model
 
 import foleygram.training.stages as stages
+from foleygram.data.manifest import read_manifest
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError, RecipeError
 from foleygram.gram.sound_net import SoundNetConfig
@@ -96,6 +97,19 @@ def test_the_base_is_frozen_while_control_learns(recipe, data, through, tmp_path
     copied = before["proj_in.weight"].float()
     learned = read_tensors(through / "control_net.safetensors")["proj_in.weight"].float()
     assert torch.allclose(copied, learned, atol=0.05)
+
+
+def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):
+    for path in through.glob("*.*"):
+        (tmp_path / path.name).write_bytes(path.read_bytes())
+    assert FoleyGRAM.load(tmp_path).memory is None
+    assert stages.train_memory(recipe, data, tmp_path).finished
+    model = FoleyGRAM.load(tmp_path, dtype="fp32")
+    assert set(model.config.memory.kinds) == {f"{r.material}, {r.action}" for r in read_manifest(data, "train")}
+    found = model.recalled(model.references(Clip(text="a person hits wood", seconds=1.0)))
+    assert found.audio.norm() == pytest.approx(1, abs=1e-2) and found.tail[0, 0] == 0 and found.palette.isfinite().all()
+    stages.Workshop(recipe, data, tmp_path)
+    assert FoleyGRAM.load(tmp_path).config.memory == model.config.memory
 
 
 def test_the_base_goes_on_from_a_model(recipe, data, through, tmp_path, monkeypatch):

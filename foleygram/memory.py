@@ -1,0 +1,82 @@
+"""The memory: of each kind of sound one that training heard, as what a reference lends.
+
+A text says a material; how such a thing rings and dies away only a sound can tell. Where nobody gives one and the guide is made
+up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and tail, as if it were the
+reference. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import torch
+from jaxtyping import Float, UInt8
+from torch import Tensor, nn
+
+from foleygram.config import Config
+from foleygram.palette import FLOOR, SHADES, band_centres
+from foleygram.timing.tails import LONGEST, Tail
+from foleygram.types import ENVELOPE_RATE, Embeddings
+
+STEP_DB = 0.5
+"""dB of one step of a byte: palettes are kept down to -127.5 dB, tails too."""
+
+
+class MemoryConfig(Config):
+    """``kinds``: name of each, such as ``metal, hit``."""
+
+    kinds: tuple[str, ...] = ()
+
+
+def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
+    """dB of 0 and below in steps of ``STEP_DB``."""
+    return torch.from_numpy(np.round(np.clip(-decibels / STEP_DB, 0, 255)).astype(np.uint8))
+
+
+class Memory(nn.Module):
+    """``recall``: points to a remembered sound. Buffers: ``keys`` [kind, dim], the mean point of the texts of a kind;
+    ``points`` [kind, dim], of its sound; ``palettes`` [kind, shade, band], ``tails`` [kind, step], in ``STEP_DB`` under 0;
+    ``details`` [kind, 4]."""
+
+    def __init__(self, config: MemoryConfig, dim: int, rate: int):
+        super().__init__()
+        self.config = config
+        kinds, bytes_ = len(config.kinds), torch.uint8
+        self.register_buffer("keys", torch.zeros(kinds, dim))
+        self.register_buffer("points", torch.zeros(kinds, dim))
+        self.register_buffer("palettes", torch.zeros(kinds, SHADES, len(band_centres(rate)), dtype=bytes_))
+        self.register_buffer("tails", torch.zeros(kinds, round(LONGEST * ENVELOPE_RATE), dtype=bytes_))
+        self.register_buffer("details", torch.zeros(kinds, 4))
+
+    @torch.no_grad()
+    def keep(
+        self,
+        kind: int,
+        key: Float[Tensor, "dim"],
+        point: Float[Tensor, "dim"],
+        palette: Float[np.ndarray, "shade band"],
+        tail: Tail,
+        detail: Float[Tensor, "4"],
+    ) -> None:
+        """Remembers a sound as the one of a kind."""
+        self.keys[kind], self.points[kind], self.details[kind] = key, point, detail
+        self.palettes[kind] = in_bytes(10 * np.log10(np.maximum(palette, FLOOR)))
+        self.tails[kind] = in_bytes(tail.levels)
+
+    def nearest(self, embeddings: Embeddings) -> int:
+        """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one."""
+        points = [point for point in (embeddings.text, embeddings.video) if point is not None]
+        return int((torch.cat(points).sum(0).to(self.keys) @ self.keys.T).argmax())
+
+    def recall(self, embeddings: Embeddings) -> Embeddings:
+        """The points with those of the remembered sound in the place of an absent one, and what it lends."""
+        kind = self.nearest(embeddings)
+        palette = 10 ** (-STEP_DB * self.palettes[kind].float() / 10)
+        return replace(
+            embeddings,
+            audio=self.points[kind][None],
+            palette=(palette / palette.sum(-1, keepdim=True))[None],
+            detail=self.details[kind][None],
+            tail=-STEP_DB * self.tails[kind].double()[None],
+        )

@@ -1,0 +1,129 @@
+"""The memory: what was kept of a kind comes back as what a reference lends."""
+
+import numpy as np
+import pytest
+import torch
+from tiny import CONFIG, tiny_model
+from torch.nn import functional as F
+
+from foleygram.data.manifest import ClipRecord
+from foleygram.finish import FinishConfig
+from foleygram.memory import STEP_DB, Memory, MemoryConfig, in_bytes
+from foleygram.palette import SHADES, band_centres, palette
+from foleygram.pipeline import FoleyGRAM
+from foleygram.signal.envelope import envelope_from_hits, extract_envelope
+from foleygram.timing.tails import DEAD, Tail, tail_of
+from foleygram.training.control import ClipEmbeddings
+from foleygram.training.latents import Captions
+from foleygram.training.memory import kinds_of, remember
+from foleygram.types import Audio, Clip, Embeddings
+
+RATE, DIM = 44100, 24
+
+
+def ringing(decay: float, seed: int = 0) -> Audio:
+    """Noise struck at 0.1 and 1.1 s."""
+    draw, seconds = np.random.default_rng(seed), np.arange(2 * RATE) / RATE
+    shape = sum(np.where(seconds >= start, np.exp(-(seconds - start) / decay), 0) for start in (0.1, 1.1))
+    return Audio((draw.normal(0, 0.1, (2, 2 * RATE)) * shape).astype(np.float32), RATE)
+
+
+def unit(seed: int) -> torch.Tensor:
+    return F.normalize(torch.randn(DIM, generator=torch.Generator().manual_seed(seed)), dim=0)
+
+
+def memory_of(*decays: float) -> Memory:
+    memory = Memory(MemoryConfig(kinds=tuple(f"kind {number}" for number in range(len(decays)))), DIM, RATE)
+    for number, decay in enumerate(decays):
+        sound = ringing(decay)
+        tail = tail_of(extract_envelope(sound))
+        memory.keep(number, unit(number), unit(100 + number), palette(sound), tail, torch.full((4,), 0.1 * number))
+    return memory
+
+
+def test_what_is_kept_comes_back_to_a_byte():
+    memory, sound = memory_of(0.02, 0.2), ringing(0.2)
+    known = Embeddings(text=unit(1)[None])
+    found = memory.recall(known)
+    assert found.text is known.text and found.video is None and torch.equal(found.audio[0], unit(101))
+    assert torch.equal(found.detail, torch.full((1, 4), 0.1))
+    np.testing.assert_allclose(
+        found.tail[0], np.maximum(tail_of(extract_envelope(sound)).levels, DEAD), atol=STEP_DB / 2 + 1e-6
+    )
+    own = palette(sound)
+    np.testing.assert_allclose(found.palette[0].sum(-1), 1, rtol=1e-5)
+    strong = own > 1e-8
+    apart = 10 * np.log10(found.palette[0].numpy()[strong] / own[strong])
+    assert np.abs(apart).max() < STEP_DB
+    assert found.palette.shape == (1, SHADES, len(band_centres(RATE)))
+
+
+def test_text_and_picture_choose_together():
+    memory = memory_of(0.02, 0.2, 0.1)
+    assert memory.nearest(Embeddings(text=unit(0)[None])) == 0
+    assert memory.nearest(Embeddings(video=unit(2)[None])) == 2
+    weak = F.normalize(0.6 * unit(0) + unit(1), dim=0)[None]
+    assert memory.nearest(Embeddings(text=weak, video=unit(0)[None])) == 0
+
+
+def test_bytes_hold_decibels():
+    assert in_bytes(np.array([0.0, -0.3, -10.0, -200.0, 3.0])).tolist() == [0, 1, 20, 255, 0]
+
+
+def remembering() -> FoleyGRAM:
+    model = tiny_model()
+    config = CONFIG.replace(memory=MemoryConfig(kinds=("kind 0", "kind 1")), finish=FinishConfig())
+    kept = {f"memory.{name}": buffer for name, buffer in memory_of(0.02, 0.3).state_dict().items()}
+    weights = model.state_dict() | kept
+    model = FoleyGRAM(config, model.gram.tokenizer)
+    model.load_state_dict(weights)
+    return model.eval().requires_grad_(False)
+
+
+@pytest.mark.parametrize("dtype", ["fp32", "fp16"])
+def test_a_model_keeps_its_memory(tmp_path, dtype):
+    model = remembering()
+    folder = model.save(tmp_path / "model", dtype)
+    loaded = FoleyGRAM.load(folder, "cpu", "fp32")
+    assert loaded.config.memory == model.config.memory and loaded.memory.palettes.dtype == torch.uint8
+    for name, buffer in model.memory.state_dict().items():
+        torch.testing.assert_close(loaded.memory.state_dict()[name].float(), buffer.float(), atol=1e-3, rtol=0)
+
+
+def test_where_nothing_is_measured_a_remembered_sound_is_the_reference():
+    model = remembering()
+    text = model.references(Clip(text="a person hits metal", seconds=1.5))
+    with torch.no_grad():
+        model.memory.keys[1] = text.text[0]
+    guide, clip = envelope_from_hits([(0.2, 0.1)], 1.5), Clip(text="a person hits metal", seconds=1.5)
+    made_up, measured = (model.generate(clip, guide, tails=tails)[0].samples for tails in (True, False))
+    late = slice(round(0.6 * RATE), round(0.9 * RATE))
+    assert made_up[:, late].std() > 4 * measured[:, late].std()  # it rings as kind 1 does
+    as_decoded = model.generate(clip, guide, tails=True, raw=True)[0].samples
+    np.testing.assert_array_equal(as_decoded, model.generate(clip, guide, raw=True)[0].samples)
+    heard = model.references(Clip(audio=ringing(0.05), text="wood", seconds=1.5))
+    assert model.recalled(heard) is heard and tiny_model().recalled(text) is text
+
+
+def test_of_each_kind_the_clip_nearest_to_its_words_that_has_a_tail_is_kept():
+    sounds = [ringing(0.02), ringing(0.2), Audio(np.zeros((2, RATE), np.float32), RATE), ringing(0.1)]
+    materials = ("wood", "metal", "metal", "metal")
+    records = [
+        ClipRecord(
+            id=str(k), split="train", video=None, audio="x.flac", text="", captions=(), seconds=2.0, onsets=(), action="hit",
+            material=material, tool="stick", family=(str(k),), texture="",
+        )
+        for k, material in enumerate(materials)
+    ]  # fmt: skip
+    captions = Captions(("a", "b", "c"), ((0,), (1, 2), (1,), (2,)))
+    text = torch.stack([unit(0), unit(1), unit(2)]).numpy()
+    key = F.normalize(unit(1) + unit(2) + unit(1) + unit(2), dim=0)
+    # the silent one is nearest, then the last
+    audio = torch.stack([unit(0), unit(7), key, F.normalize(key + 0.1 * unit(8), dim=0)]).numpy()
+    autoencoder = tiny_model().autoencoder
+    memory = remember(records, captions, ClipEmbeddings(audio, audio, text), sounds.__getitem__, autoencoder)
+    assert kinds_of(records) == memory.config.kinds == ("metal, hit", "wood, hit")
+    torch.testing.assert_close(memory.points[0], torch.from_numpy(audio[3]))
+    torch.testing.assert_close(memory.keys[0], key)
+    tail = Tail(memory.recall(Embeddings(text=key[None])).tail[0].numpy())
+    assert tail.falls(20) == pytest.approx(0.1 * 20 / 8.686, abs=0.02)
