@@ -31,6 +31,7 @@ Folders = Annotated[
 ]
 Prompts = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, materials by turns.")]
 Tails = Annotated[bool, typer.Option("--tails", help="Events of the foreign envelope die away as the reference does.")]
+Alone = Annotated[bool, typer.Option("--tails/--no-tails", help="What a remembered sound lends, as generate has it.")]
 References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
 ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 
@@ -115,6 +116,7 @@ def prompts(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
+    tails: Alone = True,
     device: Device = None,
     dtype: Dtype = None,
     cache: Cache = None,
@@ -135,8 +137,8 @@ def prompts(
     with progress() as on_progress:
         report = benchmark_prompts(
             FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
-            clips=probe_clips, steps=steps, guidance=guidance, seed=seed, cache=cache, command=command_line(),
-            on_progress=on_progress,
+            clips=probe_clips, steps=steps, guidance=guidance, seed=seed, tails=tails, cache=cache,
+            command=command_line(), on_progress=on_progress,
         )  # fmt: skip
     return told(report, out, force, json)
 
