@@ -73,9 +73,9 @@ def benchmark_prompts(
     their results swapped, and the probe on the true sounds of ``split``. ``out``: folder for the sounds, which are kept in
     its folder ``prompts``, and for embeddings; ``limit``: only so many prompts, materials by turns; ``clips``: of the
     training split, for the probe; ``steps``, ``guidance``: the model's by default; ``seed``: of the whole run, each prompt
-    has its own from it; ``tails``: the guides are made up, as they are, so that the model may remember a sound of
-    the kind, as ``generate`` does; else they are kept as a measured one. Raises UsageError below one prompt, DataError where the manifest cannot be used and where ``out``
-    holds sounds of other settings, ModelError without the judge."""
+    has its own from it; ``tails``: the guides are made up, as they are, so that the model may remember a sound of the kind,
+    as ``generate`` does, else they are kept as a measured one is. Raises UsageError below one prompt, DataError where the
+    manifest cannot be used and where ``out`` holds sounds of other settings, ModelError without the judge."""
     if limit is not None and limit < 1:
         raise UsageError(f"at least one prompt is tried, not {limit}")
     judge = chosen_judge(embedder, cache or Path(out) / CACHE)
