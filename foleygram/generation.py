@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
+from dataclasses import astuple, replace
 from pathlib import Path
 
 import numpy as np
@@ -99,9 +99,9 @@ def generate(
         notes.append(f"the colours and tails are those of a sound that the model remembers ({kind})")
         embeddings = model.recalled(embeddings)
     if tails != "guide":
-        guide = replace(guide, envelope=model.tailed(guide.envelope, embeddings))
+        guide = replace(guide, envelope=model.tailed(guide.envelope, embeddings, guide.track))
         card = card.replace(tails=tails)
-    elif order.tails == "reference":
+    elif embeddings.audio is not None and embeddings.tail is None and (order.tails == "reference" or by_default(order, guide)):
         notes.append("nothing in the reference dies away, so the guide's tails stay; a recording of single hits has a tail")
     results = []
     with torch_threads(card.threads):
@@ -166,6 +166,11 @@ def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> C
     return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
 
 
+def by_default(order: Order, guide: Guide) -> bool:
+    """Whether the tails of the guide are made up and nobody said what shall become of them."""
+    return order.tails is None and (guide.kind == "predicted" or guide.track is not None)
+
+
 def tails_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
     """Whose tails the events get: as it was asked for; else, where those of the guide are made up, those of the reference, or
     without one of a sound that the model remembers. Raises UsageError where it remembers none and is asked to."""
@@ -173,7 +178,7 @@ def tails_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embedding
         raise UsageError(f"--tails memory: {order.model} remembers no sounds; leave the option out")
     if order.tails is not None:
         return "guide" if order.tails == "reference" and embeddings.tail is None else order.tails
-    if guide.kind != "predicted" and guide.track is None:
+    if not by_default(order, guide):
         return "guide"
     if embeddings.audio is None:
         return "guide" if model.memory is None or order.raw else "memory"
@@ -287,6 +292,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
             kind=guide.kind,
             source=source_of(guide.path, folder) if guide.kind in ("sound", "voice", "table") else None,
             values=tuple(guide.envelope.values.tolist()) if guide.kind in ("predicted", "given") else None,
+            events=None if guide.kind != "predicted" or guide.track is None else tuple(map(astuple, guide.track.events)),
             rate=guide.envelope.rate,
         ),
         model=weights,

@@ -78,5 +78,5 @@ class Memory(nn.Module):
             audio=self.points[kind][None],
             palette=(palette / palette.sum(-1, keepdim=True))[None],
             detail=self.details[kind][None],
-            tail=-STEP_DB * self.tails[kind].double()[None],
+            tail=-STEP_DB * self.tails[kind].float()[None],
         )

@@ -34,11 +34,11 @@ from foleygram.hub.sources import WeightsSources, find_weights, local_weights
 from foleygram.memory import Memory, MemoryConfig
 from foleygram.palette import palette
 from foleygram.quantisation import int8_weights, to_int8
-from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
-from foleygram.timing.tails import Tail, tail_of, with_tail
+from foleygram.timing.tails import Tail, sound_tail, with_tail
+from foleygram.timing.track import OnsetTrack
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
 from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
 from foleygram.windows import Film, synthesise_long
@@ -223,9 +223,9 @@ class FoleyGRAM(nn.Module):
             return points
         sound = resample(loudest(clip.audio.stereo(), self.config.seconds), self.config.autoencoder.rate)
         sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
-        tail = tail_of(extract_envelope(sound))
+        tail = sound_tail(sound)
         if tail is not None:
-            points = replace(points, tail=torch.from_numpy(tail.levels)[None].to(self.device))
+            points = replace(points, tail=torch.from_numpy(tail.levels.astype(np.float32))[None].to(self.device))
         colours = None if self.config.finish is None else palette(sound, clip.audio.rate / 2)
         if colours is None:  # silence has none
             return points
@@ -252,11 +252,12 @@ class FoleyGRAM(nn.Module):
         return self.memory.recall(embeddings)
 
     @staticmethod
-    def tailed(envelope: Envelope, embeddings: Embeddings) -> Envelope:
-        """The guide, each event of which dies away as the reference sound does, where that has a tail."""
+    def tailed(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None) -> Envelope:
+        """The guide, each event of which dies away as the reference sound does, where that has a tail. ``track``: its events,
+        where they are known."""
         if embeddings.tail is None:
             return envelope
-        return with_tail(envelope, Tail(embeddings.tail[0].cpu().numpy()))
+        return with_tail(envelope, Tail(embeddings.tail[0].cpu().numpy()), track)
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -285,6 +286,7 @@ class FoleyGRAM(nn.Module):
         on_step: Callable[[int, int], None] | None = None,
         raw: bool = False,
         tails: bool = False,
+        track: OnsetTrack | None = None,
     ) -> tuple[Audio, ...]:
         """One sound for each take, 44.1 kHz stereo, exactly ``sample_count(clip.seconds)`` samples.
 
@@ -292,7 +294,8 @@ class FoleyGRAM(nn.Module):
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
         (finish.py). ``tails``: those of the envelope are made up; its events die away as the reference sound does, or, without
-        one, as a sound that the model remembers and takes for the reference. Raises UsageError, EnvelopeError."""
+        one, as a sound that the model remembers and takes for the reference; ``track``: those events, where they are known.
+        Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
         sampler = self.config.sampler.replace(
@@ -305,7 +308,7 @@ class FoleyGRAM(nn.Module):
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
         if tails:
             embeddings = embeddings if raw else self.recalled(embeddings)
-            envelope = self.tailed(envelope, embeddings)
+            envelope = self.tailed(envelope, embeddings, track)
         seeds = [take_seed(seed, number) for number in numbers]
         return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
 

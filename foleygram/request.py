@@ -14,6 +14,7 @@ from foleygram.media.container import check_input
 from foleygram.media.soundtrack import CONTAINERS
 from foleygram.output import check_output
 from foleygram.sidecar import Sidecar, find_source, read_sidecar, sidecar_of
+from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Envelope, modality_set
 
 FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
@@ -184,8 +185,8 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
     for name in ("text", "seed", "steps", "guidance", "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))
-    heard = "A" in modality_set(filled.get("use") or request.use)
-    if sidecar.tails == "guide" or heard == (sidecar.tails == "reference"):
+    # what was decided for one guide and its references says nothing of others
+    if all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw")):
         fill("tails", sidecar.tails)
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):
@@ -202,7 +203,8 @@ def recorded_envelope(sidecar: Sidecar, again: Path, new_video: bool) -> Envelop
         return find_source(recorded.source, again, "--envelope")
     if recorded.values is None:
         raise UsageError(f"--from {again}: tells neither values nor file of the envelope; give --envelope")
-    return Guide(Envelope(recorded.values, recorded.rate), recorded.kind)
+    track = None if recorded.events is None else OnsetTrack(tuple(OnsetEvent(*event) for event in recorded.events))
+    return Guide(Envelope(recorded.values, recorded.rate), recorded.kind, track=track)
 
 
 def given_modalities(request: Request) -> set[str]:

@@ -21,11 +21,11 @@ from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
 from foleygram.media.video import probe, read_frames
 from foleygram.output import check_output
-from foleygram.signal.envelope import LONGEST, extract_envelope, step_count, write_envelope
+from foleygram.signal.envelope import LONGEST, step_count, write_envelope
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.timing.editing import EnvelopeEdits, delay, edit, edit_track
 from foleygram.timing.exchange import NAMED, SUFFIXES, clock, holds_events, write_track
-from foleygram.timing.tails import Tail, tail_of
+from foleygram.timing.tails import Tail, sound_tail
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
@@ -239,7 +239,7 @@ def guide_of(file: Path, model: str | Path, seconds: float | None, predict: bool
 
 def read_tail(file: Path) -> Tail:
     """How the events in a sound or video die away. Raises MediaError, EnvelopeError where none does."""
-    tail = tail_of(extract_envelope(read_audio(file)))
+    tail = sound_tail(read_audio(file))
     if tail is None:
         raise EnvelopeError(f"{file}: nothing in it dies away, so it has no tail to take; give a recording of single hits")
     return tail
@@ -264,15 +264,16 @@ def edited(
     """The curve and the events after ``edits``; ``tail``: how its events die away."""
     second = None if other is None else other.envelope
     curve, track = guide.envelope, guide.track
+    exact = EnvelopeEdits(**{name: getattr(edits, name) for name in EVENTS_FIRST})
+    dying = None if track is None else edit_track(track, exact, grid).within(seconds)
     if track is not None and guide.kind == "table":
         # a list is moved event by event and drawn then: a curve could only be stretched
-        exact = EnvelopeEdits(**{name: getattr(edits, name) for name in EVENTS_FIRST})
-        track = edit_track(track, exact, grid).within(seconds)
+        track = dying
         if exact != EnvelopeEdits():
             curve = track.to_envelope(seconds)
         usual = EnvelopeEdits()
         edits = edits.replace(**{name: getattr(usual, name) for name in EVENTS_FIRST})
-    curve = edit(curve, edits, grid, second, tail)
+    curve = edit(curve, edits, grid, second, tail, dying)
     if track is None or edits.mix == "product" and other is not None:
         return curve, read_off(curve)
     more = None if other is None else (other.track if other.track is not None else read_off(other.envelope))

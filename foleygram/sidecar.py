@@ -37,11 +37,13 @@ class Source(Config):
 
 
 class EnvelopeSource(Config):
-    """``values`` [step] are kept where no file gives the envelope back."""
+    """``values`` [step] are kept where no file gives the envelope back, and the ``events`` (s, linear amplitude, kind, s) of a
+    prediction beside them."""
 
     kind: Literal["own", "sound", "voice", "table", "predicted", "given"]
     source: Source | None = None
     values: tuple[float, ...] | None = None
+    events: tuple[tuple[float, float, Literal["hit", "scratch"], float], ...] | None = None
     rate: float = ENVELOPE_RATE
 
 

@@ -338,7 +338,16 @@ def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, 
         assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
         code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
         assert code == 0 and "the same bytes as before" in out, err
-    assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", "--audio", "guide.wav")[0] == 0
+    # what was decided for one guide, model and reference says nothing of others
+    for change, tails in (
+        (("--audio", "guide.wav"), "guide"),  # under the measured guide of the last call
+        (("--raw",), "guide"),
+        (("--envelope", "hits.csv"), "memory"),
+        (("--envelope", "guide.wav"), "guide"),
+        (("--seed", 3), "memory"),
+    ):
+        assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", *change)[0] == 0
+        assert json.loads(Path("b.wav.json").read_text())["tails"] == tails, change
     for options, message in (
         (("--audio", "guide.wav", "--tails", "memory"), "without --audio and --raw"),
         (("--tails", "memory", "--raw"), "without --audio and --raw"),

@@ -47,9 +47,11 @@ def edit(
     frame_times: np.ndarray | None = None,
     other: Envelope | None = None,
     tail: Tail | None = None,
+    track: OnsetTrack | None = None,
 ) -> Envelope:
     """The envelope after all of ``edits``. ``frame_times``: presentation times of the picture's frames (s), needed by
-    ``snap`` and ``shift_frames``; ``other``: the envelope to mix in; ``tail``: how its events die away. Raises UsageError."""
+    ``snap`` and ``shift_frames``; ``other``: the envelope to mix in; ``tail``: how its events die away, those
+    of ``track`` as they are after the gate, where they are known. Raises UsageError."""
     later = delay(edits, frame_times)
     if edits.snap:
         envelope = snap(envelope, frame_times)
@@ -58,7 +60,7 @@ def edit(
     if edits.gate:
         envelope = gate(envelope, edits.gate)
     if tail is not None:
-        envelope = with_tail(envelope, tail)
+        envelope = with_tail(envelope, tail, track)
     if edits.attack_ms or edits.decay_ms:
         envelope = shape(envelope, edits.attack_ms / 1000, edits.decay_ms / 1000)
     if edits.smooth_ms:

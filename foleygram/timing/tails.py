@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 from jaxtyping import Float
 
+from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.track import OnsetTrack
-from foleygram.types import ENVELOPE_RATE, Envelope
+from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 LONGEST = 4.0
 """s after its peak at which a tail is over."""
@@ -33,8 +34,14 @@ ROOM = 6.0
 HELD = 0.7
 """Share of the power of the first half of an event's loud part that the second half has where it is held and does not fall."""
 
-LEAD = 2
-"""Steps ahead of an onset from which its attack counts: half a window of Eq. 5 rises before it."""
+NOTHING = 1e-4
+"""Share of the loudest amplitude (-80 dB) under which a sound counts as silent rather than as the room."""
+
+LEAD = 0.006
+"""s ahead of an onset from which its attack counts: half a window of Eq. 5 rises before it."""
+
+SOON = 0.04
+"""s after the onset of an event that was named within which it is loudest: it may lie in the tail of a louder one."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -57,29 +64,33 @@ class Tail:
 
 @dataclass(frozen=True)
 class Span:
-    """One event in steps of its curve: where its attack begins, where its tail begins, and where the next event takes over."""
+    """One event in steps of its curve: where its attack begins, where its tail begins, and where the next event takes over;
+    ``strength``: linear amplitude that is the event's own at most, the rest being what is left of the one before."""
 
     first: int
     peak: int
     end: int
+    strength: float
 
 
-def spans(envelope: Envelope) -> list[Span]:
-    """The events of a curve (``OnsetTrack.from_envelope``). The tail of a hit begins at its peak, that of a scratch, which is
-    held, where it was last within 6 dB of it."""
-    track = OnsetTrack.from_envelope(envelope)
-    starts = [max(math.floor(event.seconds * envelope.rate) - LEAD, 0) for event in track.events]
+def spans(envelope: Envelope, track: OnsetTrack | None = None) -> list[Span]:
+    """The events of a curve, those of ``track`` or what can be heard of them (``OnsetTrack.from_envelope``). The tail of a hit
+    begins at its peak, that of a scratch, which is held, where it was last within 6 dB of it."""
+    named = track is not None
+    track = track if named else OnsetTrack.from_envelope(envelope)
+    lead, soon = (max(math.ceil(seconds * envelope.rate), 1) for seconds in (LEAD, LEAD + SOON))
+    starts = [max(math.floor(event.seconds * envelope.rate) - lead + 1, 0) for event in track.events]
     ends = [*starts[1:], len(envelope.values)][: len(starts)]
     found = []
     for event, first, end in zip(track.events, starts, ends, strict=True):
         part = envelope.values[first:end]
         if not part.any():
             continue
-        peak = int(part.argmax())
+        peak = int(part[: soon if named else None].argmax())
         loud = np.flatnonzero(part >= part[peak] / 2)
         if event.kind == "scratch" and is_held(part[loud[0] : loud[-1] + 1]):
             peak = int(loud[-1])
-        found.append(Span(first, first + peak, end))
+        found.append(Span(first, first + peak, end, event.strength))
     return found
 
 
@@ -99,7 +110,7 @@ def tail_of(envelope: Envelope) -> Tail | None:
     if not events:
         return None
     top = max(values[span.peak] for span in events)
-    room = float(np.percentile(values, 10)) * 10 ** (ROOM / 20)
+    room = float(np.percentile(values[values > top * NOTHING], 10)) * 10 ** (ROOM / 20)
     count = round(LONGEST * ENVELOPE_RATE)
     rows = []
     for span in events:
@@ -107,7 +118,8 @@ def tail_of(envelope: Envelope) -> Tail | None:
         if part[0] < top * 10 ** (-HEARD / 20):
             continue
         quiet = np.flatnonzero(part <= room)
-        part = part[: quiet[0]] if room > 0 and len(quiet) else part
+        if len(quiet) and is_held(part[quiet[0] :]):  # else it still falls
+            part = part[: quiet[0]]
         row = np.full(count, np.nan)
         row[: len(part)] = np.maximum(20 * np.log10(np.maximum(part, 1e-9) / part[0]), DEAD) if len(part) else []
         rows.append(row)
@@ -131,11 +143,17 @@ def falling(levels: Float[np.ndarray, "step"]) -> Float[np.ndarray, "step"]:
     return (np.minimum.accumulate(levels) + np.maximum.accumulate(levels[::-1])[::-1]) / 2
 
 
-def with_tail(envelope: Envelope, tail: Tail) -> Envelope:
+def sound_tail(sound: Audio) -> Tail | None:
+    """:func:`tail_of` a sound; an offset is no sound."""
+    return tail_of(extract_envelope(Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)))
+
+
+def with_tail(envelope: Envelope, tail: Tail, track: OnsetTrack | None = None) -> Envelope:
     """The curve with its attacks, and what it holds of a scratch, as they are, and each event dying away as ``tail`` does, over
-    what is left of the one before."""
+    what is left of the one before. ``track``: its events, where they are known: a weak one in the tail of a loud one cannot be
+    told from the curve, and would be lost."""
     values = envelope.values.astype(np.float64)
-    events = spans(envelope)
+    events = spans(envelope, track)
     if not events:
         return envelope
     result = values.copy()
@@ -145,9 +163,9 @@ def with_tail(envelope: Envelope, tail: Tail) -> Envelope:
         np.arange(len(tail.levels)) / ENVELOPE_RATE, tail.amplitudes, right=0.0,
     )  # fmt: skip
     for span in events:
-        dying = values[span.peak] * amplitudes[: len(result) - span.peak]
+        dying = min(values[span.peak], span.strength) * amplitudes[: len(result) - span.peak]
         attack, fall = slice(span.first, span.peak), slice(span.peak, span.peak + len(dying))
-        result[attack] = np.maximum(result[attack], values[attack])
+        result[attack] = np.maximum(result[attack], np.minimum(values[attack], span.strength))
         # a later event rings over an earlier one, and is not cut off by one that follows
         result[fall] = np.maximum(result[fall], dying)
     return replace(envelope, values=result.astype(np.float32))

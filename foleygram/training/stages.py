@@ -138,6 +138,7 @@ class Workshop:
 def train_autoencoder(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """Stage 1 (training/autoencoder.py)."""
     torch.manual_seed(recipe.seed)
+    (out / "memory.safetensors").unlink(missing_ok=True)  # of what is learned anew here
     shop = Workshop(recipe, data, out)
     model = SpectralAutoencoder(recipe.model.autoencoder)
     stage = AutoencoderStage(model, recipe.autoencoder, shop.sounds(shop.train), shop.sounds(shop.valid), recipe.seed, out)
@@ -202,6 +203,7 @@ def train_gram(
 ) -> LoopResult:
     """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
     torch.manual_seed(recipe.seed)
+    (out / "memory.safetensors").unlink(missing_ok=True)  # of what is learned anew here
     shop = Workshop(recipe, data, out)
     encoder = shop.encoder()
     if recipe.gram.alignment == "none":

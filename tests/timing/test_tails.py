@@ -5,9 +5,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foleygram.timing.tails import DEAD, LONGEST, Tail, falling, spans, tail_of, with_tail
+from foleygram.timing.tails import DEAD, LONGEST, Tail, falling, sound_tail, spans, tail_of, with_tail
 from foleygram.timing.track import OnsetEvent, OnsetTrack, Shape
-from foleygram.types import ENVELOPE_RATE, Envelope
+from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 TIMES = (0.5, 1.3, 2.6)
 
@@ -98,3 +98,50 @@ def test_any_curve_has_a_tail_or_none_and_takes_one(values, rate):
     assert tail is None or (len(tail.levels) == round(LONGEST * ENVELOPE_RATE) and (np.diff(tail.levels) <= 1e-9).all())
     shaped = with_tail(guide, Tail(np.linspace(0, DEAD, round(LONGEST * ENVELOPE_RATE))))
     assert len(shaped.values) == len(values) and shaped.values.max() <= max(values) + 1e-6
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        tuple(OnsetEvent(0.2 + 0.1 * k, 0.3 * 0.85**k) for k in range(8)),
+        (OnsetEvent(0.2, 0.3), OnsetEvent(0.35, 0.15)),
+        tuple(OnsetEvent(0.2 + 0.03 * k, 0.2) for k in range(10)),
+        (OnsetEvent(0.2, 0.3), OnsetEvent(0.5, 0.03, "scratch", 1.0)),
+        (OnsetEvent(0.2, 0.5), OnsetEvent(1.5, 0.004)),
+        (OnsetEvent(0.0, 0.2), OnsetEvent(2.95, 0.1)),
+    ],
+)
+def test_no_event_that_is_known_is_lost_or_grows(events):
+    """Hits in the tails of others are not seen in the curve; the list knows them."""
+    track = OnsetTrack(events)
+    guide = track.to_envelope(3.0)
+    shaped = with_tail(guide, tail_of(curve(0.02)), track)
+    for event in events:
+        around = slice(max(round((event.seconds - 0.002) * ENVELOPE_RATE), 0), round((event.seconds + 0.03) * ENVELOPE_RATE))
+        alone = OnsetTrack((event,)).to_envelope(3.0).values[around].max()
+        assert shaped.values[around].max() > 0.8 * alone
+    assert (shaped.values <= guide.values.max() * 1.001).all()
+    weak = OnsetTrack((OnsetEvent(0.2, 0.3), OnsetEvent(0.3, 0.001)))
+    masked = with_tail(weak.to_envelope(3.0), tail_of(curve(0.02)), weak)
+    assert masked.at(0.31) < 0.01  # what is left of the first is not taken for the second
+
+
+@pytest.mark.parametrize("silent", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("room", [1e-3, 3e-3])
+def test_the_room_is_no_tail_after_digital_silence_either(silent, room):
+    steps = round(silent * ENVELOPE_RATE)
+    noisy = np.sqrt(curve(0.05, (0.3,), seconds=2.0).values ** 2 + room**2)
+    tail = tail_of(Envelope(np.concatenate([np.zeros(steps), noisy])))
+    assert tail.falls(80) == pytest.approx(0.05 * 80 / 8.686, rel=0.2)
+
+
+def test_a_ring_that_was_cut_off_is_no_room():
+    tail = tail_of(curve(0.5, (0.05,), seconds=1.2))
+    assert tail.falls(15) == pytest.approx(0.5 * 15 / 8.686, rel=0.1)
+
+
+def test_an_offset_is_no_sound():
+    seconds = np.arange(44100) / 44100
+    hit = 0.2 * np.random.default_rng(0).normal(size=44100) * np.exp(-seconds / 0.05)
+    clean, shifted = (sound_tail(Audio((hit + offset)[None].astype(np.float32), 44100)) for offset in (0, 0.05))
+    np.testing.assert_allclose(shifted.levels, clean.levels, atol=0.5)
