@@ -34,6 +34,9 @@ ROOM = 6.0
 HELD = 0.7
 """Share of the power of the first half of an event's loud part that the second half has where it is held and does not fall."""
 
+SLOWEST = 0.5
+"""Of the mean slope of a tail as far as it is heard: it does not fall slower beyond."""
+
 NOTHING = 1e-4
 """Share of the loudest amplitude (-80 dB) under which a sound counts as silent rather than as the room."""
 
@@ -131,9 +134,10 @@ def tail_of(envelope: Envelope) -> Tail | None:
     levels -= levels[0]
     if levels[-1] > -FALLEN:
         return None
-    # beyond what is heard it falls on as it did in the last third
+    # beyond what is heard it falls on as it did in the last third, but for the bend that the room makes
     before = max(heard - max(heard // 3, round(0.05 * ENVELOPE_RATE)), 0)
-    slope = min((levels[-1] - levels[before]) / max(heard - 1 - before, 1), (DEAD - levels[-1]) / count)
+    late = (levels[-1] - levels[before]) / max(heard - 1 - before, 1)
+    slope = min(late, SLOWEST * levels[-1] / max(heard - 1, 1), (DEAD - levels[-1]) / count)
     beyond = levels[-1] + slope * np.arange(1, count - heard + 1)
     return Tail(np.maximum(np.concatenate([levels, beyond]), DEAD))
 
