@@ -42,11 +42,11 @@ class Memory(nn.Module):
     def __init__(self, config: MemoryConfig, dim: int, rate: int):
         super().__init__()
         self.config = config
-        kinds, bytes_ = len(config.kinds), torch.uint8
+        kinds = len(config.kinds)
         self.register_buffer("keys", torch.zeros(kinds, dim))
         self.register_buffer("points", torch.zeros(kinds, dim))
-        self.register_buffer("palettes", torch.zeros(kinds, SHADES, len(band_centres(rate)), dtype=bytes_))
-        self.register_buffer("tails", torch.zeros(kinds, round(LONGEST * ENVELOPE_RATE), dtype=bytes_))
+        self.register_buffer("palettes", torch.zeros(kinds, SHADES, len(band_centres(rate)), dtype=torch.uint8))
+        self.register_buffer("tails", torch.zeros(kinds, round(LONGEST * ENVELOPE_RATE), dtype=torch.uint8))
         self.register_buffer("details", torch.zeros(kinds, 4))
 
     @torch.no_grad()
@@ -59,7 +59,8 @@ class Memory(nn.Module):
         tail: Tail,
         detail: Float[Tensor, "4"],
     ) -> None:
-        """Remembers a sound as the one of a kind."""
+        """Remembers a sound as the one of the kind numbered ``kind``. ``key``, ``point``: of unit length; ``palette``: shares
+        of power; ``detail``: shares of strength."""
         self.keys[kind], self.points[kind], self.details[kind] = key, point, detail
         self.palettes[kind] = in_bytes(10 * np.log10(np.maximum(palette, FLOOR)))
         self.tails[kind] = in_bytes(tail.levels)

@@ -283,6 +283,16 @@ def test_where_the_timing_comes_from(foleygram, desk, predicting):
         assert code == 0 and "the same bytes as before" in out, err
 
 
+def with_tails(foleygram, folder: Path, options: tuple, tails: str) -> str:
+    """What ``generate`` prints; the sidecar says these ``tails``, and gives the same bytes again."""
+    code, said, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
+    assert code == 0, err
+    assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
+    code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
+    assert code == 0 and "the same bytes as before" in out, err
+    return said
+
+
 def test_a_guide_that_is_made_up_dies_away_as_the_reference(foleygram, desk, predicting):
     folder, seconds = predicting(True), np.arange(44100) / 44100
     noise = np.random.default_rng(0).normal(0, 0.2, (2, 44100)) * np.exp(-seconds / 0.2)
@@ -299,12 +309,7 @@ def test_a_guide_that_is_made_up_dies_away_as_the_reference(foleygram, desk, pre
         ((*ring, "--use", "V"), "guide"),
         (("--audio", "steady.wav"), "guide"),
     ):
-        code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
-        assert code == 0, err
-        assert ("dying away as the reference does" in out) == (tails == "reference")
-        assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
-        code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
-        assert code == 0 and "the same bytes as before" in out, err
+        assert ("dying away as the reference does" in with_tails(foleygram, folder, options, tails)) == (tails == "reference")
     code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *ring)
     assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", "--use", "V")[0] == 0
     assert json.loads(Path("b.wav.json").read_text())["tails"] == "guide"
@@ -332,12 +337,7 @@ def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, 
         (("--envelope", "guide.wav"), "guide"),
         (("--envelope", "guide.wav", "--tails", "memory"), "memory"),
     ):
-        code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
-        assert code == 0, err
-        assert ("that the model remembers (kind " in out) == (tails == "memory")
-        assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
-        code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
-        assert code == 0 and "the same bytes as before" in out, err
+        assert ("that the model remembers (kind " in with_tails(foleygram, folder, options, tails)) == (tails == "memory")
     # what was decided for one guide, model and reference says nothing of others
     for change, tails in (
         (("--audio", "guide.wav"), "guide"),  # under the measured guide of the last call

@@ -31,7 +31,7 @@ Folders = Annotated[
 ]
 Prompts = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, materials by turns.")]
 Tails = Annotated[bool, typer.Option("--tails", help="Events of the foreign envelope die away as the reference does.")]
-Alone = Annotated[bool, typer.Option("--tails/--no-tails", help="What a remembered sound lends, as generate has it.")]
+Remembered = Annotated[bool, typer.Option("--tails/--no-tails", help="What a remembered sound lends, as generate has it.")]
 References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
 ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 
@@ -116,7 +116,7 @@ def prompts(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
-    tails: Alone = True,
+    tails: Remembered = True,
     device: Device = None,
     dtype: Dtype = None,
     cache: Cache = None,

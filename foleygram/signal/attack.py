@@ -47,6 +47,7 @@ def sharpened(sound: Float[Tensor, "batch channel sample"], rate: int) -> Float[
 
 
 def reach_in_steps(rate: int) -> int:
+    """``REACH`` in steps of ``STEP`` samples at ``rate`` Hz, at least one."""
     return max(1, round(REACH * rate / STEP))
 
 

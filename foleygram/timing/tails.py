@@ -121,10 +121,9 @@ def tail_of(envelope: Envelope) -> Tail | None:
         if part[0] < top * 10 ** (-HEARD / 20):
             continue
         quiet = np.flatnonzero(part <= room)
-        if len(quiet) and is_held(part[quiet[0] :]):  # else it still falls
-            part = part[: quiet[0]]
+        known = quiet[0] if len(quiet) and is_held(part[quiet[0] :]) else len(part)  # else it still falls
         row = np.full(count, np.nan)
-        row[: len(part)] = np.maximum(20 * np.log10(np.maximum(part, 1e-9) / part[0]), DEAD) if len(part) else []
+        row[:known] = np.maximum(20 * np.log10(np.maximum(part[:known], 1e-9) / part[0]), DEAD)
         rows.append(row)
     known = np.isfinite(rows).any(axis=0)
     heard = int(np.argmin(known)) if not known.all() else count
@@ -170,6 +169,6 @@ def with_tail(envelope: Envelope, tail: Tail, track: OnsetTrack | None = None) -
         dying = min(values[span.peak], span.strength) * amplitudes[: len(result) - span.peak]
         attack, fall = slice(span.first, span.peak), slice(span.peak, span.peak + len(dying))
         result[attack] = np.maximum(result[attack], np.minimum(values[attack], span.strength))
-        # a later event rings over an earlier one, and is not cut off by one that follows
+        # it rings on under those that follow, as long as it is the louder one
         result[fall] = np.maximum(result[fall], dying)
     return replace(envelope, values=result.astype(np.float32))
