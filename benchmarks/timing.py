@@ -192,7 +192,7 @@ def sounds(
 def generated(model: FoleyGRAM, video: Path, envelope: Envelope, steps: int | None) -> Audio:
     """Take 1 of seed 0 under ``envelope``, conditioned by the picture alone, as ``foleygram generate VIDEO`` does."""
     picture = read_frames(video, count=model.config.gram.vision.frames, short_side=256)
-    return model.generate(Clip(picture, seconds=picture.seconds), envelope, use="V", steps=steps, tails=True)[0]
+    return model.generate(Clip(picture, seconds=picture.seconds), envelope, use="V", steps=steps, strokes=True)[0]
 
 
 def real(

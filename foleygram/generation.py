@@ -54,7 +54,7 @@ from foleygram.windows import Film, long_pieces
 
 STEPS_LIMIT = 1000
 GUIDANCE_LIMIT = 20.0
-DYING = {"guide": "", "reference": ", dying away as the reference does", "memory": ", dying away as a remembered sound"}
+STRUCK = {"guide": "", "reference": ", in the strokes of the reference", "memory": ", in the strokes of a remembered sound"}
 FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
 
 
@@ -93,16 +93,17 @@ def generate(
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
     notes = remarks(order, info, guide)
-    tails = tails_of(order, guide, model, embeddings)
-    if tails == "memory":
+    strokes = strokes_of(order, guide, model, embeddings)
+    if strokes == "memory":
         kind = model.memory.config.kinds[model.memory.nearest(embeddings)]
-        notes.append(f"the colours and tails are those of a sound that the model remembers ({kind})")
+        notes.append(f"the colours and strokes are those of a sound that the model remembers ({kind})")
         embeddings = model.recalled(embeddings)
-    if tails != "guide":
-        guide = replace(guide, envelope=model.tailed(guide.envelope, embeddings, guide.track))
-        card = card.replace(tails=tails)
-    elif embeddings.audio is not None and embeddings.tail is None and (order.tails == "reference" or by_default(order, guide)):
-        notes.append("nothing in the reference dies away, so the guide's tails stay; a recording of single hits has a tail")
+    if strokes != "guide":
+        guide = replace(guide, envelope=model.struck(guide.envelope, embeddings, guide.track))
+        card = card.replace(strokes=strokes)
+    elif embeddings.audio is not None and embeddings.strokes is None:
+        if order.strokes == "reference" or by_default(order, guide):
+            notes.append("nothing in the reference dies away, so events stay as the guide has them; give a recording of single hits")
     results = []
     with torch_threads(card.threads):
         with watch.stage("embed"):
@@ -121,7 +122,7 @@ def generate(
                 notes += doubts(order, out, sound.peak, same, result)
                 rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
-    origin = guide.label + DYING[card.tails]
+    origin = guide.label + STRUCK[card.strokes]
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds),
         str(order.model), order.use, origin, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
@@ -167,22 +168,22 @@ def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> C
 
 
 def by_default(order: Order, guide: Guide) -> bool:
-    """Whether the tails of the guide are made up and nobody said what shall become of them."""
-    return order.tails is None and (guide.kind == "predicted" or guide.track is not None)
+    """Whether the shapes of the guide's events are made up and nobody said what shall become of them."""
+    return order.strokes is None and (guide.kind == "predicted" or guide.track is not None)
 
 
-def tails_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
-    """Whose tails the events get: as it was asked for; else, where those of the guide are made up, those of the reference, or
+def strokes_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
+    """Whose strokes the events become: as it was asked for; else, where those of the guide are made up, the reference's, or
     without one of a sound that the model remembers. Raises UsageError where it remembers none and is asked to."""
-    if order.tails == "memory" and model.memory is None:
-        raise UsageError(f"--tails memory: {order.model} remembers no sounds; leave the option out")
-    if order.tails is not None:
-        return "guide" if order.tails == "reference" and embeddings.tail is None else order.tails
+    if order.strokes == "memory" and model.memory is None:
+        raise UsageError(f"--strokes memory: {order.model} remembers no sounds; leave the option out")
+    if order.strokes is not None:
+        return "guide" if order.strokes == "reference" and embeddings.strokes is None else order.strokes
     if not by_default(order, guide):
         return "guide"
     if embeddings.audio is None:
         return "guide" if model.memory is None or order.raw else "memory"
-    return "guide" if embeddings.tail is None else "reference"
+    return "guide" if embeddings.strokes is None else "reference"
 
 
 def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings) -> Film | None:

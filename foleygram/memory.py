@@ -1,7 +1,7 @@
 """The memory: of each kind of sound one that training heard, as what a reference lends.
 
 A text says a material; how such a thing rings and dies away only a sound can tell. Where nobody gives one and the guide is made
-up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and tail, as if it were the
+up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and strokes, as if it were the
 reference. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
 """
 
@@ -16,11 +16,17 @@ from torch import Tensor, nn
 
 from foleygram.config import Config
 from foleygram.palette import FLOOR, SHADES, band_centres
-from foleygram.timing.tails import LONGEST, Tail
+from foleygram.timing.strokes import STEPS, Strokes
 from foleygram.types import ENVELOPE_RATE, Embeddings
 
 STEP_DB = 0.5
-"""dB of one step of a byte: palettes are kept down to -127.5 dB, tails too."""
+"""dB of one step of a byte: palettes are kept down to -127.5 dB, strokes too."""
+
+KEPT = 5
+"""Strokes of a sound; where it has fewer they are repeated."""
+
+PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), np.linspace(ENVELOPE_RATE, STEPS - 1, 130)]).round().astype(int))
+"""Steps of a stroke that are kept: all of the first second, then every eighth; between them it is straight."""
 
 
 class MemoryConfig(Config):
@@ -36,8 +42,8 @@ def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
 
 class Memory(nn.Module):
     """``recall``: points to a remembered sound. Buffers: ``keys`` [kind, dim], the mean point of the texts of a kind;
-    ``points`` [kind, dim], of its sound; ``palettes`` [kind, shade, band], ``tails`` [kind, step], in ``STEP_DB`` under 0;
-    ``details`` [kind, 4]."""
+    ``points`` [kind, dim], of its sound; ``palettes`` [kind, shade, band], ``strokes`` [kind, stroke, place], in ``STEP_DB``
+    under 0; ``details`` [kind, 4]."""
 
     def __init__(self, config: MemoryConfig, dim: int, rate: int):
         super().__init__()
@@ -46,7 +52,7 @@ class Memory(nn.Module):
         self.register_buffer("keys", torch.zeros(kinds, dim))
         self.register_buffer("points", torch.zeros(kinds, dim))
         self.register_buffer("palettes", torch.zeros(kinds, SHADES, len(band_centres(rate)), dtype=torch.uint8))
-        self.register_buffer("tails", torch.zeros(kinds, round(LONGEST * ENVELOPE_RATE), dtype=torch.uint8))
+        self.register_buffer("strokes", torch.zeros(kinds, KEPT, len(PLACES), dtype=torch.uint8))
         self.register_buffer("details", torch.zeros(kinds, 4))
 
     @torch.no_grad()
@@ -56,14 +62,15 @@ class Memory(nn.Module):
         key: Float[Tensor, "dim"],
         point: Float[Tensor, "dim"],
         palette: Float[np.ndarray, "shade band"],
-        tail: Tail,
+        strokes: Strokes,
         detail: Float[Tensor, "4"],
     ) -> None:
         """Remembers a sound as the one of the kind numbered ``kind``. ``key``, ``point``: of unit length; ``palette``: shares
         of power; ``detail``: shares of strength."""
         self.keys[kind], self.points[kind], self.details[kind] = key, point, detail
         self.palettes[kind] = in_bytes(10 * np.log10(np.maximum(palette, FLOOR)))
-        self.tails[kind] = in_bytes(tail.levels)
+        chosen = np.linspace(0, max(len(strokes), KEPT) - 1, KEPT).round().astype(int) % len(strokes)
+        self.strokes[kind] = in_bytes(strokes.levels[chosen][:, PLACES])
 
     def nearest(self, embeddings: Embeddings) -> int:
         """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one."""
@@ -73,11 +80,12 @@ class Memory(nn.Module):
     def recall(self, embeddings: Embeddings) -> Embeddings:
         """The points with those of the remembered sound in the place of an absent one, and what it lends."""
         kind = self.nearest(embeddings)
+        levels = np.stack([np.interp(np.arange(STEPS), PLACES, -STEP_DB * row) for row in self.strokes[kind].cpu().numpy()])
         palette = 10 ** (-STEP_DB * self.palettes[kind].float() / 10)
         return replace(
             embeddings,
             audio=self.points[kind][None],
             palette=(palette / palette.sum(-1, keepdim=True))[None],
             detail=self.details[kind][None],
-            tail=-STEP_DB * self.tails[kind].float()[None],
+            strokes=torch.from_numpy(levels).float()[None].to(palette.device),
         )

@@ -37,7 +37,7 @@ from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
-from foleygram.timing.tails import Tail, sound_tail, with_tail
+from foleygram.timing.strokes import Strokes, sound_strokes, with_strokes
 from foleygram.timing.track import OnsetTrack
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
 from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
@@ -216,16 +216,16 @@ class FoleyGRAM(nn.Module):
 
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
-        """What conditions a sound: the points of :meth:`embed`, the tail of the sound, where it has one, and where the model
-        has a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
+        """What conditions a sound: the points of :meth:`embed`, the strokes of the sound, where it has some, and where the
+        model has a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
         points = self.embed(clip)
         if points.audio is None:
             return points
         sound = resample(loudest(clip.audio.stereo(), self.config.seconds), self.config.autoencoder.rate)
         sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
-        tail = sound_tail(sound)
-        if tail is not None:
-            points = replace(points, tail=torch.from_numpy(tail.levels.astype(np.float32))[None].to(self.device))
+        strokes = sound_strokes(sound)
+        if strokes is not None:
+            points = replace(points, strokes=torch.from_numpy(strokes.levels.astype(np.float32))[None].to(self.device))
         colours = None if self.config.finish is None else palette(sound, clip.audio.rate / 2)
         if colours is None:  # silence has none
             return points
@@ -252,12 +252,11 @@ class FoleyGRAM(nn.Module):
         return self.memory.recall(embeddings)
 
     @staticmethod
-    def tailed(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None) -> Envelope:
-        """The guide, each event of which dies away as the reference sound does, where that has a tail. ``track``: its events,
-        where they are known."""
-        if embeddings.tail is None:
+    def struck(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None) -> Envelope:
+        """The guide in the strokes of the reference sound, where that has some. ``track``: its events, where they are known."""
+        if embeddings.strokes is None:
             return envelope
-        return with_tail(envelope, Tail(embeddings.tail[0].cpu().numpy()), track)
+        return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track)
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -285,7 +284,7 @@ class FoleyGRAM(nn.Module):
         takes: int | Iterable[int] = 1,
         on_step: Callable[[int, int], None] | None = None,
         raw: bool = False,
-        tails: bool = False,
+        strokes: bool = False,
         track: OnsetTrack | None = None,
     ) -> tuple[Audio, ...]:
         """One sound for each take, 44.1 kHz stereo, exactly ``sample_count(clip.seconds)`` samples.
@@ -293,8 +292,8 @@ class FoleyGRAM(nn.Module):
         ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
-        (finish.py). ``tails``: those of the envelope are made up; its events die away as the reference sound does, or, without
-        one, as a sound that the model remembers and takes for the reference; ``track``: those events, where they are known.
+        (finish.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference sound, or,
+        without one, of a sound that the model remembers and takes for the reference; ``track``: those events, where they are known.
         Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
@@ -306,9 +305,9 @@ class FoleyGRAM(nn.Module):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
-        if tails:
+        if strokes:
             embeddings = embeddings if raw else self.recalled(embeddings)
-            envelope = self.tailed(envelope, embeddings, track)
+            envelope = self.struck(envelope, embeddings, track)
         seeds = [take_seed(seed, number) for number in numbers]
         return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
 

@@ -22,8 +22,8 @@ FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 
 SOUNDS = (".wav", ".flac")
 TAKES_LIMIT = 64
-TAILS = ("guide", "reference", "memory")
-"""What ``--tails`` takes: whose tails the events have."""
+STROKES = ("guide", "reference", "memory")
+"""What ``--strokes`` takes: whose strokes the events are."""
 
 
 @dataclass(frozen=True)
@@ -34,7 +34,7 @@ class Request:
     file, ``own``, or None for a prediction; ``audio``: reference sound, a file or ``own``; ``video_ref``: file whose picture
     is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how
     many; ``format``: one of ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish;
-    ``tails``: whose tails the events have, one of ``TAILS``; where nobody measured the guide's, of a prediction or a list of
+    ``strokes``: whose the events are, one of ``STROKES``; where nobody measured the guide's, of a prediction or a list of
     events, by default the reference's, or without one those of a sound that the model remembers, with its colours."""
 
     video: Path | None = None
@@ -56,7 +56,7 @@ class Request:
     again: Path | None = None
     voice: bool | None = None
     raw: bool | None = None
-    tails: str | None = None
+    strokes: str | None = None
 
 
 @dataclass(frozen=True)
@@ -85,7 +85,7 @@ class Order:
     sidecar: Sidecar | None = None
     exact: bool = False
     raw: bool = False
-    tails: str | None = None
+    strokes: str | None = None
 
     def may_replace(self, path: Path) -> bool:
         """Whether an existing ``path`` may go: by ``--force``, or as the very sidecar that is being repeated."""
@@ -119,8 +119,8 @@ def settle(request: Request) -> Order:
         raise UsageError("--voice says that the file of --envelope was hummed or tapped; give --envelope FILE")
     if request.text is not None and not request.text.strip():
         raise UsageError("--text is empty; write what is to be heard, or leave the option out")
-    if request.tails is not None and request.tails not in TAILS:
-        raise UsageError(f"--tails takes {', '.join(TAILS[:-1])} or {TAILS[-1]}, not '{request.tails}'")
+    if request.strokes is not None and request.strokes not in STROKES:
+        raise UsageError(f"--strokes takes {', '.join(STROKES[:-1])} or {STROKES[-1]}, not '{request.strokes}'")
     takes = request.takes
     if takes is not None and not 1 <= takes <= TAKES_LIMIT:
         raise UsageError(f"--takes takes a number from 1 to {TAKES_LIMIT}, not {takes}")
@@ -147,12 +147,12 @@ def settle(request: Request) -> Order:
         sidecar=sidecar,
         exact=exact,
         raw=bool(request.raw),
-        tails=request.tails,
+        strokes=request.strokes,
     )
-    if order.tails == "reference" and "A" not in order.use:
-        raise UsageError("--tails reference takes them from a reference sound; give --audio FILE, or leave the option out")
-    if order.tails == "memory" and ("A" in order.use or order.raw):
-        raise UsageError("--tails memory is for a track without --audio and --raw, which has neither; leave one of them out")
+    if order.strokes == "reference" and "A" not in order.use:
+        raise UsageError("--strokes reference takes them from a reference sound; give --audio FILE, or leave the option out")
+    if order.strokes == "memory" and ("A" in order.use or order.raw):
+        raise UsageError("--strokes memory is for a track without --audio and --raw, which has neither; leave one of them out")
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
     for path in order.inputs:
@@ -187,7 +187,7 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
         fill(name, getattr(sidecar, name))
     # what was decided for one guide and its references says nothing of others
     if all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw")):
-        fill("tails", sidecar.tails)
+        fill("strokes", sidecar.strokes)
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):
         fill("format", sidecar.format)

@@ -25,7 +25,7 @@ from foleygram.signal.envelope import LONGEST, step_count, write_envelope
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.timing.editing import EnvelopeEdits, delay, edit, edit_track
 from foleygram.timing.exchange import NAMED, SUFFIXES, clock, holds_events, write_track
-from foleygram.timing.tails import Tail, sound_tail
+from foleygram.timing.strokes import Strokes, sound_strokes
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
@@ -42,7 +42,7 @@ class EnvelopeRequest:
     it belongs to, for length, frames and film strip; ``seconds``: length instead.
 
     Edits in the order in which they are done: ``snap`` to frames of the film or of ``snap_fps``; ``shift_ms``,
-    ``shift_frames`` later; silent below ``gate_db`` (0 is full scale); ``tails``: a sound or video as which events die away;
+    ``shift_frames`` later; silent below ``gate_db`` (0 is full scale); ``strokes``: a sound or video whose strokes the events take;
     ``attack_ms``, ``decay_ms``, ``smooth_ms``; ``scale_db`` louder; ``mute``: ranges ``A-B`` in s or ``m:s``; ``mix``: another
     file, its amplitudes times ``weight``, joined as ``mix_as``."""
 
@@ -69,7 +69,7 @@ class EnvelopeRequest:
     mix: Path | None = None
     weight: float | None = None
     mix_as: str | None = None
-    tails: Path | None = None
+    strokes: Path | None = None
 
 
 @dataclass(frozen=True)
@@ -102,7 +102,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     Raises UsageError, MediaError, EnvelopeError, ModelError, and OutputError before any work for a file that could not be
     written."""
     edits = settled(request)
-    for path in (request.file, request.film, request.mix, request.tails):
+    for path in (request.file, request.film, request.mix, request.strokes):
         if path is not None:
             check_input(path)
     film = filmed(request)
@@ -120,8 +120,8 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     guide = replace(guide, envelope=fitted(guide.envelope, seconds))
     if request.snap_fps is not None:
         grid = np.arange(math.ceil(seconds * request.snap_fps) + 1) / request.snap_fps
-    tail = None if request.tails is None else read_tail(request.tails)
-    curve, track = edited(guide, other, edits, grid, seconds, tail)
+    strokes = None if request.strokes is None else read_strokes(request.strokes)
+    curve, track = edited(guide, other, edits, grid, seconds, strokes)
     done = in_words(request, edits)
     if request.out is not None:
         if request.out.suffix.lower() == ".csv" and not request.events:
@@ -146,7 +146,7 @@ def within(option: str, value: float, low: float, high: float) -> float:
 
 def settled(request: EnvelopeRequest) -> EnvelopeEdits:
     """The edits in numbers, after all that can be refused without reading is refused. Raises UsageError, OutputError."""
-    inputs = [path for path in (request.file, request.film, request.mix, request.tails) if path is not None]
+    inputs = [path for path in (request.file, request.film, request.mix, request.strokes) if path is not None]
     if request.out is not None and request.out.suffix.lower() not in SUFFIXES:
         raise OutputError(
             f"{request.out}: an envelope is written as .csv, its events as {NAMED}; end the name with one of them"
@@ -237,12 +237,12 @@ def guide_of(file: Path, model: str | Path, seconds: float | None, predict: bool
     return predict_guide(file, info.seconds, load_predictor(model))
 
 
-def read_tail(file: Path) -> Tail:
-    """How the events in a sound or video die away. Raises MediaError, EnvelopeError where none does."""
-    tail = sound_tail(read_audio(file))
-    if tail is None:
-        raise EnvelopeError(f"{file}: nothing in it dies away, so it has no tail to take; give a recording of single hits")
-    return tail
+def read_strokes(file: Path) -> Strokes:
+    """The strokes in a sound or video. Raises MediaError, EnvelopeError where none dies away."""
+    strokes = sound_strokes(read_audio(file))
+    if strokes is None:
+        raise EnvelopeError(f"{file}: nothing in it dies away, so it has no strokes to take; give a recording of single hits")
+    return strokes
 
 
 def fitted(envelope: Envelope, seconds: float) -> Envelope:
@@ -259,21 +259,21 @@ def edited(
     edits: EnvelopeEdits,
     grid: np.ndarray | None,
     seconds: float,
-    tail: Tail | None = None,
+    strokes: Strokes | None = None,
 ) -> tuple[Envelope, OnsetTrack]:
-    """The curve and the events after ``edits``; ``tail``: how its events die away."""
+    """The curve and the events after ``edits``; ``strokes``: whose shapes its events take."""
     second = None if other is None else other.envelope
     curve, track = guide.envelope, guide.track
     exact = EnvelopeEdits(**{name: getattr(edits, name) for name in EVENTS_FIRST})
-    dying = None if track is None else edit_track(track, exact, grid).within(seconds)
+    struck = None if track is None else edit_track(track, exact, grid).within(seconds)
     if track is not None and guide.kind == "table":
         # a list is moved event by event and drawn then: a curve could only be stretched
-        track = dying
+        track = struck
         if exact != EnvelopeEdits():
             curve = track.to_envelope(seconds)
         usual = EnvelopeEdits()
         edits = edits.replace(**{name: getattr(usual, name) for name in EVENTS_FIRST})
-    curve = edit(curve, edits, grid, second, tail, dying)
+    curve = edit(curve, edits, grid, second, strokes, struck)
     if track is None or edits.mix == "product" and other is not None:
         return curve, read_off(curve)
     more = None if other is None else (other.track if other.track is not None else read_off(other.envelope))
@@ -296,7 +296,7 @@ def in_words(request: EnvelopeRequest, edits: EnvelopeEdits) -> tuple[str, ...]:
         edits.shift_ms and f"shifted by {edits.shift_ms:+g} ms",
         edits.shift_frames and f"shifted by {edits.shift_frames:+g} frames",
         edits.gate and f"gated at {request.gate_db:g} dB",
-        request.tails and f"tails of {request.tails}",
+        request.strokes and f"strokes of {request.strokes}",
         edits.attack_ms and f"attack {edits.attack_ms:g} ms",
         edits.decay_ms and f"decay {edits.decay_ms:g} ms",
         edits.smooth_ms and f"smoothed over {edits.smooth_ms:g} ms",

@@ -12,7 +12,7 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
 
-from pydantic import Field, ValidationError
+from pydantic import AliasChoices, Field, ValidationError
 
 from foleygram.config import Config, first_complaint
 from foleygram.errors import MediaError, UsageError
@@ -78,7 +78,8 @@ class Sidecar(Config):
     threads: int
     format: str | None = None  # of a .wav or .flac
     raw: bool = False  # without the model's finish
-    tails: Literal["guide", "reference", "memory"] = "guide"  # whose the events have
+    # whose the events have; older ones say tails
+    strokes: Literal["guide", "reference", "memory"] = Field("guide", validation_alias=AliasChoices("strokes", "tails"))
     versions: dict[str, str]
 
 

@@ -209,17 +209,17 @@ def modality_set(use: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``detail``, ``tail``: what
-    was measured of the sound beside its point, its colour at each moment after an attack (palette.py), the strength of its
-    finer structure (diffusion/spectral.py) and how it dies away, dB under the peak (timing/tails.py); not in the paper: the
-    finish uses the first two, the guide the third."""
+    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``detail``, ``strokes``:
+    what was measured of the sound beside its point, its colour at each moment after an attack (palette.py), the strength of its
+    finer structure (diffusion/spectral.py) and how its events rise and die away, dB under the peak (timing/strokes.py); not in
+    the paper: the finish uses the first two, the guide the third."""
 
     video: Float[Tensor, "batch dim"] | None = None
     text: Float[Tensor, "batch dim"] | None = None
     audio: Float[Tensor, "batch dim"] | None = None
     palette: Float[Tensor, "batch shade band"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
-    tail: Float[Tensor, "batch step"] | None = None
+    strokes: Float[Tensor, "batch stroke step"] | None = None
 
     @property
     def modalities(self) -> str:
@@ -239,7 +239,7 @@ class Embeddings:
             audio=self.audio if "A" in use else None,
             palette=self.palette if "A" in use else None,
             detail=self.detail if "A" in use else None,
-            tail=self.tail if "A" in use else None,
+            strokes=self.strokes if "A" in use else None,
         )
 
 

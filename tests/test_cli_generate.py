@@ -283,41 +283,42 @@ def test_where_the_timing_comes_from(foleygram, desk, predicting):
         assert code == 0 and "the same bytes as before" in out, err
 
 
-def with_tails(foleygram, folder: Path, options: tuple, tails: str) -> str:
-    """What ``generate`` prints; the sidecar says these ``tails``, and gives the same bytes again."""
+def with_strokes(foleygram, folder: Path, options: tuple, strokes: str) -> str:
+    """What ``generate`` prints; the sidecar says these ``strokes``, and gives the same bytes again."""
     code, said, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
     assert code == 0, err
-    assert json.loads(Path("a.wav.json").read_text())["tails"] == tails
+    assert json.loads(Path("a.wav.json").read_text())["strokes"] == strokes
     code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
     assert code == 0 and "the same bytes as before" in out, err
     return said
 
 
-def test_a_guide_that_is_made_up_dies_away_as_the_reference(foleygram, desk, predicting):
+def test_a_guide_that_is_made_up_takes_the_strokes_of_the_reference(foleygram, desk, predicting):
     folder, seconds = predicting(True), np.arange(44100) / 44100
     noise = np.random.default_rng(0).normal(0, 0.2, (2, 44100)) * np.exp(-seconds / 0.2)
     write_audio(Path("ring.wav"), Audio(noise.astype(np.float32), 44100))
     steady = np.random.default_rng(0).normal(0, 0.1, (2, 44100)).astype(np.float32)
     write_audio(Path("steady.wav"), Audio(steady, 44100))
     ring = ("--audio", "ring.wav")
-    for options, tails in (
+    for options, strokes in (
         (ring, "reference"),
-        ((*ring, "--tails", "guide"), "guide"),
+        ((*ring, "--strokes", "guide"), "guide"),
         ((*ring, "--envelope", "hits.csv"), "reference"),
         ((*ring, "--envelope", "guide.wav"), "guide"),
-        ((*ring, "--envelope", "guide.wav", "--tails", "reference"), "reference"),
+        ((*ring, "--envelope", "guide.wav", "--strokes", "reference"), "reference"),
         ((*ring, "--use", "V"), "guide"),
         (("--audio", "steady.wav"), "guide"),
     ):
-        assert ("dying away as the reference does" in with_tails(foleygram, folder, options, tails)) == (tails == "reference")
+        said = with_strokes(foleygram, folder, options, strokes)
+        assert ("in the strokes of the reference" in said) == (strokes == "reference")
     code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *ring)
     assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", "--use", "V")[0] == 0
-    assert json.loads(Path("b.wav.json").read_text())["tails"] == "guide"
-    line = ("generate", "clip.mp4", "-o", "c.wav", "--model", folder, "--audio", "steady.wav", "--tails", "reference")
+    assert json.loads(Path("b.wav.json").read_text())["strokes"] == "guide"
+    line = ("generate", "clip.mp4", "-o", "c.wav", "--model", folder, "--audio", "steady.wav", "--strokes", "reference")
     assert "nothing in the reference dies away" in foleygram(*line)[1]
     for options, message in (
-        (("--tails", "reference"), "give --audio FILE"),
-        (("--tails", "both"), "--tails takes guide, reference or memory"),
+        (("--strokes", "reference"), "give --audio FILE"),
+        (("--strokes", "both"), "--strokes takes guide, reference or memory"),
     ):
         code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *options)
         assert code == 2 and message in err and err.count("\n") == 1
@@ -328,18 +329,19 @@ def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, 
 
     folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
     made_up, words = ("--envelope", "hits.csv"), ("--text", "a person hits metal")
-    for options, tails in (
+    for options, strokes in (
         (made_up, "memory"),
         ((*made_up, *words), "memory"),
-        ((*made_up, "--tails", "guide"), "guide"),
+        ((*made_up, "--strokes", "guide"), "guide"),
         ((*made_up, "--raw"), "guide"),
         ((*made_up, "--audio", "guide.wav"), "reference"),
         (("--envelope", "guide.wav"), "guide"),
-        (("--envelope", "guide.wav", "--tails", "memory"), "memory"),
+        (("--envelope", "guide.wav", "--strokes", "memory"), "memory"),
     ):
-        assert ("that the model remembers (kind " in with_tails(foleygram, folder, options, tails)) == (tails == "memory")
+        said = with_strokes(foleygram, folder, options, strokes)
+        assert ("that the model remembers (kind " in said) == (strokes == "memory")
     # what was decided for one guide, model and reference says nothing of others
-    for change, tails in (
+    for change, strokes in (
         (("--audio", "guide.wav"), "guide"),  # under the measured guide of the last call
         (("--raw",), "guide"),
         (("--envelope", "hits.csv"), "memory"),
@@ -347,14 +349,14 @@ def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, 
         (("--seed", 3), "memory"),
     ):
         assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", *change)[0] == 0
-        assert json.loads(Path("b.wav.json").read_text())["tails"] == tails, change
+        assert json.loads(Path("b.wav.json").read_text())["strokes"] == strokes, change
     for options, message in (
-        (("--audio", "guide.wav", "--tails", "memory"), "without --audio and --raw"),
-        (("--tails", "memory", "--raw"), "without --audio and --raw"),
+        (("--audio", "guide.wav", "--strokes", "memory"), "without --audio and --raw"),
+        (("--strokes", "memory", "--raw"), "without --audio and --raw"),
     ):
         code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--model", folder, *options)
         assert code == 2 and message in err and err.count("\n") == 1
-    code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--tails", "memory")
+    code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--strokes", "memory")
     assert code == 2 and "remembers no sounds" in err and not Path("d.wav").exists()
 
 

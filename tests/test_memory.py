@@ -8,15 +8,15 @@ from torch.nn import functional as F
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.finish import FinishConfig
-from foleygram.memory import STEP_DB, Memory, MemoryConfig, in_bytes
+from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, in_bytes
 from foleygram.palette import SHADES, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
-from foleygram.signal.envelope import envelope_from_hits, extract_envelope
-from foleygram.timing.tails import DEAD, Tail, tail_of
+from foleygram.signal.envelope import envelope_from_hits
+from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
 from foleygram.training.memory import kinds_of, remember
-from foleygram.types import Audio, Clip, Embeddings
+from foleygram.types import ENVELOPE_RATE, Audio, Clip, Embeddings
 
 RATE, DIM = 44100, 24
 
@@ -36,8 +36,8 @@ def memory_of(*decays: float) -> Memory:
     memory = Memory(MemoryConfig(kinds=tuple(f"kind {number}" for number in range(len(decays)))), DIM, RATE)
     for number, decay in enumerate(decays):
         sound = ringing(decay)
-        tail = tail_of(extract_envelope(sound))
-        memory.keep(number, unit(number), unit(100 + number), palette(sound), tail, torch.full((4,), 0.1 * number))
+        strokes = sound_strokes(sound)
+        memory.keep(number, unit(number), unit(100 + number), palette(sound), strokes, torch.full((4,), 0.1 * number))
     return memory
 
 
@@ -47,15 +47,24 @@ def test_what_is_kept_comes_back_to_a_byte():
     found = memory.recall(known)
     assert found.text is known.text and found.video is None and torch.equal(found.audio[0], unit(101))
     assert torch.equal(found.detail, torch.full((1, 4), 0.1))
-    np.testing.assert_allclose(
-        found.tail[0], np.maximum(tail_of(extract_envelope(sound)).levels, DEAD), atol=STEP_DB / 2 + 1e-6
-    )
+    strokes = sound_strokes(sound).levels
+    assert len(strokes) == 2 and found.strokes.shape == (1, KEPT, STEPS)
+    for number in range(KEPT):  # they take turns
+        np.testing.assert_allclose(found.strokes[0, number, PLACES], strokes[number % 2, PLACES], atol=STEP_DB / 2 + 1e-6)
+    np.testing.assert_allclose(found.strokes[0, 0], strokes[0], atol=3)  # straight between the places
     own = palette(sound)
     np.testing.assert_allclose(found.palette[0].sum(-1), 1, rtol=1e-5)
     strong = own > 1e-8
     apart = 10 * np.log10(found.palette[0].numpy()[strong] / own[strong])
     assert np.abs(apart).max() < STEP_DB
     assert found.palette.shape == (1, SHADES, len(band_centres(RATE)))
+
+
+def test_of_many_strokes_those_spread_over_the_sound_are_kept():
+    memory, levels = memory_of(0.1), np.full((8, STEPS), -100.0)
+    levels[:, 0] = -np.arange(8)
+    memory.keep(0, unit(0), unit(1), palette(ringing(0.1)), Strokes(levels), torch.zeros(4))
+    assert memory.recall(Embeddings(text=unit(0)[None])).strokes[0, :, 0].tolist() == [0, -2, -4, -5, -7]
 
 
 def test_text_and_picture_choose_together():
@@ -96,16 +105,16 @@ def test_where_nothing_is_measured_a_remembered_sound_is_the_reference():
     with torch.no_grad():
         model.memory.keys[1] = text.text[0]
     guide, clip = envelope_from_hits([(0.2, 0.1)], 1.5), Clip(text="a person hits metal", seconds=1.5)
-    made_up, measured = (model.generate(clip, guide, tails=tails)[0].samples for tails in (True, False))
+    made_up, measured = (model.generate(clip, guide, strokes=strokes)[0].samples for strokes in (True, False))
     late = slice(round(0.6 * RATE), round(0.9 * RATE))
     assert made_up[:, late].std() > 4 * measured[:, late].std()  # it rings as kind 1 does
-    as_decoded = model.generate(clip, guide, tails=True, raw=True)[0].samples
+    as_decoded = model.generate(clip, guide, strokes=True, raw=True)[0].samples
     np.testing.assert_array_equal(as_decoded, model.generate(clip, guide, raw=True)[0].samples)
     heard = model.references(Clip(audio=ringing(0.05), text="wood", seconds=1.5))
     assert model.recalled(heard) is heard and tiny_model().recalled(text) is text
 
 
-def test_of_each_kind_the_clip_nearest_to_its_words_that_has_a_tail_is_kept():
+def test_of_each_kind_the_clip_nearest_to_its_words_that_has_strokes_is_kept():
     sounds = [ringing(0.02), ringing(0.2), Audio(np.zeros((2, RATE), np.float32), RATE), ringing(0.1)]
     materials = ("wood", "metal", "metal", "metal")
     records = [
@@ -125,5 +134,5 @@ def test_of_each_kind_the_clip_nearest_to_its_words_that_has_a_tail_is_kept():
     assert kinds_of(records) == memory.config.kinds == ("metal, hit", "wood, hit")
     torch.testing.assert_close(memory.points[0], torch.from_numpy(audio[3]))
     torch.testing.assert_close(memory.keys[0], key)
-    tail = Tail(memory.recall(Embeddings(text=key[None])).tail[0].numpy())
-    assert tail.falls(20) == pytest.approx(0.1 * 20 / 8.686, abs=0.02)
+    amplitudes = Strokes(memory.recall(Embeddings(text=key[None])).strokes[0].numpy()).amplitudes(0, ENVELOPE_RATE)
+    assert amplitudes[round(0.25 * ENVELOPE_RATE)] == pytest.approx(np.exp(-2.5), rel=0.4)

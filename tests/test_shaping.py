@@ -136,14 +136,14 @@ def test_levels(foleygram, desk):
     assert long["peak"] == pytest.approx(plain["peak"], rel=1e-4)
 
 
-def test_events_die_away_as_in_another_sound(foleygram, desk):
+def test_events_take_the_strokes_of_another_sound(foleygram, desk):
     rate, seconds = 44100, np.arange(44100) / 44100
     noise = np.random.default_rng(0).normal(0, 0.2, 44100)
     for name, decay in (("short", 0.01), ("long", 0.15)):
         write_audio(Path(f"{name}.wav"), Audio((noise * np.exp(-seconds / decay))[None].astype(np.float32), rate))
-        assert foleygram("guide.wav", "--tails", f"{name}.wav", "-o", f"{name}.csv")[0] == 0
-    code, report, err = foleygram("track.json", "--tails", "long.wav", "-o", "both.csv")
-    assert code == 0 and report["edits"] == ["tails of long.wav"], err
+        assert foleygram("guide.wav", "--strokes", f"{name}.wav", "-o", f"{name}.csv")[0] == 0
+    code, report, err = foleygram("track.json", "--strokes", "long.wav", "-o", "both.csv")
+    assert code == 0 and report["edits"] == ["strokes of long.wav"], err
     short, long = (read_file(Path(f"{name}.csv")).envelope for name in ("short", "long"))
     assert long.at(0.7) > 20 * short.at(0.7) and long.at(0.2) == pytest.approx(short.at(0.2), rel=0.3)
 
@@ -221,8 +221,8 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
         (("guide.wav", "-o", "a.png", "--picture", "a.png"), 1, ".csv"),
         (("guide.wav", "-o", "guide.wav"), 1, ".csv"),
         (("track.json", "-o", "track.json", "--force"), 1, "is the input itself"),
-        (("guide.wav", "--tails", "no.wav"), 1, "no such file"),
-        (("guide.wav", "--tails", "steady.wav"), 1, "nothing in it dies away"),
+        (("guide.wav", "--strokes", "no.wav"), 1, "no such file"),
+        (("guide.wav", "--strokes", "steady.wav"), 1, "nothing in it dies away"),
         (("broken.mid",), 1, "MIDI"),
         (("broken.json",), 1, "is not JSON"),
     ],

@@ -30,8 +30,8 @@ Folders = Annotated[
     list[Path] | None, typer.Argument(metavar="[RESULTS]...", help="Folders of results: a sound a clip, named by its id.")
 ]
 Prompts = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, materials by turns.")]
-Tails = Annotated[bool, typer.Option("--tails", help="Events of the foreign envelope die away as the reference does.")]
-Remembered = Annotated[bool, typer.Option("--tails/--no-tails", help="What a remembered sound lends, as generate has it.")]
+Strokes = Annotated[bool, typer.Option("--strokes", help="Events of the foreign envelope become strokes of the reference.")]
+Remembered = Annotated[bool, typer.Option("--strokes/--no-strokes", help="What a remembered sound lends, as generate has it.")]
 References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
 ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 
@@ -116,7 +116,7 @@ def prompts(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
-    tails: Remembered = True,
+    strokes: Remembered = True,
     device: Device = None,
     dtype: Dtype = None,
     cache: Cache = None,
@@ -137,7 +137,7 @@ def prompts(
     with progress() as on_progress:
         report = benchmark_prompts(
             FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
-            clips=probe_clips, steps=steps, guidance=guidance, seed=seed, tails=tails, cache=cache,
+            clips=probe_clips, steps=steps, guidance=guidance, seed=seed, strokes=strokes, cache=cache,
             command=command_line(), on_progress=on_progress,
         )  # fmt: skip
     return told(report, out, force, json)
@@ -153,7 +153,7 @@ def reference(
     steps: Steps = None,
     guidance: Guidance = None,
     seed: Seed = 0,
-    tails: Tails = False,
+    strokes: Strokes = False,
     device: Device = None,
     dtype: Dtype = None,
     cache: Cache = None,
@@ -174,7 +174,7 @@ def reference(
     with progress() as on_progress:
         report = benchmark_reference(
             FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
-            steps=steps, guidance=guidance, seed=seed, tails=tails, cache=cache, command=command_line(),
+            steps=steps, guidance=guidance, seed=seed, strokes=strokes, cache=cache, command=command_line(),
             on_progress=on_progress,
         )  # fmt: skip
     return told(report, out, force, json)

@@ -24,7 +24,7 @@ SnapFps = Annotated[float | None, typer.Option(help="Onsets to the nearest frame
 ShiftMs = Annotated[float, typer.Option(help="Later by so many ms, earlier where negative.")]
 ShiftFrames = Annotated[float, typer.Option(help="Later by so many frames, earlier where negative.")]
 GateDb = Annotated[float | None, typer.Option(help="Silent below this level; 0 dB is full scale.")]
-Tails = Annotated[Path | None, typer.Option(help="A sound or video: events die away as those in it.")]
+Strokes = Annotated[Path | None, typer.Option(help="A sound or video: events rise and die away as those in it, in turn.")]
 AttackMs = Annotated[float, typer.Option(help="No rise is faster.")]
 DecayMs = Annotated[float, typer.Option(help="No fall is faster.")]
 SmoothMs = Annotated[float, typer.Option(help="Mean power over so many ms.")]
@@ -49,7 +49,7 @@ def envelope(
     shift_ms: ShiftMs = 0.0,
     shift_frames: ShiftFrames = 0.0,
     gate_db: GateDb = None,
-    tails: Tails = None,
+    strokes: Strokes = None,
     attack_ms: AttackMs = 0.0,
     decay_ms: DecayMs = 0.0,
     smooth_ms: SmoothMs = 0.0,
@@ -64,7 +64,7 @@ def envelope(
 ) -> None:
     """Extract, predict, edit, convert and draw the envelope that steers a track.
 
-    Edits are done in this order: snap, shift, gate, tails, attack and decay, smooth, scale, mute, mix. What it writes can be
+    Edits are done in this order: snap, shift, gate, strokes, attack and decay, smooth, scale, mute, mix. What it writes can be
     edited and given to generate --envelope. That of a video without sound is predicted by the model.
     """
     from foleygram.shaping import EnvelopeRequest
@@ -73,7 +73,7 @@ def envelope(
     request = EnvelopeRequest(
         file, out, events, picture, force, model or "mini", predict, voice, film, seconds, snap, snap_fps, shift_ms,
         shift_frames, gate_db, attack_ms, decay_ms, smooth_ms, scale_db, tuple(mute or ()), mix, weight, mix_as,
-        tails,
+        strokes,
     )  # fmt: skip
     report = library(request)
     typer.echo(report.as_json() if json else in_words(report))

@@ -37,10 +37,10 @@ Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac:
 Raw = Annotated[
     bool, typer.Option("--raw", help="As decoded: neither the colours of the reference nor the level of the guide is matched.")
 ]
-Tails = Annotated[
+Strokes = Annotated[
     str | None,
     typer.Option(
-        help="Whose tails the events have: guide, reference (--audio) or memory (a sound of its kind that the model remembers, "
+        help="How each event rises and dies away: as in the guide, the reference (--audio) or memory (a sound that the model remembers, "
         "colours too). [default: not the guide's where it is a prediction or a list of events]"
     ),
 ]
@@ -68,7 +68,7 @@ def generate(
     dtype: Dtype = None,
     sample_format: Format = None,
     raw: Raw = False,
-    tails: Tails = None,
+    strokes: Strokes = None,
     force: Force = False,
     again: Sidecar = None,
     json: Json = False,
@@ -85,7 +85,7 @@ def generate(
 
     request = Request(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
-        force, again, voice or None, raw or None, tails,
+        force, again, voice or None, raw or None, strokes,
     )  # fmt: skip
     with progress() as on_progress:
         report = library(request, on_progress, announce)

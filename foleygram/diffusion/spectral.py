@@ -32,7 +32,7 @@ class SpectralAutoencoderConfig(Config):
     hidden: int = 208  # width of the refining network
     blocks: int = 4
     expansion: int = 3
-    phase_iterations: int = 8  # of Griffin-Lim, after the phase was integrated
+    phase_iterations: int = 6  # of Griffin-Lim, after the phase was integrated
     speckle: float = 1.0  # share of the predicted spread that decoding draws
 
     @property
@@ -190,15 +190,20 @@ class SpectralAutoencoder(nn.Module):
         noise = noise / noise.abs().square().mean().sqrt()
         # the same noise on both channels keeps a panned source in its place, and so does the same phase
         speckle = (noise.abs() ** config.compression - self.speckle_mean) / self.speckle_spread
-        magnitude = (mean + config.speckle * spread * speckle).clamp(min=0) ** (1 / config.compression)
-        phase = self.find_phase(magnitude.mean(1, keepdim=True), noise.angle(), samples)
+        magnitude, expected = (
+            part.clamp(min=0) ** (1 / config.compression) for part in (mean + config.speckle * spread * speckle, mean)
+        )
+        phase = self.find_phase(magnitude.mean(1, keepdim=True), expected.mean(1, keepdim=True), noise.angle(), samples)
         return sharpened(self.waveform(magnitude * phase, samples), config.rate)
 
-    def find_phase(self, magnitude: Float[Tensor, "batch 1 bin frame"], first: Tensor, samples: int) -> Tensor:
-        """Complex numbers of length 1 [batch, 1, bin, frame]: the integrated phase (``diffusion/phase.py``), then fast
-        Griffin-Lim (Perraudin et al. 2013). ``first`` [1, 1, bin, frame]: phases for what is too soft to tell (rad)."""
+    def find_phase(
+        self, magnitude: Float[Tensor, "batch 1 bin frame"], expected: Tensor, first: Tensor, samples: int
+    ) -> Tensor:
+        """Complex numbers of length 1 [batch, 1, bin, frame]: the phase integrated over ``expected`` (``diffusion/phase.py``),
+        then fast Griffin-Lim for ``magnitude`` (Perraudin et al. 2013). ``expected``: the magnitudes before speckle was drawn,
+        which would be read as slopes; ``first`` [1, 1, bin, frame]: phases for what is too soft to tell (rad)."""
         config, start = self.config, first[0, 0].cpu().numpy()
-        phases = [integrated_phase(one[0].cpu().numpy(), config.window, config.step, start) for one in magnitude]
+        phases = [integrated_phase(one[0].cpu().numpy(), config.window, config.step, start) for one in expected]
         angle = torch.from_numpy(np.stack(phases)[:, None]).to(magnitude)
         estimate = torch.polar(magnitude, angle)
         momentum, previous = 0.99, None

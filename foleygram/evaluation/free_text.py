@@ -45,7 +45,7 @@ class PromptSettings:
     steps: int | None
     guidance: float | None
     seed: int
-    tails: bool  # the guides are made up, so that a model may remember a sound
+    strokes: bool  # the guides are made up, so that a model may remember a sound
 
 
 def benchmark_prompts(
@@ -61,7 +61,7 @@ def benchmark_prompts(
     steps: int | None = None,
     guidance: float | None = None,
     seed: int = 0,
-    tails: bool = True,
+    strokes: bool = True,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
     command: str = "",
@@ -73,7 +73,7 @@ def benchmark_prompts(
     their results swapped, and the probe on the true sounds of ``split``. ``out``: folder for the sounds, which are kept in
     its folder ``prompts``, and for embeddings; ``limit``: only so many prompts, materials by turns; ``clips``: of the
     training split, for the probe; ``steps``, ``guidance``: the model's by default; ``seed``: of the whole run, each prompt
-    has its own from it; ``tails``: the guides are made up, as they are, so that the model may remember a sound of the kind,
+    has its own from it; ``strokes``: the guides are made up, as they are, so that the model may remember a sound of the kind,
     as ``generate`` does, else they are kept as a measured one is. Raises UsageError below one prompt, DataError where the
     manifest cannot be used and where ``out`` holds sounds of other settings, ModelError without the judge."""
     if limit is not None and limit < 1:
@@ -85,7 +85,7 @@ def benchmark_prompts(
     asked = (*chosen, *trained_prompts(chosen))
     shapes = tuple((action, *shape) for action, shape in SHAPES.items())
     settings = PromptSettings(
-        model.config.name, fingerprint_of(model), "T", HITS, shapes, seconds, steps, guidance, seed, tails
+        model.config.name, fingerprint_of(model), "T", HITS, shapes, seconds, steps, guidance, seed, strokes
     )
     keep_settings(folder, settings)
     probe = train_probe(manifest, clips=clips, embedder=judge, on_progress=on_progress)
@@ -97,7 +97,7 @@ def benchmark_prompts(
     trained = [replace(each, group="trained words") for each in sounds[len(chosen) :]]
     truths = true_sounds(records, probe, judge, f"listening to the {split} split", on_progress)
     scores = prompt_scores(free, trained, truths, probe.card, families_in(records), seed)
-    remembers = ", and a sound that it remembers" if tails and model.memory is not None else ""
+    remembers = ", and a sound that it remembers" if strokes and model.memory is not None else ""
     about = (
         f"{len(free)} prompts that name materials in words of no training caption, sounded by {model.config.name} "
         f"#{settings.weights[:8]} from the text alone (use T{remembers}), {seconds:g} s under a fixed guide for each action; "
@@ -136,7 +136,7 @@ def generate_prompts(
                 seed=clip_seed(settings.seed, prompt.text),
                 steps=settings.steps,
                 guidance=settings.guidance,
-                tails=settings.tails,
+                strokes=settings.strokes,
             )
             write_audio(path, sound)
         on_progress(f"generating {NAME}", number, len(prompts))

@@ -44,7 +44,7 @@ class ReferenceSettings:
     steps: int | None
     guidance: float | None
     seed: int
-    tails: bool = False
+    strokes: bool = False
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ def benchmark_reference(
     steps: int | None = None,
     guidance: float | None = None,
     seed: int = 0,
-    tails: bool = False,
+    strokes: bool = False,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
     command: str = "",
@@ -84,8 +84,8 @@ def benchmark_reference(
     judge finds the result nearer to that sound than to those of all other families.
 
     Only clips no family of which trains take part, as references and as the others. ``limit``: only so many references,
-    materials and families by turns; all clips stay among the others. ``tails``: the guide says when and how loud, its events
-    die away as the reference does. For further arguments see ``benchmark_prompts``.
+    materials and families by turns; all clips stay among the others. ``strokes``: the guide says when and how loud, its events
+    become strokes of the reference. For further arguments see ``benchmark_prompts``.
     Raises UsageError below one reference, DataError where the manifest has fewer than three such clips and where ``out``
     holds sounds of other settings, ModelError without the judge."""
     if limit is not None and limit < 1:
@@ -103,7 +103,7 @@ def benchmark_reference(
     pairs = sorted((record.id, records[place].id) for record, place in zip(records, guides, strict=True))
     settings = ReferenceSettings(
         model.config.name, fingerprint_of(model), "A", Path(manifest).name, hashlib.sha256(repr(pairs).encode()).hexdigest(),
-        steps, guidance, seed, tails,
+        steps, guidance, seed, strokes,
     )  # fmt: skip
     keep_settings(folder, settings)
     for number, place in enumerate(chosen, 1):
@@ -113,11 +113,11 @@ def benchmark_reference(
     truths = window_means(listen(records, judge, f"listening to the {split} split", on_progress))
     scores, found = rank(records, chosen, guides, results, truths, judge.card.label, seed)
     count = len({families_of(records[place]) for place in chosen})
-    dying = ", its events dying away as those of the reference" if tails else ""
+    struck = ", its events in strokes of the reference" if strokes else ""
     about = (
         f"{len(chosen)} recordings of {count} objects that never trained, each the only condition (use A) of "
         f"{model.config.name} #{settings.weights[:8]} under the envelope of a clip of another family, of the same action and "
-        f"another material where there is one{dying}; ranked by cosines of window means among {len(records)} recordings; "
+        f"another material where there is one{struck}; ranked by cosines of window means among {len(records)} recordings; "
         f"seed {seed}.",
     )
     columns = ("reference", "material", "timing of", "nearer than to", "of its material", "cosine", "to the guide's sound")
@@ -171,7 +171,7 @@ def generate_one(model: FoleyGRAM, record: ClipRecord, guide: ClipRecord, folder
         seed=clip_seed(settings.seed, record.id),
         steps=settings.steps,
         guidance=settings.guidance,
-        tails=settings.tails,
+        strokes=settings.strokes,
     )
     write_audio(path, sound)
 

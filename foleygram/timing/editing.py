@@ -14,14 +14,14 @@ import numpy as np
 from foleygram.config import Config
 from foleygram.errors import UsageError
 from foleygram.signal.onsets import envelope_onsets
-from foleygram.timing.tails import Tail, with_tail
+from foleygram.timing.strokes import Strokes, with_strokes
 from foleygram.timing.track import OnsetTrack, nearest
 from foleygram.types import Envelope
 
 
 class EnvelopeEdits(Config):
-    """What ``edit`` does, in this order; what is left at its default is left out. After the gate, events get the tail that
-    ``edit`` is given.
+    """What ``edit`` does, in this order; what is left at its default is left out. After the gate, events get the strokes
+    that ``edit`` is given.
 
     ``snap``: onsets to the nearest frame; ``shift_ms``, ``shift_frames``: later by so much, earlier where negative;
     ``gate``: linear amplitude below which it is silent; ``attack_ms``, ``decay_ms``: times to 1/e of the slowest rise and
@@ -46,11 +46,11 @@ def edit(
     edits: EnvelopeEdits,
     frame_times: np.ndarray | None = None,
     other: Envelope | None = None,
-    tail: Tail | None = None,
+    strokes: Strokes | None = None,
     track: OnsetTrack | None = None,
 ) -> Envelope:
     """The envelope after all of ``edits``. ``frame_times``: presentation times of the picture's frames (s), needed by
-    ``snap`` and ``shift_frames``; ``other``: the envelope to mix in; ``tail``: how its events die away, those
+    ``snap`` and ``shift_frames``; ``other``: the envelope to mix in; ``strokes``: whose shapes its events take, those
     of ``track`` as they are after the gate, where they are known. Raises UsageError."""
     later = delay(edits, frame_times)
     if edits.snap:
@@ -59,8 +59,8 @@ def edit(
         envelope = shift(envelope, later)
     if edits.gate:
         envelope = gate(envelope, edits.gate)
-    if tail is not None:
-        envelope = with_tail(envelope, tail, track)
+    if strokes is not None:
+        envelope = with_strokes(envelope, strokes, track)
     if edits.attack_ms or edits.decay_ms:
         envelope = shape(envelope, edits.attack_ms / 1000, edits.decay_ms / 1000)
     if edits.smooth_ms:

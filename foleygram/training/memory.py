@@ -17,7 +17,7 @@ from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
 from foleygram.memory import Memory, MemoryConfig
 from foleygram.palette import palette
-from foleygram.timing.tails import sound_tail
+from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
 from foleygram.types import Audio
@@ -42,7 +42,7 @@ def remember(
     on_kind: Callable[[int, int], None] = lambda done, total: None,
 ) -> Memory:
     """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip, at the autoencoder's rate. A kind
-    takes its nearest clip that has a palette and a tail. Raises DataError where none has."""
+    takes its nearest clip that has a palette and strokes. Raises DataError where none has."""
     kinds = kinds_of(records)
     of_kind = {kind: [place for place, record in enumerate(records) if kind_of(record) == kind] for kind in kinds}
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
@@ -53,11 +53,11 @@ def remember(
         nearness = audio[of_kind[kind]] @ key
         for place in (of_kind[kind][rank] for rank in nearness.argsort(descending=True, stable=True).tolist()):
             heard = sound(place).stereo()
-            colours, tail = palette(heard), sound_tail(heard)
-            if colours is not None and tail is not None:
+            colours, strokes = palette(heard), sound_strokes(heard)
+            if colours is not None and strokes is not None:
                 with torch.no_grad():
                     detail = autoencoder.detail(autoencoder.encode(torch.from_numpy(heard.samples)[None]))[0]
-                found.append((kind, key, audio[place], colours, tail, detail))
+                found.append((kind, key, audio[place], colours, strokes, detail))
                 break
         on_kind(done, len(kinds))
     if not found:

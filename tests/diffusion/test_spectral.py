@@ -52,11 +52,26 @@ def test_the_phase_fits_the_magnitudes_better_than_noises(codec):
     def mismatch(unit: torch.Tensor) -> float:
         return ((codec.spectrum(codec.waveform(magnitude * unit, count)).abs() - magnitude).norm() / magnitude.norm()).item()
 
-    found = codec.find_phase(magnitude, noise, count)
+    found = codec.find_phase(magnitude, magnitude, noise, count)
     torch.testing.assert_close(found.abs(), torch.ones_like(magnitude))
     assert mismatch(found) < 0.5 * mismatch(torch.polar(torch.ones_like(magnitude), noise.expand_as(magnitude)))
     none = SpectralAutoencoder(CONFIG.replace(phase_iterations=0))
-    assert mismatch(found) < mismatch(none.find_phase(magnitude, noise, count)) < 0.2
+    assert mismatch(found) < mismatch(none.find_phase(magnitude, magnitude, noise, count)) < 0.2
+
+
+def test_grain_that_was_drawn_is_not_read_as_slopes():
+    codec = SpectralAutoencoder(CONFIG.replace(phase_iterations=0))
+    count, draw = CONFIG.hop * 40, torch.Generator().manual_seed(0)
+    sound = 0.3 * torch.sin(torch.arange(count) * 0.3)[None, None]
+    expected = codec.spectrum(sound).abs()
+    grained = expected * (0.3 * torch.randn(expected.shape, generator=draw)).exp()
+    first = torch.rand(expected.shape, generator=draw)
+
+    def mismatch(unit: torch.Tensor) -> float:
+        return (codec.spectrum(codec.waveform(expected * unit, count)).abs() - expected).norm().item()
+
+    smooth, rough = (mismatch(codec.find_phase(grained, slopes, first, count)) for slopes in (expected, grained))
+    assert smooth < 0.5 * rough
 
 
 def test_both_channels_have_one_phase_and_rows_of_a_batch_are_those_alone(codec, sound):
@@ -67,8 +82,8 @@ def test_both_channels_have_one_phase_and_rows_of_a_batch_are_those_alone(codec,
     assert strong.sum() > 10 and (left / right).angle()[strong].abs().median() < 0.2
     magnitude = codec.spectrum(sound)[:, :1].abs()
     first = torch.rand(1, 1, *magnitude.shape[2:])
-    together = codec.find_phase(magnitude, first, sound.shape[-1])
-    torch.testing.assert_close(codec.find_phase(magnitude[1:], first, sound.shape[-1]), together[1:], rtol=1e-3, atol=1e-3)
+    together = codec.find_phase(magnitude, magnitude, first, sound.shape[-1])
+    torch.testing.assert_close(codec.find_phase(magnitude[1:], magnitude[1:], first, sound.shape[-1]), together[1:], rtol=1e-3, atol=1e-3)
 
 
 def test_predicted_spread_is_positive(codec, sound):

@@ -1,0 +1,199 @@
+"""Strokes: measured of one sound, laid at the events of another."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from foleygram.timing.strokes import DEAD, MOST, STEPS, Strokes, falling, sound_strokes, spans, strokes_of, with_strokes
+from foleygram.timing.track import OnsetEvent, OnsetTrack, Shape
+from foleygram.types import ENVELOPE_RATE, Audio, Envelope
+
+TIMES = (0.5, 1.3, 2.6)
+
+
+def curve(decay: float, times=TIMES, strengths=None, seconds: float = 4.0) -> Envelope:
+    strengths = strengths or [0.1] * len(times)
+    events = tuple(OnsetEvent(time, strength) for time, strength in zip(times, strengths, strict=True))
+    return OnsetTrack(events).to_envelope(seconds, Shape(decay=decay))
+
+
+def falls(strokes: Strokes, decibels: float, number: int = 0) -> float:
+    """s from the peak of a stroke until it has fallen by so much."""
+    levels = strokes.levels[number]
+    peak = int(levels.argmax())
+    return float(np.flatnonzero(levels[peak:] <= -decibels)[0] / ENVELOPE_RATE)
+
+
+@pytest.mark.parametrize("decay", [0.02, 0.05, 0.15])
+def test_strokes_die_away_as_the_hits_do(decay):
+    strokes = strokes_of(curve(decay))
+    assert strokes.levels.shape == (len(TIMES), STEPS) and (strokes.levels.max(1) == 0).all()
+    assert (strokes.levels[:, -1] < DEAD + 1).all()
+    for number in range(len(TIMES)):
+        for decibels in (10, 20, 40):
+            assert falls(strokes, decibels, number) == pytest.approx(decay * decibels / 8.686, abs=0.012)
+        # beyond the next event it falls on as before
+        assert falls(strokes, 80, number) == pytest.approx(decay * 80 / 8.686, rel=0.1, abs=0.01)
+
+
+def test_each_stroke_keeps_its_own_shape_and_they_take_turns():
+    """Two sharp hits apart from two slow ones; a guide of four hears them in their order, and a fifth the first again."""
+    sharp, slow = (
+        OnsetTrack(tuple(OnsetEvent(time, 0.1) for time in times)).to_envelope(4.0, Shape(attack, decay)).values
+        for times, attack, decay in (((0.5, 2.5), 0.002, 0.03), ((1.5, 3.5), 0.06, 0.1))
+    )
+    strokes = strokes_of(Envelope(sharp + slow))
+    rises = strokes.levels.argmax(1) / ENVELOPE_RATE
+    assert len(strokes) == 4 and (rises[[0, 2]] < 0.02).all() and (rises[[1, 3]] > 0.04).all()
+    shaped = with_strokes(curve(0.02, (0.2, 0.9, 1.6, 2.3, 3.0)), strokes)
+    rises = [int(shaped.values[round((time - 0.006) * ENVELOPE_RATE) :][:60].argmax()) for time in (0.2, 0.9, 1.6, 2.3, 3.0)]
+    assert [rise > 10 for rise in rises] == [False, True, False, True, False]
+
+
+def test_roughness_within_a_stroke_is_taken():
+    seconds = np.arange(round(2 * ENVELOPE_RATE)) / ENVELOPE_RATE
+    rough = 0.1 * np.exp(-(seconds - 0.5) / 0.2) * (1 + 0.9 * np.sin(2 * np.pi * 40 * seconds)) * (seconds >= 0.5)
+    shaped = with_strokes(curve(0.1, (1.0,)), strokes_of(Envelope(rough)))
+    part = shaped.values[round(1.02 * ENVELOPE_RATE) :][:50]
+    assert (np.diff(np.sign(np.diff(part))) != 0).sum() >= 8  # 40 Hz for 0.15 s
+    smooth = with_strokes(curve(0.1, (1.0,)), strokes_of(curve(0.1))).values[round(1.02 * ENVELOPE_RATE) :][:50]
+    assert (np.diff(smooth) <= 0).all()
+
+
+def test_what_rang_before_is_no_part_of_a_stroke():
+    strokes = strokes_of(curve(0.4, (0.2, 1.0, 1.8)))
+    assert len(strokes) == 3 and (strokes.levels[:, 0] == DEAD).all()
+
+
+def test_a_sound_of_many_events_lends_some_of_them():
+    assert len(strokes_of(curve(0.02, tuple(0.1 + 0.15 * k for k in range(20))))) == MOST
+
+
+def test_weak_events_and_the_level_do_not_matter():
+    loud = strokes_of(curve(0.08))
+    np.testing.assert_allclose(strokes_of(Envelope(0.01 * curve(0.08).values)).levels, loud.levels, atol=1e-3)
+    mixed = strokes_of(Envelope(np.maximum(curve(0.08, (0.5, 2.6)).values, curve(0.3, (1.6,), [0.005]).values)))
+    assert len(mixed) == 2
+    np.testing.assert_allclose(mixed.levels[:, :150], loud.levels[[0, 2], :150], atol=0.5)
+
+
+def test_the_room_is_no_tail():
+    noisy = Envelope(np.sqrt(curve(0.06).values ** 2 + 1e-4**2))  # 60 dB under the peak
+    assert falls(strokes_of(noisy), 80) == pytest.approx(0.06 * 80 / 8.686, rel=0.15)
+
+
+def test_what_does_not_fall_has_no_strokes():
+    assert strokes_of(Envelope(np.zeros(500))) is None
+    assert strokes_of(Envelope(np.full(1000, 0.1))) is None
+    assert strokes_of(Envelope(np.concatenate([np.zeros(100), np.full(900, 0.1)]))) is None
+
+
+def test_a_guide_keeps_its_moments_and_strengths():
+    guide = curve(0.3, (0.4, 1.0, 3.0), [0.1, 0.05, 0.02])
+    shaped = with_strokes(guide, strokes_of(curve(0.03)))
+    assert len(shaped.values) == len(guide.values) and shaped.rate == guide.rate
+    for time, strength in ((0.4, 0.1), (1.0, 0.05), (3.0, 0.02)):
+        around = slice(round((time - 0.01) * ENVELOPE_RATE), round((time + 0.02) * ENVELOPE_RATE))
+        assert abs(int(shaped.values[around].argmax()) - int(guide.values[around].argmax())) <= 1
+        assert shaped.values[around].max() == pytest.approx(guide.values[around].max(), rel=0.02)
+        assert shaped.at(time + 0.1) < 0.1 * strength  # 0.03 s to 1/e
+
+
+def test_a_long_tail_rings_over_the_next_event():
+    guide = curve(0.02, (0.5, 0.8), [0.1, 0.01])
+    shaped = with_strokes(guide, strokes_of(curve(0.5, (0.5,))))
+    assert shaped.at(0.9) == pytest.approx(guide.values.max() * np.exp(-0.39 / 0.5), rel=0.05)
+
+
+def test_its_own_strokes_change_nothing_much():
+    guide = curve(0.1)
+    np.testing.assert_allclose(with_strokes(guide, strokes_of(guide)).values, guide.values, atol=0.004)
+
+
+def test_a_scratch_is_held_as_long_as_before():
+    guide = OnsetTrack((OnsetEvent(0.5, 0.1, "scratch", 0.8),)).to_envelope(3.0)
+    shaped = with_strokes(guide, strokes_of(curve(0.3)))
+    held = slice(round(0.55 * ENVELOPE_RATE), round(1.25 * ENVELOPE_RATE))
+    np.testing.assert_allclose(shaped.values[held], guide.values[held], rtol=1e-5)
+    assert shaped.at(1.6) > 3 * guide.at(1.6)
+
+
+def test_of_a_held_stroke_a_scratch_takes_the_fall_alone():
+    scratch = OnsetTrack((OnsetEvent(0.5, 0.1, "scratch", 0.6),)).to_envelope(3.0)
+    guide = OnsetTrack((OnsetEvent(0.2, 0.1, "scratch", 1.0),)).to_envelope(3.0)
+    shaped = with_strokes(guide, strokes_of(scratch))
+    np.testing.assert_allclose(shaped.values, guide.values, atol=0.004)
+    hit = curve(0.02, (0.2,))
+    shaped = with_strokes(hit, strokes_of(scratch))  # a hit becomes the whole scratch
+    assert shaped.at(0.7) == pytest.approx(hit.values.max(), rel=0.02) and shaped.at(1.1) < 0.05 * shaped.at(0.7)
+
+
+def test_a_guide_without_events_stays():
+    silent = Envelope(np.zeros(300))
+    assert with_strokes(silent, strokes_of(curve(0.1))) is silent and spans(silent) == []
+
+
+@given(st.lists(st.floats(-60, 10), min_size=1, max_size=30))
+def test_falling_never_rises_and_keeps_what_falls(levels):
+    row = np.array(levels)
+    assert (np.diff(falling(row)) <= 1e-9).all()
+    steep = np.sort(row)[::-1]
+    np.testing.assert_allclose(falling(steep), steep)
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.lists(st.floats(0, 1, width=32), min_size=1, max_size=400), st.sampled_from([ENVELOPE_RATE, 100.0, 1000.0]))
+def test_any_curve_has_strokes_or_none_and_takes_some(values, rate):
+    guide = Envelope(np.array(values, np.float32), rate)
+    found = strokes_of(guide)
+    assert found is None or (found.levels.shape[1] == STEPS and (found.levels.max(1) == 0).all() and found.levels.min() >= DEAD)
+    shaped = with_strokes(guide, Strokes(np.linspace(0, DEAD, STEPS)[None]))
+    assert len(shaped.values) == len(values) and shaped.values.max() <= max(values) + 1e-6
+
+
+@pytest.mark.parametrize(
+    "events",
+    [
+        tuple(OnsetEvent(0.2 + 0.1 * k, 0.3 * 0.85**k) for k in range(8)),
+        (OnsetEvent(0.2, 0.3), OnsetEvent(0.35, 0.15)),
+        tuple(OnsetEvent(0.2 + 0.03 * k, 0.2) for k in range(10)),
+        (OnsetEvent(0.2, 0.3), OnsetEvent(0.5, 0.03, "scratch", 1.0)),
+        (OnsetEvent(0.2, 0.5), OnsetEvent(1.5, 0.004)),
+        (OnsetEvent(0.0, 0.2), OnsetEvent(2.95, 0.1)),
+    ],
+)
+def test_no_event_that_is_known_is_lost_or_grows(events):
+    """Hits in the tails of others are not seen in the curve; the list knows them."""
+    track = OnsetTrack(events)
+    guide = track.to_envelope(3.0)
+    shaped = with_strokes(guide, strokes_of(curve(0.02)), track)
+    for event in events:
+        around = slice(max(round((event.seconds - 0.002) * ENVELOPE_RATE), 0), round((event.seconds + 0.03) * ENVELOPE_RATE))
+        alone = OnsetTrack((event,)).to_envelope(3.0).values[around].max()
+        assert shaped.values[around].max() > 0.8 * alone
+    assert (shaped.values <= guide.values.max() * 1.001).all()
+    weak = OnsetTrack((OnsetEvent(0.2, 0.3), OnsetEvent(0.3, 0.001)))
+    masked = with_strokes(weak.to_envelope(3.0), strokes_of(curve(0.02)), weak)
+    assert masked.at(0.31) < 0.01  # what is left of the first is not taken for the second
+
+
+@pytest.mark.parametrize("silent", [0.0, 0.3, 0.6])
+@pytest.mark.parametrize("room", [1e-3, 3e-3])
+def test_the_room_is_no_tail_after_digital_silence_either(silent, room):
+    steps = round(silent * ENVELOPE_RATE)
+    noisy = np.sqrt(curve(0.05, (0.3,), seconds=2.0).values ** 2 + room**2)
+    strokes = strokes_of(Envelope(np.concatenate([np.zeros(steps), noisy])))
+    assert falls(strokes, 80) == pytest.approx(0.05 * 80 / 8.686, rel=0.2)
+
+
+def test_a_ring_that_was_cut_off_is_no_room():
+    strokes = strokes_of(curve(0.5, (0.05,), seconds=1.2))
+    assert falls(strokes, 15) == pytest.approx(0.5 * 15 / 8.686, rel=0.1)
+
+
+def test_an_offset_is_no_sound():
+    seconds = np.arange(44100) / 44100
+    hit = 0.2 * np.random.default_rng(0).normal(size=44100) * np.exp(-seconds / 0.05)
+    clean, shifted = (sound_strokes(Audio((hit + offset)[None].astype(np.float32), 44100)) for offset in (0, 0.05))
+    np.testing.assert_allclose(shifted.levels, clean.levels, atol=0.5)
