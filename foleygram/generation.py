@@ -103,7 +103,7 @@ def generate(
         card = card.replace(strokes=strokes)
     elif embeddings.audio is not None and embeddings.strokes is None:
         if order.strokes == "reference" or by_default(order, guide):
-            notes.append("nothing in the reference dies away, so events stay as the guide has them; give a recording of single hits")
+            notes.append("nothing in the reference dies away, so events stay as the guide has them; a recording of hits does")
     results = []
     with torch_threads(card.threads):
         with watch.stage("embed"):

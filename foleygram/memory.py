@@ -1,8 +1,8 @@
 """The memory: of each kind of sound one that training heard, as what a reference lends.
 
-A text says a material; how such a thing rings and dies away only a sound can tell. Where nobody gives one and the guide is made
-up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and strokes, as if it were the
-reference. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
+A text says a material; how such a thing rings and dies away only a sound can tell. Where nobody gives one and the guide is
+made up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and strokes, as if it
+were the reference. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ STEP_DB = 0.5
 KEPT = 5
 """Strokes of a sound; where it has fewer they are repeated."""
 
-PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), np.linspace(ENVELOPE_RATE, STEPS - 1, 130)]).round().astype(int))
+LATE = np.linspace(ENVELOPE_RATE, STEPS - 1, 130).round().astype(int)
+PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), LATE]))
 """Steps of a stroke that are kept: all of the first second, then every eighth; between them it is straight."""
 
 

@@ -292,9 +292,9 @@ class FoleyGRAM(nn.Module):
         ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
-        (finish.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference sound, or,
-        without one, of a sound that the model remembers and takes for the reference; ``track``: those events, where they are known.
-        Raises UsageError, EnvelopeError."""
+        (finish.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference
+        sound, or, without one, of a sound that the model remembers and takes for the reference; ``track``: those events,
+        where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
         sampler = self.config.sampler.replace(

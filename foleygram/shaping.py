@@ -42,9 +42,9 @@ class EnvelopeRequest:
     it belongs to, for length, frames and film strip; ``seconds``: length instead.
 
     Edits in the order in which they are done: ``snap`` to frames of the film or of ``snap_fps``; ``shift_ms``,
-    ``shift_frames`` later; silent below ``gate_db`` (0 is full scale); ``strokes``: a sound or video whose strokes the events take;
-    ``attack_ms``, ``decay_ms``, ``smooth_ms``; ``scale_db`` louder; ``mute``: ranges ``A-B`` in s or ``m:s``; ``mix``: another
-    file, its amplitudes times ``weight``, joined as ``mix_as``."""
+    ``shift_frames`` later; silent below ``gate_db`` (0 is full scale); ``strokes``: a sound or video, whose strokes the events
+    become; ``attack_ms``, ``decay_ms``, ``smooth_ms``; ``scale_db`` louder; ``mute``: ranges ``A-B`` in s or ``m:s``; ``mix``:
+    another file, its amplitudes times ``weight``, joined as ``mix_as``."""
 
     file: Path
     out: Path | None = None

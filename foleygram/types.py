@@ -261,6 +261,4 @@ class Condition:
 
     def repeat(self, count: int) -> Condition:
         """Each row ``count`` times in a row: one condition for several takes."""
-        return Condition(
-            self.tokens.repeat_interleave(count, dim=0), self.global_vector.repeat_interleave(count, dim=0)
-        )
+        return Condition(self.tokens.repeat_interleave(count, dim=0), self.global_vector.repeat_interleave(count, dim=0))

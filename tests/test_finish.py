@@ -207,4 +207,3 @@ def _without_finish(model: FoleyGRAM) -> FoleyGRAM:
     other = copy.copy(model)
     other.config = model.config.replace(finish=None)
     return other
-

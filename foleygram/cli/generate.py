@@ -40,8 +40,8 @@ Raw = Annotated[
 Strokes = Annotated[
     str | None,
     typer.Option(
-        help="How each event rises and dies away: as in the guide, the reference (--audio) or memory (a sound that the model remembers, "
-        "colours too). [default: not the guide's where it is a prediction or a list of events]"
+        help="How each event rises and dies away: as in the guide, the reference (--audio) or memory (a sound that the model "
+        "remembers, colours too). [default: not the guide's where it is a prediction or a list of events]"
     ),
 ]
 Sidecar = Annotated[

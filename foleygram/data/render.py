@@ -35,7 +35,8 @@ class Picture:
     its middle at the frame's time; by default short and drawn from the scene, as in the benchmark's films. Raises DataError
     for a scene that cannot be drawn."""
 
-    def __init__(self, scene: Scene, textures: Path | None, manner: Manner = Manner(), exposure: float | None = None):
+    def __init__(self, scene: Scene, textures: Path | None, manner: Manner | None = None, exposure: float | None = None):
+        manner = manner or Manner()
         if scene.width < 32 or scene.height < 32:
             raise DataError(f"scene {scene.id} is {scene.width} x {scene.height}; a picture is at least 32 x 32 pixels")
         if not (scene.fps > 0 and scene.seconds > 0):

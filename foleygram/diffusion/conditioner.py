@@ -77,9 +77,7 @@ class Conditioner(nn.Module):
         tokens = torch.stack([self.start_number_conditioner(start), self.end_number_conditioner(total)], dim=1)
         return tokens, tokens.flatten(1)
 
-    def forward(
-        self, embeddings: Embeddings, start: Float[Tensor, "batch"], total: Float[Tensor, "batch"]
-    ) -> Condition:
+    def forward(self, embeddings: Embeddings, start: Float[Tensor, "batch"], total: Float[Tensor, "batch"]) -> Condition:
         """``start``, ``total``: s. Rows of an embedding that are all zero count as absent (modality dropout)."""
         timing, global_vector = self.timing(start, total)
         tokens = []

@@ -69,9 +69,7 @@ def guided(
     """Classifier-free guidance: u + s (c - u), where u has the whole cross-attention sequence at zero and the same
     envelope. Without guidance (s = 1) only one branch is computed."""
     null = condition.null()
-    both = Condition(
-        torch.cat([condition.tokens, null.tokens]), torch.cat([condition.global_vector, null.global_vector])
-    )
+    both = Condition(torch.cat([condition.tokens, null.tokens]), torch.cat([condition.global_vector, null.global_vector]))
     dtype = condition.tokens.dtype
 
     def predict(x: Tensor, t: Tensor, steered: Condition, envelope: Tensor | None) -> Tensor:

@@ -39,9 +39,7 @@ def clean_from_v(z_t: Tensor, v: Tensor, t: Float[Tensor, "batch"]) -> Tensor:
     return alpha * z_t - sigma * v
 
 
-def draw_times(
-    count: int, distribution: TimeDistribution, generator: torch.Generator | None = None
-) -> Float[Tensor, "batch"]:
+def draw_times(count: int, distribution: TimeDistribution, generator: torch.Generator | None = None) -> Float[Tensor, "batch"]:
     """Noise levels for a training step: stratified uniform (Stable Audio) or sigmoid of a normal (the ControlNet)."""
     if distribution == "logit_normal":
         return torch.sigmoid(torch.randn(count, generator=generator))

@@ -172,9 +172,7 @@ class SpectralAutoencoder(nn.Module):
         return mean, spread.repeat(1, 1, self.config.channels)
 
     @torch.no_grad()
-    def decode(
-        self, latent: Float[Tensor, "batch latent_dim length"], seed: int = 0
-    ) -> Float[Tensor, "batch channel sample"]:
+    def decode(self, latent: Float[Tensor, "batch latent_dim length"], seed: int = 0) -> Float[Tensor, "batch channel sample"]:
         """Sound of ``length * hop`` samples in fp32. ``seed`` draws the speckle and the first phase."""
         config = self.config
         mean, spread = self.predict(latent.to(self.conv_in.weight.dtype))

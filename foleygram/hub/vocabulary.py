@@ -15,9 +15,7 @@ from foleygram.errors import ModelError
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
 
 
-def trim_vocabulary(
-    definition: str, embedding: Tensor, words: Collection[str], first: int = 6000
-) -> tuple[str, Tensor]:
+def trim_vocabulary(definition: str, embedding: Tensor, words: Collection[str], first: int = 6000) -> tuple[str, Tensor]:
     """``definition``: a WordPiece tokenizer.json; ``embedding`` [piece, width]; ``words``: lower-case words to keep.
 
     Kept are the special pieces, ASCII continuation pieces, single characters, the ``first`` pieces that are ASCII (the

@@ -56,8 +56,8 @@ STEPS = round(LONGEST * ENVELOPE_RATE)
 
 @dataclass(frozen=True, eq=False)
 class Strokes:
-    """How the events of a sound rise and die away. ``levels``: dB under its own peak of each, from ``LEAD`` before its onset, at
-    ``ENVELOPE_RATE`` steps a second; never above 0, silent at ``DEAD``."""
+    """How the events of a sound rise and die away. ``levels``: dB of each under its own peak, from ``LEAD`` before its
+    onset on, ``ENVELOPE_RATE`` steps a second; never above 0, silent at ``DEAD``."""
 
     levels: Float[np.ndarray, "stroke step"]
 
@@ -125,8 +125,8 @@ def is_held(part: Float[np.ndarray, "step"]) -> bool:
 
 
 def known_spans(envelope: Envelope) -> tuple[Float[np.ndarray, "step"], list[Span]]:
-    """The curve at ``ENVELOPE_RATE``, and its events but for weak ones, each up to where it is known: to the next event, the end
-    or the room."""
+    """The curve at ``ENVELOPE_RATE``, and its events but for weak ones, each up to where it is known: to the next event, the
+    end or the room."""
     count = max(round(envelope.seconds * ENVELOPE_RATE), 1)
     even = Envelope(envelope.at(np.arange(count) / ENVELOPE_RATE))
     values, events = even.values.astype(np.float64), spans(even)
@@ -190,9 +190,7 @@ def strokes_of(envelope: Envelope) -> Strokes | None:
     return Strokes(np.stack([stroke(values, events[place], tail) for place in chosen]))
 
 
-def stroke(
-    values: Float[np.ndarray, "step"], span: Span, tail: Float[np.ndarray, "step"]
-) -> Float[np.ndarray, "step"]:
+def stroke(values: Float[np.ndarray, "step"], span: Span, tail: Float[np.ndarray, "step"]) -> Float[np.ndarray, "step"]:
     """The levels of one event in dB, beyond its end as ``tail`` falls."""
     part = values[span.first : span.end].copy()
     rise = slice(0, int(part.argmax()))
@@ -211,9 +209,9 @@ def sound_strokes(sound: Audio) -> Strokes | None:
 
 def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None = None) -> Envelope:
     """The curve with its events in the shapes of ``strokes``, one after the other, each as strong as before and over what is
-    left of those ahead. What holds on in the guide, as a long scratch does, is held as long as there, and dies away as a stroke.
-    ``track``: its events, where they are known: a weak one in the tail of a loud one cannot be told from the curve, and would
-    be lost."""
+    left of those ahead. What holds on in the guide, as a long scratch does, is held as long as there, and dies away as a
+    stroke. ``track``: its events, where they are known: a weak one in the tail of a loud one cannot be told from the curve, and
+    would be lost."""
     values = envelope.values.astype(np.float64)
     events = spans(envelope, track)
     if not events:

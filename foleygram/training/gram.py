@@ -70,7 +70,7 @@ def random_curve(bands: int, draw: np.random.Generator) -> np.ndarray:
     place = np.linspace(-1, 1, bands)
     curve = draw.standard_normal() * place
     for _ in range(2):
-        curve += draw.standard_normal() * np.exp(-((place - draw.uniform(-1, 1)) / draw.uniform(0.1, 0.5)) ** 2)
+        curve += draw.standard_normal() * np.exp(-(((place - draw.uniform(-1, 1)) / draw.uniform(0.1, 0.5)) ** 2))
     return curve.astype(np.float32)
 
 

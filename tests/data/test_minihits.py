@@ -71,7 +71,11 @@ def test_pictures_are_made(tmp_path):
 @pytest.mark.parametrize(
     "wrong",
     [
-        {"train": -1}, {"train": 0, "validation": 0, "test": 0}, {"seconds": 0}, {"seconds": float("nan")}, {"workers": 0},
+        {"train": -1},
+        {"train": 0, "validation": 0, "test": 0},
+        {"seconds": 0},
+        {"seconds": float("nan")},
+        {"workers": 0},
         {"seed": -1},
     ],
 )

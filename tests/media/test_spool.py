@@ -86,6 +86,7 @@ def test_failures(tmp_path, monkeypatch):
         def seek(self, *_): ...
         def write(self, _):
             raise OSError(28, "No space left on device")
+
         def close(self): ...
 
     with Spool(2, 44100) as spool:

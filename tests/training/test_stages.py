@@ -107,7 +107,8 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):
     model = FoleyGRAM.load(tmp_path, dtype="fp32")
     assert set(model.config.memory.kinds) == {f"{r.material}, {r.action}" for r in read_manifest(data, "train")}
     found = model.recalled(model.references(Clip(text="a person hits wood", seconds=1.0)))
-    assert found.audio.norm() == pytest.approx(1, abs=1e-2) and found.strokes.amax(-1).eq(0).all() and found.palette.isfinite().all()
+    assert found.audio.norm() == pytest.approx(1, abs=1e-2) and found.palette.isfinite().all()
+    assert found.strokes.amax(-1).eq(0).all()
     stages.Workshop(recipe, data, tmp_path)
     assert FoleyGRAM.load(tmp_path).config.memory == model.config.memory
 
