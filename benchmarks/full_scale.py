@@ -96,7 +96,7 @@ def run(folder: Path, steps: int, dtype: str) -> None:
         model.encode_envelope(envelope, SECONDS)
     sampler = model.config.sampler.replace(steps=steps)
     with Timed("generate", steps=steps, note="envelope, steps with ControlNet and guidance, decoding"):
-        (result,) = model.synthesise(embeddings, envelope, SECONDS, sampler, [1])
+        result = model.synthesise(embeddings, envelope, SECONDS, sampler, 1)
     with Timed("decode 10 s"):
         model.autoencoder.decode(torch.randn(1, 64, LENGTH))
     say(what="result", samples=result.samples.shape[1], finite=bool(np.isfinite(result.samples).all()))

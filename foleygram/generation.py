@@ -9,7 +9,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import astuple, replace
+from dataclasses import astuple
 from pathlib import Path
 
 import numpy as np
@@ -96,31 +96,30 @@ def generate(
     strokes = strokes_of(order, guide, model, embeddings)
     if strokes == "memory":
         kind = model.memory.config.kinds[model.memory.nearest(embeddings)]
-        notes.append(f"the colours and strokes are those of a sound that the model remembers ({kind})")
-        embeddings = model.recalled(embeddings)
+        sound = "a sound" if len(order.outs) == 1 else "sounds, another for each take,"
+        notes.append(f"the colours and strokes are those of {sound} that the model remembers ({kind})")
     if strokes != "guide":
-        guide = replace(guide, envelope=model.struck(guide.envelope, embeddings, guide.track))
         card = card.replace(strokes=strokes)
     elif embeddings.audio is not None and embeddings.strokes is None:
         if order.strokes == "reference" or by_default(order, guide):
             notes.append("nothing in the reference dies away, so events stay as the guide has them; a recording of hits does")
-    results = []
+    results, film = [], None
     with torch_threads(card.threads):
-        with watch.stage("embed"):
-            film = filmed(order, info, model, embeddings)
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
+            known = model.recalled(embeddings, number) if strokes == "memory" else embeddings
+            curve = guide.envelope if strokes == "guide" else model.struck(guide.envelope, known, guide.track)
+            with watch.stage("embed"):
+                film = filmed(order, info, model, known, film)
             seed = take_seed(order.seed, number)
-            with rendered(
-                model, embeddings, guide.envelope, info.seconds, sampler, seed, film, order.raw, watch, name
-            ) as sound:
+            with rendered(model, known, curve, info.seconds, sampler, seed, film, order.raw, watch, name) as sound:
                 with watch.stage("write"):
                     write(order, sound, out)
                     result = card.replace(result=source_of(out, out.parent), take=number + 1)
                     write_sidecar(sidecar_of(out), result, order.may_replace(sidecar_of(out)))
                 same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
                 notes += doubts(order, out, sound.peak, same, result)
-                rank = judged(model, embeddings, guide, sound, number, watch) if len(order.outs) > 1 else None
+                rank = judged(model, known, curve, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
     origin = guide.label + STRUCK[card.strokes]
     return Report(
@@ -186,19 +185,21 @@ def strokes_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddi
     return "guide" if embeddings.strokes is None else "reference"
 
 
-def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings) -> Film | None:
-    """Cuts and changing pictures of a film that is longer than the model's window."""
+def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings, before: Film | None) -> Film | None:
+    """Cuts and changing pictures of a film that is longer than the model's window; ``before``: that of the last take, which has
+    the same cuts."""
     if info.seconds <= model.config.seconds + LEEWAY:
         return None
-    return read_film(model, order.video, embeddings, moving=order.video_ref is None)
+    cuts = None if before is None else before.cuts
+    return read_film(model, order.video, embeddings, moving=order.video_ref is None, cuts=cuts)
 
 
-def judged(model: FoleyGRAM, embeddings: Embeddings, guide: Guide, sound: Sound, number: int, watch: Stopwatch) -> Rank:
+def judged(model: FoleyGRAM, embeddings: Embeddings, envelope: Envelope, sound: Sound, number: int, watch: Stopwatch) -> Rank:
     """How well a take fits the references and keeps the moments of the guide."""
     with watch.stage("embed"):
         whole = Audio(sound.part(0, sound.count), sound.rate)
         own = model.embed(Clip(audio=whole, seconds=whole.seconds))
-        return Rank(number, fit(own, embeddings), onset_agreement(sound, guide.envelope))
+        return Rank(number, fit(own, embeddings), onset_agreement(sound, envelope))
 
 
 @contextmanager
@@ -228,7 +229,7 @@ def rendered(
     with ExitStack() as stack:
         try:
             if film is None:
-                (sound,) = model.synthesise(embeddings, envelope, seconds, sampler, [seed], step, raw=raw)
+                sound = model.synthesise(embeddings, envelope, seconds, sampler, seed, step, raw=raw)
             else:
                 code = model.config.autoencoder
                 sound = stack.enter_context(Spool(code.channels, code.rate))

@@ -1,17 +1,19 @@
-"""The memory: of each kind of sound one that training heard, as what a reference lends.
+"""The memory: of each kind of sound some that training heard, as what a reference lends.
 
 A text says a material; how such a thing rings and dies away only a sound can tell. Where nobody gives one and the guide is
 made up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and strokes, as if it
-were the reference. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
+were the reference; each take another one. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
+from pydantic import Field
 from torch import Tensor, nn
 
 from foleygram.config import Config
@@ -31,9 +33,21 @@ PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), LATE]))
 
 
 class MemoryConfig(Config):
-    """``kinds``: name of each, such as ``metal, hit``."""
+    """``kinds``: name of each, such as ``metal, hit``; ``sounds``: that are remembered of each."""
 
     kinds: tuple[str, ...] = ()
+    sounds: int = Field(6, ge=1)
+
+
+@dataclass(frozen=True, eq=False)
+class Heard:
+    """A sound as it is to be remembered: its ``point``, of unit length, ``palette``: shares of power, ``strokes``, and
+    ``detail``: shares of strength."""
+
+    point: Float[Tensor, "dim"]
+    palette: Float[np.ndarray, "shade band"]
+    strokes: Strokes
+    detail: Float[Tensor, "4"]
 
 
 def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
@@ -43,50 +57,48 @@ def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
 
 class Memory(nn.Module):
     """``recall``: points to a remembered sound. Buffers: ``keys`` [kind, dim], the mean point of the texts of a kind;
-    ``points`` [kind, dim], of its sound; ``palettes`` [kind, shade, band], ``strokes`` [kind, stroke, place], in ``STEP_DB``
-    under 0; ``details`` [kind, 4]."""
+    ``points`` [kind, sound, dim], of its sounds; ``palettes`` [kind, sound, shade, band], ``strokes``
+    [kind, sound, stroke, place], in ``STEP_DB`` under 0; ``details`` [kind, sound, 4]."""
 
     def __init__(self, config: MemoryConfig, dim: int, rate: int):
         super().__init__()
         self.config = config
-        kinds = len(config.kinds)
+        kinds, bands = len(config.kinds), len(band_centres(rate))
         self.register_buffer("keys", torch.zeros(kinds, dim))
-        self.register_buffer("points", torch.zeros(kinds, dim))
-        self.register_buffer("palettes", torch.zeros(kinds, SHADES, len(band_centres(rate)), dtype=torch.uint8))
-        self.register_buffer("strokes", torch.zeros(kinds, KEPT, len(PLACES), dtype=torch.uint8))
-        self.register_buffer("details", torch.zeros(kinds, 4))
+        self.register_buffer("points", torch.zeros(kinds, config.sounds, dim))
+        self.register_buffer("palettes", torch.zeros(kinds, config.sounds, SHADES, bands, dtype=torch.uint8))
+        self.register_buffer("strokes", torch.zeros(kinds, config.sounds, KEPT, len(PLACES), dtype=torch.uint8))
+        self.register_buffer("details", torch.zeros(kinds, config.sounds, 4))
 
     @torch.no_grad()
-    def keep(
-        self,
-        kind: int,
-        key: Float[Tensor, "dim"],
-        point: Float[Tensor, "dim"],
-        palette: Float[np.ndarray, "shade band"],
-        strokes: Strokes,
-        detail: Float[Tensor, "4"],
-    ) -> None:
-        """Remembers a sound as the one of the kind numbered ``kind``. ``key``, ``point``: of unit length; ``palette``: shares
-        of power; ``detail``: shares of strength."""
-        self.keys[kind], self.points[kind], self.details[kind] = key, point, detail
-        self.palettes[kind] = in_bytes(10 * np.log10(np.maximum(palette, FLOOR)))
-        chosen = np.linspace(0, max(len(strokes), KEPT) - 1, KEPT).round().astype(int) % len(strokes)
-        self.strokes[kind] = in_bytes(strokes.levels[chosen][:, PLACES])
+    def keep(self, kind: int, key: Float[Tensor, "dim"], sounds: Sequence[Heard]) -> None:
+        """Remembers sounds, the first one first, as those of the kind numbered ``kind``; ``key``: of unit length. Where
+        they are fewer than there is room for they are repeated."""
+        self.keys[kind] = key
+        for place in range(self.config.sounds):
+            heard = sounds[place % len(sounds)]
+            self.points[kind, place], self.details[kind, place] = heard.point, heard.detail
+            self.palettes[kind, place] = in_bytes(10 * np.log10(np.maximum(heard.palette, FLOOR)))
+            count = len(heard.strokes)
+            chosen = np.linspace(0, max(count, KEPT) - 1, KEPT).round().astype(int) % count
+            self.strokes[kind, place] = in_bytes(heard.strokes.levels[chosen][:, PLACES])
 
     def nearest(self, embeddings: Embeddings) -> int:
         """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one."""
         points = [point for point in (embeddings.text, embeddings.video) if point is not None]
         return int((torch.cat(points).sum(0).to(self.keys) @ self.keys.T).argmax())
 
-    def recall(self, embeddings: Embeddings) -> Embeddings:
-        """The points with those of the remembered sound in the place of an absent one, and what it lends."""
-        kind = self.nearest(embeddings)
-        levels = np.stack([np.interp(np.arange(STEPS), PLACES, -STEP_DB * row) for row in self.strokes[kind].cpu().numpy()])
-        palette = 10 ** (-STEP_DB * self.palettes[kind].float() / 10)
+    def recall(self, embeddings: Embeddings, take: int = 0) -> Embeddings:
+        """The points with those of a remembered sound in the place of an absent one, and what it lends. ``take``: which of the
+        sounds of the kind, from 0; they take turns."""
+        kind, place = self.nearest(embeddings), take % self.config.sounds
+        strokes = -STEP_DB * self.strokes[kind, place].cpu().numpy()
+        levels = np.stack([np.interp(np.arange(STEPS), PLACES, row) for row in strokes])
+        palette = 10 ** (-STEP_DB * self.palettes[kind, place].float() / 10)
         return replace(
             embeddings,
-            audio=self.points[kind][None],
+            audio=self.points[kind, place][None],
             palette=(palette / palette.sum(-1, keepdim=True))[None],
-            detail=self.details[kind][None],
+            detail=self.details[kind, place][None],
             strokes=torch.from_numpy(levels).float()[None].to(palette.device),
         )

@@ -245,11 +245,12 @@ class FoleyGRAM(nn.Module):
         with self.in_use(self.autoencoder):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
-    def recalled(self, embeddings: Embeddings) -> Embeddings:
-        """With a sound that the model remembers in the place of an absent one; unchanged where there is one, or no memory."""
+    def recalled(self, embeddings: Embeddings, take: int = 0) -> Embeddings:
+        """With a sound that the model remembers in the place of an absent one, another for each ``take``; unchanged where there
+        is one, or no memory."""
         if self.memory is None or embeddings.audio is not None or not embeddings.modalities:
             return embeddings
-        return self.memory.recall(embeddings)
+        return self.memory.recall(embeddings, take)
 
     @staticmethod
     def struck(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None) -> Envelope:
@@ -305,11 +306,19 @@ class FoleyGRAM(nn.Module):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
-        if strokes:
-            embeddings = embeddings if raw else self.recalled(embeddings)
-            envelope = self.struck(envelope, embeddings, track)
-        seeds = [take_seed(seed, number) for number in numbers]
-        return self.synthesise(embeddings, envelope, clip.seconds, sampler, seeds, on_step, raw=raw)
+        results = []
+        for index, number in enumerate(numbers):
+            report = (
+                None
+                if on_step is None
+                else lambda done, total, index=index: on_step(index * total + done, len(numbers) * total)
+            )
+            known, guide = embeddings, envelope
+            if strokes:
+                known = embeddings if raw else self.recalled(embeddings, number)
+                guide = self.struck(envelope, known, track)
+            results.append(self.synthesise(known, guide, clip.seconds, sampler, take_seed(seed, number), report, raw=raw))
+        return tuple(results)
 
     def synthesise(
         self,
@@ -317,33 +326,27 @@ class FoleyGRAM(nn.Module):
         envelope: Envelope,
         seconds: float,
         sampler: SamplerConfig,
-        seeds: list[int],
+        seed: int,
         on_step: Callable[[int, int], None] | None = None,
         film: Film | None = None,
         raw: bool = False,
-    ) -> tuple[Audio, ...]:
-        """From points and envelope to sound. Takes run one after another, which keeps their bytes independent.
+    ) -> Audio:
+        """From points and envelope to the sound of one take.
 
         Clips longer than the training window are made of windows (windows.py), for which ``film`` tells cuts and points."""
         if seconds > self.config.seconds + LEEWAY:
             film = film or Film(lambda start, end: embeddings)
-            return tuple(synthesise_long(self, film, envelope, seconds, sampler, seeds, on_step, raw=raw))
+            return next(synthesise_long(self, film, envelope, seconds, sampler, [seed], on_step, raw=raw))
         condition = self.condition(embeddings, seconds)
         control = self.encode_envelope(envelope, seconds)
         denoise = guided(self.transformer, self.control_net, condition, control, sampler)
-        results = []
-        for index, seed in enumerate(seeds):
-            report = (
-                None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
-            )
-            with self.in_use(self.transformer, self.control_net):
-                latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, self.device)
-            latent = latent if raw else self.detailed(latent, [embeddings])
-            with self.in_use(self.autoencoder):
-                sound = self.autoencoder.decode(latent, seed=seed)[0].float().cpu().numpy()
-            pieces = [sound] if raw else list(self.finish(lambda sound=sound: [sound], envelope, [embeddings]))
-            results.append(Audio(np.concatenate(pieces, axis=1), self.config.autoencoder.rate).trim(seconds))
-        return tuple(results)
+        with self.in_use(self.transformer, self.control_net):
+            latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, on_step, self.device)
+        latent = latent if raw else self.detailed(latent, [embeddings])
+        with self.in_use(self.autoencoder):
+            sound = self.autoencoder.decode(latent, seed=seed)[0].float().cpu().numpy()
+        pieces = [sound] if raw else list(self.finish(lambda: [sound], envelope, [embeddings]))
+        return Audio(np.concatenate(pieces, axis=1), self.config.autoencoder.rate).trim(seconds)
 
     def finish(self, pieces: Pieces, envelope: Envelope, points: Sequence[Embeddings]) -> Iterable[np.ndarray]:
         """Decoded pieces with the colours of the reference sound and the level of the guide, where the model's config has a

@@ -9,9 +9,11 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 import torch
-from jaxtyping import Float, Int8
+from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
+
+from foleygram.hub.rows import rows_in_int8
 
 LEAST = 256
 """Rows and columns of the smallest layer that is worth it; narrow ones carry little and lose most."""
@@ -37,14 +39,6 @@ class Int8Linear(nn.Module):
     def forward(self, x: Float[Tensor, "... columns"]) -> Float[Tensor, "... rows"]:
         y = F.linear(x, self.weight.to(x.dtype)) * self.scale.to(x.dtype)
         return y if self.bias is None else y + self.bias
-
-
-def rows_in_int8(weight: Float[Tensor, "rows columns"]) -> tuple[Int8[Tensor, "rows columns"], Float[Tensor, "rows"]]:
-    """Whole numbers and scales (fp32) whose product is nearest to ``weight``."""
-    weight = weight.float()
-    largest = weight.abs().amax(dim=1)
-    scale = torch.where(largest > 0, largest / 127, 1.0)
-    return (weight / scale[:, None]).round().clamp(-127, 127).to(torch.int8), scale
 
 
 def large_layers(module: nn.Module) -> Iterator[tuple[nn.Module, str, nn.Linear]]:

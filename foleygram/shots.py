@@ -15,11 +15,14 @@ FRAME_SIDE = 256  # pixels of the shorter side, as the training features were re
 CUT_SIDE = 96  # pixels of the shorter side in which cuts are looked for
 
 
-def read_film(model: FoleyGRAM, video: Path, points: Embeddings, moving: bool = True) -> Film:
+def read_film(
+    model: FoleyGRAM, video: Path, points: Embeddings, moving: bool = True, cuts: tuple[float, ...] | None = None
+) -> Film:
     """The film of ``video`` for ``windows.synthesise_long``.
 
     ``points``: the clip's embeddings; sound and text hold for the whole of it. ``moving``: the picture's point is computed
-    anew for each window, from frames of that window; else, as for a reference picture, it holds for the whole too."""
+    anew for each window, from frames of that window; else, as for a reference picture, it holds for the whole too.
+    ``cuts``: where they are known."""
     count = model.config.gram.vision.frames
 
     def embed(start: float, end: float) -> Embeddings:
@@ -29,4 +32,4 @@ def read_film(model: FoleyGRAM, video: Path, points: Embeddings, moving: bool = 
         picture = model.embed(Clip(video=read_frames(video, times=places, short_side=FRAME_SIDE)))
         return replace(points, video=picture.video)
 
-    return Film(embed, tuple(find_cuts(stream_frames(video, short_side=CUT_SIDE))))
+    return Film(embed, tuple(find_cuts(stream_frames(video, short_side=CUT_SIDE))) if cuts is None else cuts)

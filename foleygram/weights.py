@@ -13,8 +13,9 @@ from torch.overrides import TorchFunctionMode
 from foleygram.errors import ModelError
 from foleygram.gram.text import BertConfig, Tokenizer
 from foleygram.hub.folder import each_tensor
+from foleygram.hub.rows import rows_in_int8
 from foleygram.hub.sources import fetch_folder, find_weights, is_repository
-from foleygram.quantisation import int8_weights, rows_in_int8
+from foleygram.quantisation import int8_weights
 
 if TYPE_CHECKING:
     from foleygram.pipeline import FoleyGRAMConfig

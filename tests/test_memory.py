@@ -1,5 +1,7 @@
 """The memory: what was kept of a kind comes back as what a reference lends."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -8,14 +10,14 @@ from torch.nn import functional as F
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.finish import FinishConfig
-from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, in_bytes
+from foleygram.memory import KEPT, PLACES, STEP_DB, Heard, Memory, MemoryConfig, in_bytes
 from foleygram.palette import SHADES, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
-from foleygram.training.memory import kinds_of, remember
+from foleygram.training.memory import by_typicality, kinds_of, remember
 from foleygram.types import ENVELOPE_RATE, Audio, Clip, Embeddings
 
 RATE, DIM = 44100, 24
@@ -32,12 +34,16 @@ def unit(seed: int) -> torch.Tensor:
     return F.normalize(torch.randn(DIM, generator=torch.Generator().manual_seed(seed)), dim=0)
 
 
+def heard(sound: Audio, seed: int = 0, detail: float = 0.0) -> Heard:
+    return Heard(unit(seed), palette(sound), sound_strokes(sound), torch.full((4,), detail))
+
+
 def memory_of(*decays: float) -> Memory:
-    memory = Memory(MemoryConfig(kinds=tuple(f"kind {number}" for number in range(len(decays)))), DIM, RATE)
+    """Of each kind two sounds, the second one twice as long."""
+    memory = Memory(MemoryConfig(kinds=tuple(f"kind {number}" for number in range(len(decays))), sounds=3), DIM, RATE)
     for number, decay in enumerate(decays):
-        sound = ringing(decay)
-        strokes = sound_strokes(sound)
-        memory.keep(number, unit(number), unit(100 + number), palette(sound), strokes, torch.full((4,), 0.1 * number))
+        sounds = [heard(ringing(decay * length), 100 * length + number, 0.1 * number) for length in (1, 2)]
+        memory.keep(number, unit(number), sounds)
     return memory
 
 
@@ -63,8 +69,16 @@ def test_what_is_kept_comes_back_to_a_byte():
 def test_of_many_strokes_those_spread_over_the_sound_are_kept():
     memory, levels = memory_of(0.1), np.full((8, STEPS), -100.0)
     levels[:, 0] = -np.arange(8)
-    memory.keep(0, unit(0), unit(1), palette(ringing(0.1)), Strokes(levels), torch.zeros(4))
+    memory.keep(0, unit(0), [Heard(unit(1), palette(ringing(0.1)), Strokes(levels), torch.zeros(4))])
     assert memory.recall(Embeddings(text=unit(0)[None])).strokes[0, :, 0].tolist() == [0, -2, -4, -5, -7]
+
+
+def test_takes_have_the_sounds_in_turn():
+    memory, known = memory_of(0.02, 0.1), Embeddings(text=unit(1)[None])
+    points = [memory.recall(known, take).audio[0] for take in range(4)]
+    # two sounds fill three places: the third take has the first sound again, and so has the fourth
+    assert [torch.equal(point, unit(101)) for point in points] == [True, False, True, True]
+    assert torch.equal(points[1], unit(201))
 
 
 def test_text_and_picture_choose_together():
@@ -81,7 +95,7 @@ def test_bytes_hold_decibels():
 
 def remembering() -> FoleyGRAM:
     model = tiny_model()
-    config = CONFIG.replace(memory=MemoryConfig(kinds=("kind 0", "kind 1")), finish=FinishConfig())
+    config = CONFIG.replace(memory=MemoryConfig(kinds=("kind 0", "kind 1"), sounds=3), finish=FinishConfig())
     kept = {f"memory.{name}": buffer for name, buffer in memory_of(0.02, 0.3).state_dict().items()}
     weights = model.state_dict() | kept
     model = FoleyGRAM(config, model.gram.tokenizer)
@@ -110,29 +124,48 @@ def test_where_nothing_is_measured_a_remembered_sound_is_the_reference():
     assert made_up[:, late].std() > 4 * measured[:, late].std()  # it rings as kind 1 does
     as_decoded = model.generate(clip, guide, strokes=True, raw=True)[0].samples
     np.testing.assert_array_equal(as_decoded, model.generate(clip, guide, raw=True)[0].samples)
-    heard = model.references(Clip(audio=ringing(0.05), text="wood", seconds=1.5))
-    assert model.recalled(heard) is heard and tiny_model().recalled(text) is text
+    first, second = (part.samples for part in model.generate(clip, guide, strokes=True, takes=2))
+    np.testing.assert_array_equal(first, made_up)
+    assert second[:, late].std() > 1.5 * first[:, late].std()  # the longer one of its kind
+    known = model.references(Clip(audio=ringing(0.05), text="wood", seconds=1.5))
+    assert model.recalled(known) is known and tiny_model().recalled(text) is text
 
 
-def test_of_each_kind_the_clip_nearest_to_its_words_that_has_strokes_is_kept():
-    sounds = [ringing(0.02), ringing(0.2), Audio(np.zeros((2, RATE), np.float32), RATE), ringing(0.1)]
-    materials = ("wood", "metal", "metal", "metal")
-    records = [
+def records_of(*materials: str) -> list[ClipRecord]:
+    """Hits, each on an object of its own."""
+    return [
         ClipRecord(
             id=str(k), split="train", video=None, audio="x.flac", text="", captions=(), seconds=2.0, onsets=(), action="hit",
             material=material, tool="stick", family=(str(k),), texture="",
         )
         for k, material in enumerate(materials)
     ]  # fmt: skip
-    captions = Captions(("a", "b", "c"), ((0,), (1, 2), (1,), (2,)))
+
+
+def test_the_typical_are_near_to_their_own_and_far_from_others():
+    axes = torch.eye(DIM)
+    near, far = (F.normalize(axes[0] + side * axes[1], dim=0) for side in (0.2, -0.2))
+    rival = F.normalize(axes[0] + axes[1], dim=0)
+    order = by_typicality([0, 1], records_of("wood", "wood", "metal"), torch.stack([near, far, rival]))
+    assert order == [1, 0]
+    alone = by_typicality([0, 1, 2], records_of("wood", "wood", "wood"), torch.stack([near, far, axes[2]]))
+    assert alone[-1] == 2  # without others the middle counts
+
+
+def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept():
+    silent = Audio(np.zeros((2, RATE), np.float32), RATE)
+    sounds = [ringing(0.02), silent, ringing(0.2), ringing(0.3), ringing(0.1)]
+    records = records_of("wood", "metal", "metal", "metal", "metal")
+    records[3] = replace(records[3], family=records[2].family)
+    captions = Captions(("a", "b", "c"), ((0,), (1, 2), (1,), (2,), (2,)))
     text = torch.stack([unit(0), unit(1), unit(2)]).numpy()
-    key = F.normalize(unit(1) + unit(2) + unit(1) + unit(2), dim=0)
-    # the silent one is nearest, then the last
-    audio = torch.stack([unit(0), unit(7), key, F.normalize(key + 0.1 * unit(8), dim=0)]).numpy()
+    axes = torch.eye(DIM)
+    audio = torch.stack([axes[0], axes[5], *(F.normalize(axes[5] + 0.1 * k * axes[8 + k], dim=0) for k in (1, 2, 3))])
     autoencoder = tiny_model().autoencoder
-    memory = remember(records, captions, ClipEmbeddings(audio, audio, text), sounds.__getitem__, autoencoder)
+    memory = remember(records, captions, ClipEmbeddings(audio.numpy(), audio.numpy(), text), sounds.__getitem__, autoencoder)
     assert kinds_of(records) == memory.config.kinds == ("metal, hit", "wood, hit")
-    torch.testing.assert_close(memory.points[0], torch.from_numpy(audio[3]))
-    torch.testing.assert_close(memory.keys[0], key)
-    amplitudes = Strokes(memory.recall(Embeddings(text=key[None])).strokes[0].numpy()).amplitudes(0, ENVELOPE_RATE)
-    assert amplitudes[round(0.25 * ENVELOPE_RATE)] == pytest.approx(np.exp(-2.5), rel=0.4)
+    # the silent one is the most typical but has no strokes, the fourth is the object of the third
+    torch.testing.assert_close(memory.points[0, :3], audio[[2, 4, 2]])
+    torch.testing.assert_close(memory.keys[0], F.normalize(unit(1) + unit(2) + unit(1) + unit(2) + unit(2), dim=0))
+    amplitudes = Strokes(memory.recall(Embeddings(text=memory.keys[:1])).strokes[0].numpy()).amplitudes(0, ENVELOPE_RATE)
+    assert amplitudes[round(0.25 * ENVELOPE_RATE)] == pytest.approx(np.exp(-1.25), rel=0.4)

@@ -9,7 +9,7 @@ from torch import nn
 from foleygram import quantisation
 from foleygram.errors import UsageError
 from foleygram.pipeline import FoleyGRAM
-from foleygram.quantisation import Int8Linear, int8_weights, rows_in_int8, to_int8
+from foleygram.quantisation import Int8Linear, int8_weights, to_int8
 from foleygram.types import Audio, Clip, Envelope
 
 
@@ -35,12 +35,6 @@ def test_of_random_weights_a_percent_is_lost():
         error = Int8Linear(layer)(x) - layer(x)
         assert error.norm() / layer(x).norm() < 0.012
         assert Int8Linear(layer).bfloat16()(x.bfloat16()).dtype == torch.bfloat16
-
-
-def test_whole_numbers_use_their_range():
-    numbers, scale = rows_in_int8(torch.tensor([[0.5, -1.0, 0.25], [0.0, 0.0, 0.0]]))
-    assert numbers.dtype == torch.int8 and numbers.tolist() == [[64, -127, 32], [0, 0, 0]]
-    torch.testing.assert_close(scale, torch.tensor([1 / 127, 1.0]))
 
 
 def test_only_large_layers_change_and_only_once():

@@ -1,18 +1,22 @@
 """A model is a folder: ``config.json`` and one ``<component>.safetensors`` for each component with weights.
 
-This file knows tensors, files and names, but no model class.
+This file knows tensors, files and names, but no model class. A table may lie in 8 bits beside ``<name>.scale``, one number for
+each of its rows; whoever reads it finds numbers as any others.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 
 from torch import Tensor
 
 from foleygram.errors import ModelError, OutputError
+from foleygram.hub.rows import rows_in_int8
 from foleygram.output import whole_bytes
+
+SCALE = ".scale"
 
 
 def write_atomically(path: Path, content: bytes) -> None:
@@ -25,11 +29,16 @@ def write_atomically(path: Path, content: bytes) -> None:
     whole_bytes(path, content, force=True)
 
 
-def write_tensors(path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None) -> None:
-    """Writes a safetensors file with text notes in its header."""
+def write_tensors(
+    path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None, in_bytes: Collection[str] = ()
+) -> None:
+    """Writes a safetensors file with text notes in its header. ``in_bytes``: names of tables that are kept in 8 bits, each
+    number off by at most half a step, 1/254 of the largest of its row."""
     from safetensors.torch import save
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    for name in in_bytes:
+        whole[name], whole[name + SCALE] = rows_in_int8(whole[name])
     write_atomically(path, save(whole, metadata=dict(notes or {})))
 
 
@@ -46,8 +55,12 @@ def each_tensor(path: Path) -> Iterator[tuple[str, Tensor]]:
         raise ModelError(f"{path}: this weights file is absent; train or import the model again")
     try:
         with safe_open(path, framework="pt") as file:
+            names = set(file.keys())
             for name in file.keys():
-                yield name, file.get_tensor(name)
+                if name + SCALE in names:
+                    yield name, file.get_tensor(name).float() * file.get_tensor(name + SCALE)[:, None]
+                elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in names):
+                    yield name, file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a whole safetensors file ({error}); fetch or export it again") from error
 

@@ -1,7 +1,7 @@
 """Stage 6: what the model remembers of each kind of sound (memory.py). Nothing is trained.
 
-Of each kind, a material and what is done to it, the clip is kept whose sound lies nearest to what is said of the kind: the most
-typical one to the joint space.
+Of each kind, a material and what is done to it, those clips are kept, of different objects, whose sounds are the most typical
+to the joint space: near to the sounds of their kind, and far from those of other materials that come nearest.
 """
 
 from __future__ import annotations
@@ -10,17 +10,22 @@ from collections.abc import Callable, Sequence
 
 import numpy as np
 import torch
+from jaxtyping import Float
+from torch import Tensor
 from torch.nn import functional as F
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
-from foleygram.memory import Memory, MemoryConfig
+from foleygram.memory import Heard, Memory, MemoryConfig
 from foleygram.palette import palette
 from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
 from foleygram.types import Audio
+
+RIVALS = 20
+"""Nearest sounds of other materials from which a typical one lies apart."""
 
 
 def kinds_of(records: Sequence[ClipRecord]) -> tuple[str, ...]:
@@ -42,27 +47,48 @@ def remember(
     on_kind: Callable[[int, int], None] = lambda done, total: None,
 ) -> Memory:
     """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip, at the autoencoder's rate. A kind
-    takes its nearest clip that has a palette and strokes. Raises DataError where none has."""
-    kinds = kinds_of(records)
+    takes its most typical clips that have a palette and strokes. Raises DataError where none has."""
+    kinds, room = kinds_of(records), MemoryConfig().sounds
     of_kind = {kind: [place for place, record in enumerate(records) if kind_of(record) == kind] for kind in kinds}
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
     found = []
     for done, kind in enumerate(kinds, 1):
         said = [caption for place in of_kind[kind] for caption in captions.of_clip[place]]
-        key = F.normalize(text[said].mean(0), dim=0)
-        nearness = audio[of_kind[kind]] @ key
-        for place in (of_kind[kind][rank] for rank in nearness.argsort(descending=True, stable=True).tolist()):
-            heard = sound(place).stereo()
-            colours, strokes = palette(heard), sound_strokes(heard)
-            if colours is not None and strokes is not None:
-                with torch.no_grad():
-                    detail = autoencoder.detail(autoencoder.encode(torch.from_numpy(heard.samples)[None]))[0]
-                found.append((kind, key, audio[place], colours, strokes, detail))
+        heard, objects = [], set()
+        for place in by_typicality(of_kind[kind], records, audio):
+            if len(heard) == room:
                 break
+            if not objects & set(records[place].family) and (one := heard_of(sound(place).stereo(), audio[place], autoencoder)):
+                heard.append(one)
+                objects |= set(records[place].family)
+        if heard:
+            found.append((kind, F.normalize(text[said].mean(0), dim=0), heard))
         on_kind(done, len(kinds))
     if not found:
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")
     memory = Memory(MemoryConfig(kinds=tuple(kind for kind, *_ in found)), audio.shape[1], autoencoder.config.rate)
-    for number, (_, *kept) in enumerate(found):
-        memory.keep(number, *kept)
+    for number, (_, key, heard) in enumerate(found):
+        memory.keep(number, key, heard)
     return memory
+
+
+def by_typicality(places: Sequence[int], records: Sequence[ClipRecord], audio: Float[Tensor, "clip dim"]) -> list[int]:
+    """The clips ``places`` of one kind, the most typical first: the mean cosine to the sounds of the kind, less that to the
+    ``RIVALS`` nearest sounds of other materials."""
+    material = records[places[0]].material
+    others = audio[[place for place, record in enumerate(records) if record.material != material]]
+    own = audio[list(places)]
+    typical = own @ own.mean(0)
+    if len(others):
+        typical -= (own @ others.T).topk(min(RIVALS, len(others))).values.mean(1)
+    return [places[rank] for rank in typical.argsort(descending=True, stable=True).tolist()]
+
+
+def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAutoencoder) -> Heard | None:
+    """What is remembered of a sound; None where it has no palette or no strokes."""
+    colours, strokes = palette(sound), sound_strokes(sound)
+    if colours is None or strokes is None:
+        return None
+    with torch.no_grad():
+        detail = autoencoder.detail(autoencoder.encode(torch.from_numpy(sound.samples)[None]))[0]
+    return Heard(point, colours, strokes, detail)

@@ -101,7 +101,9 @@ def test_minilm_becomes_the_text_tower(tmp_path):
     assert "löffel" not in kept and "zebra" in kept
     table = read["text.embeddings.word_embeddings.weight"]
     old = state["embeddings.word_embeddings.weight"]
-    assert len(table) == len(kept) and torch.equal(table[kept["zebra"]], old[pieces.index("zebra")].half())
+    zebra = old[pieces.index("zebra")]
+    assert len(table) == len(kept)
+    torch.testing.assert_close(table[kept["zebra"]], zebra, atol=zebra.abs().max().item() / 240, rtol=0)
     assert read["text.embeddings.position_embeddings.weight"].shape == (64, 384)
     assert "text.encoder.layer.3.output.dense.bias" in read and not any("layer.4" in key or "pooler" in key for key in read)
     write_tensors(folder / "model.safetensors", {"x": torch.zeros(1)})
