@@ -95,8 +95,8 @@ def generate(
     notes = remarks(order, info, guide)
     strokes = strokes_of(order, guide, model, embeddings)
     if strokes == "memory":
-        kind = model.memory.config.kinds[model.memory.nearest(embeddings)]
-        sound = "a sound" if len(order.outs) == 1 else "sounds, another for each take,"
+        kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
+        sound = "a sound" if len(order.outs) == 1 else "sounds, which takes have by turns,"
         notes.append(f"the colours and strokes are those of {sound} that the model remembers ({kind})")
     if strokes != "guide":
         card = card.replace(strokes=strokes)
@@ -107,7 +107,7 @@ def generate(
     with torch_threads(card.threads):
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
-            known = model.recalled(embeddings, number) if strokes == "memory" else embeddings
+            known = model.recalled(embeddings, number, guide.track) if strokes == "memory" else embeddings
             curve = guide.envelope if strokes == "guide" else model.struck(guide.envelope, known, guide.track)
             with watch.stage("embed"):
                 film = filmed(order, info, model, known, film)
@@ -119,7 +119,7 @@ def generate(
                     write_sidecar(sidecar_of(out), result, order.may_replace(sidecar_of(out)))
                 same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
                 notes += doubts(order, out, sound.peak, same, result)
-                rank = judged(model, known, curve, sound, number, watch) if len(order.outs) > 1 else None
+                rank = judged(model, known, guide.envelope, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
     origin = guide.label + STRUCK[card.strokes]
     return Report(

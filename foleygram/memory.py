@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from foleygram.config import Config
 from foleygram.palette import FLOOR, SHADES, band_centres
 from foleygram.timing.strokes import STEPS, Strokes
+from foleygram.timing.track import OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Embeddings
 
 STEP_DB = 0.5
@@ -83,15 +84,22 @@ class Memory(nn.Module):
             chosen = np.linspace(0, max(count, KEPT) - 1, KEPT).round().astype(int) % count
             self.strokes[kind, place] = in_bytes(heard.strokes.levels[chosen][:, PLACES])
 
-    def nearest(self, embeddings: Embeddings) -> int:
-        """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one."""
+    def nearest(self, embeddings: Embeddings, track: OnsetTrack | None = None) -> int:
+        """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one. A picture alone
+        does not tell what is done; then most events of ``track``, where they are known, say whether it is a scratch."""
         points = [point for point in (embeddings.text, embeddings.video) if point is not None]
-        return int((torch.cat(points).sum(0).to(self.keys) @ self.keys.T).argmax())
+        nearness = torch.cat(points).sum(0).to(self.keys) @ self.keys.T
+        if embeddings.text is None and track is not None and len(track):
+            scraped = 2 * sum(event.kind == "scratch" for event in track.events) > len(track)
+            fitting = torch.tensor([kind.endswith(", scratch") == scraped for kind in self.config.kinds])
+            if fitting.any():
+                nearness[~fitting] = -torch.inf
+        return int(nearness.argmax())
 
-    def recall(self, embeddings: Embeddings, take: int = 0) -> Embeddings:
+    def recall(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """The points with those of a remembered sound in the place of an absent one, and what it lends. ``take``: which of the
-        sounds of the kind, from 0; they take turns."""
-        kind, place = self.nearest(embeddings), take % self.config.sounds
+        sounds of the kind, from 0; they take turns. ``track``: see :meth:`nearest`."""
+        kind, place = self.nearest(embeddings, track), take % self.config.sounds
         strokes = -STEP_DB * self.strokes[kind, place].cpu().numpy()
         levels = np.stack([np.interp(np.arange(STEPS), PLACES, row) for row in strokes])
         palette = 10 ** (-STEP_DB * self.palettes[kind, place].float() / 10)

@@ -222,8 +222,8 @@ class FoleyGRAM(nn.Module):
         if points.audio is None:
             return points
         sound = resample(loudest(clip.audio.stereo(), self.config.seconds), self.config.autoencoder.rate)
-        sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
         strokes = sound_strokes(sound)
+        sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
         if strokes is not None:
             points = replace(points, strokes=torch.from_numpy(strokes.levels.astype(np.float32))[None].to(self.device))
         colours = None if self.config.finish is None else palette(sound, clip.audio.rate / 2)
@@ -245,12 +245,12 @@ class FoleyGRAM(nn.Module):
         with self.in_use(self.autoencoder):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
-    def recalled(self, embeddings: Embeddings, take: int = 0) -> Embeddings:
+    def recalled(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """With a sound that the model remembers in the place of an absent one, another for each ``take``; unchanged where there
-        is one, or no memory."""
+        is one, or no memory. ``track``: events of the guide, which tell hits from scratches where no text does."""
         if self.memory is None or embeddings.audio is not None or not embeddings.modalities:
             return embeddings
-        return self.memory.recall(embeddings, take)
+        return self.memory.recall(embeddings, take, track)
 
     @staticmethod
     def struck(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None) -> Envelope:
@@ -315,7 +315,7 @@ class FoleyGRAM(nn.Module):
             )
             known, guide = embeddings, envelope
             if strokes:
-                known = embeddings if raw else self.recalled(embeddings, number)
+                known = embeddings if raw else self.recalled(embeddings, number, track)
                 guide = self.struck(envelope, known, track)
             results.append(self.synthesise(known, guide, clip.seconds, sampler, take_seed(seed, number), report, raw=raw))
         return tuple(results)

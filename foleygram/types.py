@@ -102,6 +102,14 @@ class Audio:
         """The mean over channels, float32 [sample]."""
         return self.samples.mean(axis=0)
 
+    def centred(self) -> Audio:
+        """Without an offset; what is digitally silent stays so."""
+        samples = self.samples.copy()
+        for channel in samples:
+            sounding = channel != 0
+            channel[sounding] -= channel[sounding].mean(dtype=np.float64) if sounding.any() else 0
+        return replace(self, samples=samples)
+
     def stereo(self) -> Audio:
         """Two channels: mono is doubled, more than two are mixed to their mean on both sides."""
         if self.channels == 2:

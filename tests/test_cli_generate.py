@@ -324,6 +324,16 @@ def test_a_guide_that_is_made_up_takes_the_strokes_of_the_reference(foleygram, d
         assert code == 2 and message in err and err.count("\n") == 1
 
 
+def test_an_older_sidecar_says_tails(foleygram, desk, predicting):
+    folder = predicting(True)
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--audio", "guide.wav")[0] == 0
+    known = json.loads(Path("a.wav.json").read_text())
+    known["tails"] = known.pop("strokes")
+    Path("a.wav.json").write_text(json.dumps(known))
+    code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
+    assert code == 0 and "the same bytes as before" in out, err
+
+
 def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, tmp_path_factory):
     from test_memory import remembering
 

@@ -15,6 +15,7 @@ from foleygram.palette import SHADES, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
+from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
 from foleygram.training.memory import by_typicality, kinds_of, remember
@@ -87,6 +88,16 @@ def test_text_and_picture_choose_together():
     assert memory.nearest(Embeddings(video=unit(2)[None])) == 2
     weak = F.normalize(0.6 * unit(0) + unit(1), dim=0)[None]
     assert memory.nearest(Embeddings(text=weak, video=unit(0)[None])) == 0
+
+
+def test_where_no_text_says_what_is_done_the_guide_does():
+    memory = Memory(MemoryConfig(kinds=("wood, hit", "wood, scratch", "wood, step"), sounds=1), DIM, RATE)
+    memory.keys.copy_(torch.stack([unit(0), unit(1), unit(2)]))
+    seen = F.normalize(unit(1) + 0.3 * unit(2), dim=0)[None]
+    hits, scratches = (OnsetTrack((OnsetEvent(0.5, 0.1, kind), OnsetEvent(1.0, 0.1, kind))) for kind in ("hit", "scratch"))
+    picture, text = Embeddings(video=seen), Embeddings(video=seen, text=seen)
+    assert memory.nearest(picture) == memory.nearest(picture, scratches) == memory.nearest(picture, OnsetTrack()) == 1
+    assert memory.nearest(picture, hits) in (0, 2) and memory.nearest(text, hits) == 1
 
 
 def test_bytes_hold_decibels():

@@ -56,10 +56,14 @@ def each_tensor(path: Path) -> Iterator[tuple[str, Tensor]]:
     try:
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
+            scaled = {name for name in names if name + SCALE in names and file.get_slice(name).get_dtype() == "I8"}
             for name in file.keys():
-                if name + SCALE in names:
-                    yield name, file.get_tensor(name).float() * file.get_tensor(name + SCALE)[:, None]
-                elif not (name.endswith(SCALE) and name.removesuffix(SCALE) in names):
+                if name in scaled:
+                    numbers, scale = file.get_tensor(name), file.get_tensor(name + SCALE)
+                    if numbers.ndim != 2 or scale.shape != numbers.shape[:1]:
+                        raise ModelError(f"{path}: {name + SCALE} is not one number for each row of {name}; export it again")
+                    yield name, numbers.float() * scale[:, None]
+                elif name.removesuffix(SCALE) not in scaled:
                     yield name, file.get_tensor(name)
     except (SafetensorError, OSError) as error:
         raise ModelError(f"{path}: not a whole safetensors file ({error}); fetch or export it again") from error

@@ -50,6 +50,19 @@ LEAD = 0.006
 SOON = 0.04
 """s after the onset of an event that was named within which it is loudest: it may lie in the tail of a louder one."""
 
+RISE = 0.08
+"""s from onset to peak beyond which an event is no stroke, where there are quicker ones: a roll, or what fades in."""
+
+CLEAR, DAMPED = 9.0, 12.0
+"""dB under an event that the strokes before it fall to make way for it, and most that they are lowered for that: a faint one
+stays covered, as it would be."""
+
+AHEAD = 0.03
+"""s over which they do."""
+
+FADE = 0.5
+"""s over which a stroke that still sounds ends."""
+
 STEPS = round(LONGEST * ENVELOPE_RATE)
 """Of a stroke, ``ENVELOPE_RATE`` a second."""
 
@@ -71,7 +84,10 @@ class Strokes:
         if rate == ENVELOPE_RATE:
             return amplitudes
         places = np.arange(math.ceil(LONGEST * rate)) / rate
-        return np.interp(places, np.arange(len(levels)) / ENVELOPE_RATE, amplitudes, right=0.0)
+        if rate > ENVELOPE_RATE:
+            return np.interp(places, np.arange(STEPS) / ENVELOPE_RATE, amplitudes, right=0.0)
+        # a step of the guide lasts for several of a stroke, the loudest of which counts
+        return np.maximum.reduceat(amplitudes, (places * ENVELOPE_RATE).astype(int))
 
 
 @dataclass(frozen=True)
@@ -92,17 +108,23 @@ def spans(envelope: Envelope, track: OnsetTrack | None = None) -> list[Span]:
     begins at its peak, that of a scratch, which is held, where it was last within 6 dB of it."""
     named = track is not None
     track = track if named else OnsetTrack.from_envelope(envelope)
-    lead, soon = (max(math.ceil(seconds * envelope.rate), 1) for seconds in (LEAD, LEAD + SOON))
+    lead, soon = (max(math.ceil(seconds * envelope.rate), least) for seconds, least in ((LEAD, 1), (LEAD + SOON, 2)))
     starts = [max(math.floor(event.seconds * envelope.rate) - lead + 1, 0) for event in track.events]
     ends = [*starts[1:], len(envelope.values)][: len(starts)]
     found = []
     for event, first, end in zip(track.events, starts, ends, strict=True):
-        part = envelope.values[first:end]
+        # the peak of one that is named may lie beyond the next onset; more than its own strength never counts
+        part = envelope.values[first : first + soon] if named else envelope.values[first:end]
         if not part.any():
             continue
-        peak = int(part[: soon if named else None].argmax())
-        held = event.kind == "scratch" and is_held(loud_part(part, peak))
-        found.append(Span(first, first + (tail_start(part, peak) if held else peak), end, event.strength, held))
+        peak = int(part.argmax())
+        held = event.kind == "scratch" and (event.duration > 0 if named else is_held(loud_part(part, peak)))
+        if held and named:
+            peak = max(math.floor((event.seconds + event.duration) * envelope.rate) - lead - first, 0)
+            peak = min(peak, len(envelope.values) - 1 - first)
+        elif held:
+            peak = tail_start(part, peak)
+        found.append(Span(first, first + peak, end, event.strength, held))
     return found
 
 
@@ -141,9 +163,12 @@ def known_spans(envelope: Envelope) -> tuple[Float[np.ndarray, "step"], list[Spa
         part = values[span.peak : span.end]
         quiet = np.flatnonzero(part <= room)
         if len(quiet) and is_held(part[quiet[0] :]):  # else it still falls
-            span = replace(span, end=span.peak + int(quiet[0]))
+            if quiet[0] == 0:  # it is the room itself
+                continue
+            span = replace(span, end=span.peak + int(quiet[0]) + 1)
         known.append(span)
-    return values, known
+    # what sounds at the very start may have begun before
+    return values, [span for span in known if span.first > 0] or known
 
 
 def levels_of(values: Float[np.ndarray, "step"], peak: float) -> Float[np.ndarray, "step"]:
@@ -186,6 +211,8 @@ def strokes_of(envelope: Envelope) -> Strokes | None:
     tail = tail_of(values, events) if events else None
     if tail is None:
         return None
+    quick = [span for span in events if values[span.first : span.end].argmax() <= RISE * ENVELOPE_RATE]
+    events = quick or events
     chosen = np.unique(np.linspace(0, len(events) - 1, min(MOST, len(events))).round().astype(int))
     return Strokes(np.stack([stroke(values, events[place], tail) for place in chosen]))
 
@@ -199,33 +226,51 @@ def stroke(values: Float[np.ndarray, "step"], span: Span, tail: Float[np.ndarray
     fallen = max(len(part) - (span.peak - span.first), 1)  # steps of its tail that are known
     beyond = levels[-1] + tail[fallen:] - tail[min(fallen, STEPS) - 1]
     levels = np.concatenate([levels, beyond, np.full(STEPS, DEAD)])[:STEPS]
+    fading = np.linspace(1, 0, round(FADE * ENVELOPE_RATE))
+    levels[-len(fading) :] += 20 * np.log10(np.maximum(np.sin(fading * np.pi / 2), 1e-9))
     return np.maximum(levels, DEAD)
 
 
 def sound_strokes(sound: Audio) -> Strokes | None:
     """:func:`strokes_of` a sound; an offset is no sound."""
-    return strokes_of(extract_envelope(Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)))
+    return strokes_of(extract_envelope(sound.centred()))
 
 
 def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None = None) -> Envelope:
-    """The curve with its events in the shapes of ``strokes``, one after the other, each as strong as before and over what is
-    left of those ahead. What holds on in the guide, as a long scratch does, is held as long as there, and dies away as a
-    stroke. ``track``: its events, where they are known: a weak one in the tail of a loud one cannot be told from the curve, and
-    would be lost."""
+    """The curve with its events in the shapes of ``strokes``, one after the other, each as strong as before. A stroke rings on
+    under those that follow, but makes way for their attacks. What holds on in the guide, as a long scratch does, is held as
+    long as there, and dies away as a stroke. ``track``: its events, where they are known: a weak one in the tail of a loud one
+    cannot be told from the curve, and would be lost."""
     values = envelope.values.astype(np.float64)
     events = spans(envelope, track)
     if not events:
         return envelope
     result = values.copy()
     result[events[0].first :] = 0
-    for number, span in enumerate(events):
+    strengths = [min(values[span.peak], span.strength) for span in events]
+    for number, (span, strength) in enumerate(zip(events, strengths, strict=True)):
         shape, start = strokes.amplitudes(number, envelope.rate), span.first
         if span.held:
             body = slice(span.first, span.peak)
             result[body] = np.maximum(result[body], np.minimum(values[body], span.strength))
             shape, start = shape[tail_start(shape, int(shape.argmax())) :], span.peak
             shape = shape / shape[0]
-        place = slice(start, start + len(shape))
-        shape = min(values[span.peak], span.strength) * shape[: len(result) - start]
-        result[place] = np.maximum(result[place], shape)  # it rings on under those that follow, as long as it is the louder one
+        laid = strength * shape[: len(result) - start]
+        for later, other in zip(events[number + 1 :], strengths[number + 1 :], strict=True):
+            make_way(laid, later.first - start, other, envelope.rate)
+        place = slice(start, start + len(laid))
+        result[place] = np.maximum(result[place], laid)
     return replace(envelope, values=result.astype(np.float32))
+
+
+def make_way(laid: Float[np.ndarray, "step"], place: int, strength: float, rate: float) -> None:
+    """Lowers a stroke so that what begins at step ``place`` with ``strength`` rises out of it by ``CLEAR`` dB, where ``DAMPED``
+    dB suffice for that; its attack, up to the middle at most, stays. In place."""
+    if not 0 < place < len(laid):
+        return
+    attack = min(int(laid.argmax()), place // 2)
+    excess = 20 * math.log10(max(laid[place:].max(), 1e-12) / max(strength, 1e-12)) + CLEAR
+    if 0 < excess <= DAMPED:
+        steps = min(math.ceil(AHEAD * rate), place - attack)
+        laid[place:] *= 10 ** (-excess / 20)
+        laid[place - steps : place] *= 10 ** (-excess / 20 * np.arange(steps) / steps)

@@ -4,6 +4,7 @@ import pytest
 import torch
 from safetensors import safe_open
 
+from foleygram.errors import ModelError
 from foleygram.hub.folder import SCALE, read_notes, read_tensors, write_tensors
 
 
@@ -33,5 +34,13 @@ def test_a_table_in_bytes_comes_back_to_half_a_step(tmp_path, tensors):
 
 
 def test_a_scale_of_its_own_is_a_tensor_as_any_other(tmp_path):
-    write_tensors(tmp_path / "a.safetensors", {"noise.scale": torch.ones(2)})
-    assert read_tensors(tmp_path / "a.safetensors")["noise.scale"].tolist() == [1, 1]
+    own = {"noise": torch.ones(2, 3), "noise.scale": torch.full((2,), 2.0), "other.scale": torch.ones(1)}
+    write_tensors(tmp_path / "a.safetensors", own)
+    read = read_tensors(tmp_path / "a.safetensors")
+    assert read.keys() == own.keys() and all(torch.equal(read[name], tensor) for name, tensor in own.items())
+
+
+def test_a_scale_that_fits_no_rows_is_said_to_be_wrong(tmp_path):
+    write_tensors(tmp_path / "a.safetensors", {"table": torch.ones(2, 3, dtype=torch.int8), "table.scale": torch.ones(3)})
+    with pytest.raises(ModelError, match="one number for each row"):
+        read_tensors(tmp_path / "a.safetensors")

@@ -197,3 +197,95 @@ def test_an_offset_is_no_sound():
     hit = 0.2 * np.random.default_rng(0).normal(size=44100) * np.exp(-seconds / 0.05)
     clean, shifted = (sound_strokes(Audio((hit + offset)[None].astype(np.float32), 44100)) for offset in (0, 0.05))
     np.testing.assert_allclose(shifted.levels, clean.levels, atol=0.5)
+
+
+def test_digital_silence_around_a_noisy_sound_makes_no_tail_of_its_room():
+    draw, seconds = np.random.default_rng(0), np.arange(44100) / 44100
+    noisy = 0.2 * draw.normal(size=44100) * np.exp(-seconds / 0.05) + 0.006 * draw.normal(size=44100)
+    bare, padded = (
+        sound_strokes(Audio(sound[None].astype(np.float32), 44100))
+        for sound in (np.concatenate([0.006 * draw.normal(size=9000), noisy]), np.concatenate([np.zeros(44100), noisy]))
+    )
+    assert falls(padded, 40) == pytest.approx(falls(bare, 40), rel=0.3) and falls(padded, 80) < 0.8
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.lists(st.sampled_from([0.0, 1e-5, 0.01, 0.02, 0.1, 0.3]), min_size=2, max_size=60))
+def test_events_that_are_the_room_itself_are_no_strokes(levels):
+    """Steps of a few levels, ten at a time: rooms as loud as events, events at the start and the end."""
+    found = strokes_of(Envelope(np.repeat(np.array(levels, np.float32), 10)))
+    assert found is None or (found.levels.max(1) == 0).all()
+
+
+def test_clicks_without_a_tail_are_strokes():
+    sound = np.zeros(44100 * 2)
+    for start in (10000, 40000, 70000):
+        sound[start : start + 200] = np.random.default_rng(start).normal(0, 0.2, 200)
+    strokes = sound_strokes(Audio(sound[None].astype(np.float32), 44100))
+    assert len(strokes) == 3 and falls(strokes, 60) < 0.02
+
+
+def test_what_sounds_from_the_start_or_fades_in_is_left_out_where_there_are_others():
+    ringing = curve(0.3, (0.0, 1.0, 2.0))
+    assert len(strokes_of(ringing)) == 2 and len(strokes_of(curve(0.1, (0.0,)))) == 1
+    slow = OnsetTrack((OnsetEvent(3.0, 0.1),)).to_envelope(4.0, Shape(0.3, 0.1)).values
+    assert len(strokes_of(Envelope(curve(0.05, (0.5, 1.5)).values + slow))) == 2
+    assert len(strokes_of(Envelope(slow))) == 1
+
+
+def test_a_long_ring_ends_softly():
+    seconds = np.arange(round(8 * ENVELOPE_RATE)) / ENVELOPE_RATE
+    bell = 0.1 * np.exp(-(seconds - 0.5) / 1.5) * (seconds >= 0.5)
+    levels = strokes_of(Envelope(bell)).levels[0]
+    audible = levels[levels > -60]
+    assert levels[round(3 * ENVELOPE_RATE)] > -20 and (np.diff(audible[10:]) > -6).all() and levels[-1] == DEAD
+
+
+def test_events_a_few_ms_apart_keep_the_loud_one_in_any_order():
+    strokes = strokes_of(curve(0.02))
+    for near in ((OnsetEvent(1.0, 0.5), OnsetEvent(1.004, 0.05)), (OnsetEvent(1.0, 0.05), OnsetEvent(1.0, 0.5))):
+        for events in (near, near[::-1]):
+            track = OnsetTrack((*events, OnsetEvent(2.0, 0.1)))
+            guide = track.to_envelope(3.0)
+            assert with_strokes(guide, strokes, track).values.max() == pytest.approx(guide.values.max(), rel=0.1)
+
+
+@pytest.mark.parametrize("hit", [OnsetEvent(1.0, 0.3), OnsetEvent(0.17, 0.3), OnsetEvent(0.2, 0.05)])
+def test_a_scratch_is_held_under_a_hit(hit):
+    track = OnsetTrack((OnsetEvent(0.2, 0.1, "scratch", 1.6), hit))
+    guide = track.to_envelope(3.0)
+    shaped = with_strokes(guide, strokes_of(curve(0.02)), track)
+    held = slice(round(0.5 * ENVELOPE_RATE), round(0.95 * ENVELOPE_RATE))
+    late = slice(round(1.3 * ENVELOPE_RATE), round(1.75 * ENVELOPE_RATE))
+    for part in (held, late):
+        np.testing.assert_allclose(shaped.values[part], np.minimum(guide.values[part], 0.1), rtol=0.02)
+    assert shaped.at(2.2) < 0.01
+    assert shaped.values.max() == pytest.approx(guide.values.max(), rel=0.1)
+
+
+def test_long_strokes_make_way_for_the_attacks_that_follow():
+    scratch = strokes_of(OnsetTrack((OnsetEvent(0.5, 0.1, "scratch", 0.8),)).to_envelope(3.0))
+    track = OnsetTrack(tuple(OnsetEvent(0.3 + 0.3 * k, 0.1) for k in range(8)))
+    guide = track.to_envelope(3.5)
+    shaped = with_strokes(guide, scratch, track)
+    assert OnsetTrack.from_envelope(shaped).agreement(OnsetTrack.from_envelope(guide), 0.05).f1 == 1
+    # a weak one stays covered, and the loud one is not damped for it
+    pair = OnsetTrack((OnsetEvent(0.3, 0.1), OnsetEvent(0.7, 0.01)))
+    assert with_strokes(pair.to_envelope(2.0), scratch, pair).at(0.9) == pytest.approx(
+        pair.to_envelope(2.0).values.max(), rel=0.05
+    )
+
+
+@pytest.mark.parametrize("rate", [10.0, 25.0, 100.0, 1000.0])
+def test_events_keep_their_strength_at_any_rate(rate):
+    track = OnsetTrack(tuple(OnsetEvent(time, 0.1) for time in TIMES))
+    fine = track.to_envelope(4.0)
+    steps = np.arange(round(4 * rate)) / rate
+    loudest = [
+        fine.values[(fine.times >= step - 0.5 / rate) & (fine.times < step + 0.5 / rate + 0.003)].max() for step in steps
+    ]
+    guide = Envelope(np.array(loudest, np.float32), rate)
+    shaped = with_strokes(guide, strokes_of(curve(0.02)), track)
+    for time in TIMES:
+        around = slice(int(time * rate) - 1, int(time * rate) + max(3, round(0.02 * rate)))
+        assert shaped.values[around].max() == pytest.approx(guide.values[around].max(), rel=0.05)
