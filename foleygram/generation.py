@@ -108,7 +108,7 @@ def generate(
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
             known = model.recalled(embeddings, number, guide.track) if strokes == "memory" else embeddings
-            curve = guide.envelope if strokes == "guide" else model.struck(guide.envelope, known, guide.track)
+            curve = guide.envelope if strokes == "guide" else model.struck(guide.envelope, known, guide.track, number)
             with watch.stage("embed"):
                 film = filmed(order, info, model, known, film)
             seed = take_seed(order.seed, number)

@@ -253,11 +253,12 @@ class FoleyGRAM(nn.Module):
         return self.memory.recall(embeddings, take, track)
 
     @staticmethod
-    def struck(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None) -> Envelope:
-        """The guide in the strokes of the reference sound, where that has some. ``track``: its events, where they are known."""
+    def struck(envelope: Envelope, embeddings: Embeddings, track: OnsetTrack | None = None, take: int = 0) -> Envelope:
+        """The guide in the strokes of the reference sound, where that has some; each ``take`` begins with another one.
+        ``track``: its events, where they are known."""
         if embeddings.strokes is None:
             return envelope
-        return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track)
+        return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track, take)
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -316,7 +317,7 @@ class FoleyGRAM(nn.Module):
             known, guide = embeddings, envelope
             if strokes:
                 known = embeddings if raw else self.recalled(embeddings, number, track)
-                guide = self.struck(envelope, known, track)
+                guide = self.struck(envelope, known, track, number)
             results.append(self.synthesise(known, guide, clip.seconds, sampler, take_seed(seed, number), report, raw=raw))
         return tuple(results)
 

@@ -236,11 +236,11 @@ def sound_strokes(sound: Audio) -> Strokes | None:
     return strokes_of(extract_envelope(sound.centred()))
 
 
-def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None = None) -> Envelope:
+def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None = None, first: int = 0) -> Envelope:
     """The curve with its events in the shapes of ``strokes``, one after the other, each as strong as before. A stroke rings on
     under those that follow, but makes way for their attacks. What holds on in the guide, as a long scratch does, is held as
     long as there, and dies away as a stroke. ``track``: its events, where they are known: a weak one in the tail of a loud one
-    cannot be told from the curve, and would be lost."""
+    cannot be told from the curve, and would be lost; ``first``: number of the stroke that begins."""
     values = envelope.values.astype(np.float64)
     events = spans(envelope, track)
     if not events:
@@ -249,7 +249,7 @@ def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None 
     result[events[0].first :] = 0
     strengths = [min(values[span.peak], span.strength) for span in events]
     for number, (span, strength) in enumerate(zip(events, strengths, strict=True)):
-        shape, start = strokes.amplitudes(number, envelope.rate), span.first
+        shape, start = strokes.amplitudes(first + number, envelope.rate), span.first
         if span.held:
             body = slice(span.first, span.peak)
             result[body] = np.maximum(result[body], np.minimum(values[body], span.strength))

@@ -49,6 +49,8 @@ def test_each_stroke_keeps_its_own_shape_and_they_take_turns():
     shaped = with_strokes(curve(0.02, (0.2, 0.9, 1.6, 2.3, 3.0)), strokes)
     rises = [int(shaped.values[round((time - 0.006) * ENVELOPE_RATE) :][:60].argmax()) for time in (0.2, 0.9, 1.6, 2.3, 3.0)]
     assert [rise > 10 for rise in rises] == [False, True, False, True, False]
+    later = with_strokes(curve(0.02, (0.2, 0.9)), strokes, first=1)
+    assert int(later.values[round(0.194 * ENVELOPE_RATE) :][:60].argmax()) > 10
 
 
 def test_roughness_within_a_stroke_is_taken():
