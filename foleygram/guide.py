@@ -96,7 +96,7 @@ def read_guide(
     if str(source) == OWN:
         if video is None or not probe(video).has_audio:
             raise EnvelopeError(f"{video}: has no sound of its own to take the envelope from; give --envelope FILE")
-        return Guide(extract_envelope(read_audio(video)), "own", video)
+        return Guide(extract_envelope(read_audio(video).in_phase()), "own", video)
     return read_file(Path(source), seconds, voice)
 
 
@@ -111,7 +111,7 @@ def read_file(path: Path, seconds: float | None = None, voice: bool = False) -> 
         if voice:
             raise UsageError(f"{path}: is a list and no recording; --voice is for a hummed or tapped sound, leave it out")
         return read_events(path, seconds) if events else read_rows(path, seconds)
-    sound = read_audio(path)
+    sound = read_audio(path).in_phase()
     if voice:
         try:
             return Guide(envelope_from_voice(sound), "voice", path)

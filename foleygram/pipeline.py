@@ -218,6 +218,8 @@ class FoleyGRAM(nn.Module):
     def references(self, clip: Clip) -> Embeddings:
         """What conditions a sound: the points of :meth:`embed`, the strokes of the sound, where it has some, and where the
         model has a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
+        if clip.audio is not None:
+            clip = replace(clip, audio=clip.audio.in_phase())
         points = self.embed(clip)
         if points.audio is None:
             return points

@@ -239,7 +239,7 @@ def guide_of(file: Path, model: str | Path, seconds: float | None, predict: bool
 
 def read_strokes(file: Path) -> Strokes:
     """The strokes in a sound or video. Raises MediaError, EnvelopeError where none dies away."""
-    strokes = sound_strokes(read_audio(file))
+    strokes = sound_strokes(read_audio(file).in_phase())
     if strokes is None:
         raise EnvelopeError(f"{file}: nothing in it dies away, so it has no strokes to take; give a recording of single hits")
     return strokes

@@ -61,6 +61,10 @@ def parts_of(sound: Sound) -> Iterator[np.ndarray]:
         yield sound.part(start, min(start + SOUND_PART, sound.count))
 
 
+CANCELLED = 0.02
+"""Share of the power of two channels below which their sum says that one is upside down; of unlike ones it is about 1."""
+
+
 @dataclass(frozen=True, eq=False)
 class Audio:
     """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz."""
@@ -109,6 +113,15 @@ class Audio:
             sounding = channel != 0
             channel[sounding] -= channel[sounding].mean(dtype=np.float64) if sounding.any() else 0
         return replace(self, samples=samples)
+
+    def in_phase(self) -> Audio:
+        """A stereo sound one channel of which is upside down, so that their mean is all but silent, with that channel turned;
+        any other as it is."""
+        if self.channels != 2:
+            return self
+        mixed = sum(float(np.square(part.sum(axis=0)).sum(dtype=np.float64)) for part in parts_of(self))
+        apart = sum(float(np.square(part).sum(dtype=np.float64)) for part in parts_of(self))
+        return self if mixed >= CANCELLED * apart else replace(self, samples=np.stack([self.samples[0], -self.samples[1]]))
 
     def stereo(self) -> Audio:
         """Two channels: mono is doubled, more than two are mixed to their mean on both sides."""

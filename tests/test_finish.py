@@ -162,6 +162,9 @@ def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(
     np.testing.assert_allclose(points.palette[0], palette(sound), rtol=1e-4, atol=1e-6)
     assert points.only("A").palette is points.palette and points.only("T").palette is None
     assert points.detail.shape == (1, 4) and points.only("T").detail is None
+    straight = Audio(np.repeat(sound.samples[:1], 2, axis=0), RATE)
+    twisted = model.references(Clip(audio=Audio(straight.samples * np.array([[1], [-1]], np.float32), RATE)))
+    np.testing.assert_allclose(twisted.palette, model.references(Clip(audio=straight)).palette, rtol=1e-5, atol=1e-8)
     silent = model.references(Clip(audio=Audio(np.zeros((2, RATE), np.float32), RATE)))
     assert silent.palette is None and silent.detail is None
     assert _without_finish(model).references(Clip(audio=sound)).palette is None

@@ -8,7 +8,7 @@ import pytest
 
 from foleygram.cli import main
 from foleygram.guide import read_file
-from foleygram.media.audio import write_audio
+from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
 from foleygram.timing.exchange import as_reaper_csv, read_track, write_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
@@ -146,6 +146,14 @@ def test_events_take_the_strokes_of_another_sound(foleygram, desk):
     assert code == 0 and report["edits"] == ["strokes of long.wav"], err
     short, long = (read_file(Path(f"{name}.csv")).envelope for name in ("short", "long"))
     assert long.at(0.7) > 20 * short.at(0.7) and long.at(0.2) == pytest.approx(short.at(0.2), rel=0.3)
+
+
+def test_a_guide_one_channel_of_which_is_upside_down_is_heard(foleygram, desk):
+    sound = read_audio(Path("guide.wav"))
+    write_audio(Path("twisted.wav"), Audio(np.concatenate([sound.samples[:1], -sound.samples[:1]]), sound.rate))
+    write_audio(Path("straight.wav"), Audio(sound.samples[:1], sound.rate))
+    peaks = [foleygram(f"{name}.wav")[1]["peak"] for name in ("twisted", "straight")]
+    assert peaks[0] == pytest.approx(peaks[1], rel=1e-3) and peaks[1] > 0.01
 
 
 def test_the_film_gives_length_frames_and_strip(foleygram, desk):
