@@ -1,6 +1,7 @@
 """``generate``: a video in, its Foley track out, with a sidecar that says how it was made.
 
-Read -> embed -> envelope -> sample -> decode -> write; ``request.py`` refuses first what cannot be done.
+Read -> envelope -> load -> embed -> sample -> decode -> write, where a prediction needs the model first; ``request.py``
+refuses before all what cannot be done.
 """
 
 from __future__ import annotations
@@ -93,16 +94,18 @@ def generate(
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
     notes = remarks(order, info, guide)
-    strokes = strokes_of(order, guide, model, embeddings)
+    strokes = whose_strokes(order, guide, model, embeddings)
     if strokes == "memory":
         kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
-        sound = "a sound" if len(order.outs) == 1 else "sounds, which takes have by turns,"
-        notes.append(f"the colours and strokes are those of {sound} that the model remembers ({kind})")
+        sound = "a sound that the model remembers" if len(order.outs) == 1 else "sounds that the model remembers, by turns"
+        notes.append(f"the colours and strokes are those of {sound} ({kind})")
     if strokes != "guide":
         card = card.replace(strokes=strokes)
     elif embeddings.audio is not None and embeddings.strokes is None:
         if order.strokes == "reference" or by_default(order, guide):
-            notes.append("nothing in the reference dies away, so events stay as the guide has them; a recording of hits does")
+            notes.append(
+                "nothing in the reference dies away, so events keep the guide's shapes; give a recording of single hits"
+            )
     results, film = [], None
     with torch_threads(card.threads):
         for number, out in order.outs:
@@ -171,9 +174,10 @@ def by_default(order: Order, guide: Guide) -> bool:
     return order.strokes is None and (guide.kind == "predicted" or guide.track is not None)
 
 
-def strokes_of(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
-    """Whose strokes the events become: as it was asked for; else, where those of the guide are made up, the reference's, or
-    without one of a sound that the model remembers. Raises UsageError where it remembers none and is asked to."""
+def whose_strokes(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
+    """Whose strokes the events become, one of ``STROKES``: as it was asked for; else, where those of the guide are made up,
+    the reference's, or without one those of a sound that the model remembers. Raises UsageError where it remembers none and is
+    asked to."""
     if order.strokes == "memory" and model.memory is None:
         raise UsageError(f"--strokes memory: {order.model} remembers no sounds; leave the option out")
     if order.strokes is not None:

@@ -210,7 +210,9 @@ class FoleyGRAM(nn.Module):
         return next(name for name, kind in DTYPES.items() if kind == self.precision)
 
     def embed(self, clip: Clip) -> Embeddings:
-        """Points of the clip in the GRAM space (section III-A), batch 1."""
+        """Points of the clip in the GRAM space (section III-A), batch 1; a channel that is upside down is turned."""
+        if clip.audio is not None:
+            clip = replace(clip, audio=clip.audio.in_phase())
         with self.in_use(self.gram):
             return self.gram.embed(clip)
 
@@ -218,12 +220,10 @@ class FoleyGRAM(nn.Module):
     def references(self, clip: Clip) -> Embeddings:
         """What conditions a sound: the points of :meth:`embed`, the strokes of the sound, where it has some, and where the
         model has a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
-        if clip.audio is not None:
-            clip = replace(clip, audio=clip.audio.in_phase())
         points = self.embed(clip)
         if points.audio is None:
             return points
-        sound = resample(loudest(clip.audio.stereo(), self.config.seconds), self.config.autoencoder.rate)
+        sound = resample(loudest(clip.audio.in_phase().stereo(), self.config.seconds), self.config.autoencoder.rate)
         strokes = sound_strokes(sound)
         sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
         if strokes is not None:
@@ -297,7 +297,8 @@ class FoleyGRAM(nn.Module):
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
         (finish.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference
-        sound, or, without one, of a sound that the model remembers and takes for the reference; ``track``: those events,
+        sound, or, without one, of a sound that the model remembers and takes for the reference (not with
+        ``raw``); ``track``: those events,
         where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)

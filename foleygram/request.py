@@ -152,7 +152,9 @@ def settle(request: Request) -> Order:
     if order.strokes == "reference" and "A" not in order.use:
         raise UsageError("--strokes reference takes them from a reference sound; give --audio FILE, or leave the option out")
     if order.strokes == "memory" and ("A" in order.use or order.raw):
-        raise UsageError("--strokes memory is for a track without --audio and --raw, which has neither; leave one of them out")
+        raise UsageError(
+            "--strokes memory goes with neither a reference sound (--audio, an A in --use) nor --raw; leave one of them out"
+        )
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
     for path in order.inputs:

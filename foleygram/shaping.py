@@ -124,7 +124,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     curve, track = edited(guide, other, edits, grid, seconds, strokes)
     done = in_words(request, edits)
     if request.out is not None:
-        if request.out.suffix.lower() == ".csv" and not request.events:
+        if is_curve(request):
             write_envelope(request.out, curve, request.force)
         else:
             write_track(request.out, track, request.force)
@@ -133,7 +133,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
         draw(request, film, guide, curve, onsets)
     return EnvelopeReport(
         request.file, guide.label, guide.kind, curve.seconds, len(curve.values), curve.rate, float(curve.values.max()), onsets,
-        track.events, done, request.out, request.picture, tuple(remarks(guide, track, curve, later, seconds)),
+        track.events, done, request.out, request.picture, tuple(remarks(request, guide, track, curve, later, seconds)),
     )  # fmt: skip
 
 
@@ -307,7 +307,9 @@ def in_words(request: EnvelopeRequest, edits: EnvelopeEdits) -> tuple[str, ...]:
     return tuple(row for row in rows if row)
 
 
-def remarks(guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seconds: float) -> list[str]:
+def remarks(
+    request: EnvelopeRequest, guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seconds: float
+) -> list[str]:
     """What the user should know before using the result."""
     notes = []
     if guide.kind == "sound" and is_noisy(guide.envelope):
@@ -318,7 +320,16 @@ def remarks(guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seco
             notes.append(f"{gone} event(s) were moved out of the clip and are gone")
     if curve.values.max() <= 0:
         notes.append("the envelope is silent throughout")
+    elif guide.kind == "predicted" and request.out is not None and is_curve(request):
+        notes.append(
+            "a curve counts as measured, so generate follows it as it is; with --events, or as .json, events can become strokes"
+        )
     return notes
+
+
+def is_curve(request: EnvelopeRequest) -> bool:
+    """Whether a curve is written and not events."""
+    return request.out.suffix.lower() == ".csv" and not request.events
 
 
 def draw(request: EnvelopeRequest, film: Path | None, guide: Guide, curve: Envelope, onsets: tuple) -> None:

@@ -78,7 +78,7 @@ class Sidecar(Config):
     threads: int
     format: str | None = None  # of a .wav or .flac
     raw: bool = False  # without the model's finish
-    # whose the events have; older ones say tails
+    # whose the events are; sidecars of before strokes name the field tails
     strokes: Literal["guide", "reference", "memory"] = Field("guide", validation_alias=AliasChoices("strokes", "tails"))
     versions: dict[str, str]
 

@@ -62,7 +62,8 @@ def parts_of(sound: Sound) -> Iterator[np.ndarray]:
 
 
 CANCELLED = 0.02
-"""Share of the power of two channels below which their sum says that one is upside down; of unlike ones it is about 1."""
+"""Power of the sum of two channels over the sum of their powers, below which one is taken to be upside down: 2 for equal
+channels, about 1 for unrelated ones, 0 for opposite ones."""
 
 
 @dataclass(frozen=True, eq=False)

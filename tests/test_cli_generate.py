@@ -361,8 +361,8 @@ def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, 
         assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", *change)[0] == 0
         assert json.loads(Path("b.wav.json").read_text())["strokes"] == strokes, change
     for options, message in (
-        (("--audio", "guide.wav", "--strokes", "memory"), "without --audio and --raw"),
-        (("--strokes", "memory", "--raw"), "without --audio and --raw"),
+        (("--audio", "guide.wav", "--strokes", "memory"), "goes with neither a reference sound"),
+        (("--strokes", "memory", "--raw"), "goes with neither a reference sound"),
     ):
         code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--model", folder, *options)
         assert code == 2 and message in err and err.count("\n") == 1

@@ -188,7 +188,8 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
     folder = tiny_model(timing=True).save(tmp_path / "model")
     code, report, err = foleygram("silent.mp4", "--model", folder, "-o", "a.csv", "--picture", "a.png")
     assert code == 0, err
-    assert report["kind"] == "predicted"
+    assert report["kind"] == "predicted" and any("counts as measured" in note for note in report["notes"])
+    assert not foleygram("silent.mp4", "--model", folder, "-o", "a.json")[1]["notes"]
     assert "predicted from the picture" in report["origin"] and "12 frames" in report["origin"]
     assert report["seconds"] == pytest.approx(1.2, abs=0.003)
     assert foleygram("clip.mp4", "--model", folder)[1]["kind"] == "sound"

@@ -31,7 +31,9 @@ Folders = Annotated[
 ]
 Prompts = Annotated[int | None, typer.Option("--limit", help="Only so many prompts, materials by turns.")]
 Strokes = Annotated[bool, typer.Option("--strokes", help="Events of the foreign envelope become strokes of the reference.")]
-Remembered = Annotated[bool, typer.Option("--strokes/--no-strokes", help="What a remembered sound lends, as generate has it.")]
+Remembered = Annotated[
+    bool, typer.Option("--strokes/--no-strokes", help="With a remembered sound, as generate has it under a list of hits.")
+]
 References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
 ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 

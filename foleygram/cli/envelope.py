@@ -24,7 +24,9 @@ SnapFps = Annotated[float | None, typer.Option(help="Onsets to the nearest frame
 ShiftMs = Annotated[float, typer.Option(help="Later by so many ms, earlier where negative.")]
 ShiftFrames = Annotated[float, typer.Option(help="Later by so many frames, earlier where negative.")]
 GateDb = Annotated[float | None, typer.Option(help="Silent below this level; 0 dB is full scale.")]
-Strokes = Annotated[Path | None, typer.Option(help="A sound or video: events rise and die away as those in it, in turn.")]
+Strokes = Annotated[
+    Path | None, typer.Option(help="A sound or video: events take the shapes of those in it, one after the other.")
+]
 AttackMs = Annotated[float, typer.Option(help="No rise is faster.")]
 DecayMs = Annotated[float, typer.Option(help="No fall is faster.")]
 SmoothMs = Annotated[float, typer.Option(help="Mean power over so many ms.")]

@@ -35,13 +35,17 @@ Guidance = Annotated[float | None, typer.Option(help="How strictly references ar
 Takes = Annotated[int | None, typer.Option(help="Several takes: OUT_take1, OUT_take2, ... [default: 1]")]
 Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac: pcm16, pcm24 or float. [default: pcm24]")]
 Raw = Annotated[
-    bool, typer.Option("--raw", help="As decoded: neither the colours of the reference nor the level of the guide is matched.")
+    bool,
+    typer.Option(
+        "--raw",
+        help="As decoded: neither the colours of the reference nor the level of the guide is matched; nothing is remembered.",
+    ),
 ]
 Strokes = Annotated[
     str | None,
     typer.Option(
-        help="How each event rises and dies away: as in the guide, the reference (--audio) or memory (a sound that the model "
-        "remembers, colours too). [default: not the guide's where it is a prediction or a list of events]"
+        help="Whose strokes the events become: guide, reference (--audio) or memory (a sound that the model remembers, with "
+        "its colours). [default: guide; under a prediction or a list of events reference, without a reference sound memory]"
     ),
 ]
 Sidecar = Annotated[

@@ -36,10 +36,10 @@ ROOM = 6.0
 """dB above the quietest tenth of a sound within which its level is that of the room, not of a stroke."""
 
 HELD = 0.7
-"""Share of the power of the first half of an event's loud part that the second half has where it is held and does not fall."""
+"""An event is held where the second half of its loud part has at least this share of the first half's power."""
 
 SLOWEST = 0.5
-"""Of the mean slope of a tail as far as it is heard: it does not fall slower beyond."""
+"""Share of the mean slope of a tail as far as it is heard; beyond, it falls at least that fast."""
 
 NOTHING = 1e-4
 """Share of the loudest amplitude (-80 dB) under which a sound counts as silent rather than as the room."""
@@ -54,11 +54,11 @@ RISE = 0.08
 """s from onset to peak beyond which an event is no stroke, where there are quicker ones: a roll, or what fades in."""
 
 CLEAR, DAMPED = 9.0, 12.0
-"""dB under an event that the strokes before it fall to make way for it, and most that they are lowered for that: a faint one
-stays covered, as it would be."""
+"""dB that an attack stands out of earlier strokes once they made way, and most that they are lowered for it; a fainter attack
+stays covered."""
 
 AHEAD = 0.03
-"""s over which they do."""
+"""s ahead of an attack over which earlier strokes fall to make way."""
 
 FADE = 0.5
 """s over which a stroke that still sounds ends."""
@@ -70,7 +70,7 @@ STEPS = round(LONGEST * ENVELOPE_RATE)
 @dataclass(frozen=True, eq=False)
 class Strokes:
     """How the events of a sound rise and die away. ``levels``: dB of each under its own peak, from ``LEAD`` before its
-    onset on, ``ENVELOPE_RATE`` steps a second; never above 0, silent at ``DEAD``."""
+    onset on, ``STEPS`` of them, ``ENVELOPE_RATE`` a second; never above 0, silent at ``DEAD``."""
 
     levels: Float[np.ndarray, "stroke step"]
 
@@ -105,7 +105,8 @@ class Span:
 
 def spans(envelope: Envelope, track: OnsetTrack | None = None) -> list[Span]:
     """The events of a curve, those of ``track`` or what can be heard of them (``OnsetTrack.from_envelope``). The tail of a hit
-    begins at its peak, that of a scratch, which is held, where it was last within 6 dB of it."""
+    begins at its peak, that of a scratch, which is held, where it was last within 6 dB of it; of a named one where its duration
+    ends."""
     named = track is not None
     track = track if named else OnsetTrack.from_envelope(envelope)
     lead, soon = (max(math.ceil(seconds * envelope.rate), least) for seconds, least in ((LEAD, 1), (LEAD + SOON, 2)))
@@ -257,6 +258,8 @@ def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None 
             shape = shape / shape[0]
         laid = strength * shape[: len(result) - start]
         for later, other in zip(events[number + 1 :], strengths[number + 1 :], strict=True):
+            if later.first >= start + len(laid):
+                break
             make_way(laid, later.first - start, other, envelope.rate)
         place = slice(start, start + len(laid))
         result[place] = np.maximum(result[place], laid)
@@ -266,7 +269,7 @@ def with_strokes(envelope: Envelope, strokes: Strokes, track: OnsetTrack | None 
 def make_way(laid: Float[np.ndarray, "step"], place: int, strength: float, rate: float) -> None:
     """Lowers a stroke so that what begins at step ``place`` with ``strength`` rises out of it by ``CLEAR`` dB, where ``DAMPED``
     dB suffice for that; its attack, up to the middle at most, stays. In place."""
-    if not 0 < place < len(laid):
+    if place <= 0:
         return
     attack = min(int(laid.argmax()), place // 2)
     excess = 20 * math.log10(max(laid[place:].max(), 1e-12) / max(strength, 1e-12)) + CLEAR

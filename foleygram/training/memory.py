@@ -44,11 +44,13 @@ def remember(
     points: ClipEmbeddings,
     sound: Callable[[int], Audio],
     autoencoder: SpectralAutoencoder,
+    room: int = MemoryConfig().sounds,
     on_kind: Callable[[int, int], None] = lambda done, total: None,
 ) -> Memory:
     """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip, at the autoencoder's rate. A kind
-    takes its most typical clips that have a palette and strokes. Raises DataError where none has."""
-    kinds, room = kinds_of(records), MemoryConfig().sounds
+    takes its most typical clips that have a palette and strokes, at most ``room``, of objects that share no family; a kind
+    without one is left out. Raises DataError where no kind has one."""
+    kinds = kinds_of(records)
     of_kind = {kind: [place for place, record in enumerate(records) if kind_of(record) == kind] for kind in kinds}
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
     found = []
@@ -66,7 +68,8 @@ def remember(
         on_kind(done, len(kinds))
     if not found:
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")
-    memory = Memory(MemoryConfig(kinds=tuple(kind for kind, *_ in found)), audio.shape[1], autoencoder.config.rate)
+    config = MemoryConfig(kinds=tuple(kind for kind, *_ in found), sounds=room)
+    memory = Memory(config, audio.shape[1], autoencoder.config.rate)
     for number, (_, key, heard) in enumerate(found):
         memory.keep(number, key, heard)
     return memory

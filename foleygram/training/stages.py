@@ -326,7 +326,8 @@ def train_memory(
     def sound(place: int) -> Audio:
         return Audio(sounds[place].astype(np.float32) / 32768, autoencoder.config.rate)
 
-    memory = remember(shop.train, features.captions, points, sound, autoencoder)
+    room = (recipe.model.memory or MemoryConfig()).sounds
+    memory = remember(shop.train, features.captions, points, sound, autoencoder, room)
     write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
     shop.write_config(memory=memory.config)
     return LoopResult(0, 0.0, True, (0.0,))
