@@ -34,10 +34,12 @@ PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), LATE]))
 
 
 class MemoryConfig(Config):
-    """``kinds``: name of each, such as ``metal, hit``; ``sounds``: that are remembered of each."""
+    """``kinds``: name of each, such as ``metal, hit``; ``sounds``: that are remembered of each; ``families``: recordings that
+    the first sounds of all kinds were mixed of, which a judge of results from memory should not have heard."""
 
     kinds: tuple[str, ...] = ()
     sounds: int = Field(6, ge=1)
+    families: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

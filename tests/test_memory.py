@@ -176,6 +176,7 @@ def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept():
     memory = remember(records, captions, ClipEmbeddings(audio.numpy(), audio.numpy(), text), sounds.__getitem__, autoencoder)
     assert kinds_of(records) == memory.config.kinds == ("metal, hit", "wood, hit")
     # the silent one is the most typical but has no strokes, the fourth is the object of the third
+    assert memory.config.families == ("0", "2")
     torch.testing.assert_close(memory.points[0, :3], audio[[2, 4, 2]])
     torch.testing.assert_close(memory.keys[0], F.normalize(unit(1) + unit(2) + unit(1) + unit(2) + unit(2), dim=0))
     amplitudes = Strokes(memory.recall(Embeddings(text=memory.keys[:1])).strokes[0].numpy()).amplitudes(0, ENVELOPE_RATE)

@@ -14,8 +14,8 @@ from foleygram.errors import UsageError
 from foleygram.evaluation.benchmark import CACHE, clip_seed, fingerprint_of, keep_settings
 from foleygram.evaluation.bootstrap import percentiles
 from foleygram.evaluation.embedders import Embedder
-from foleygram.evaluation.materials import RECOGNISED, Heard, accuracy, families_in, heard, truth_accuracy
-from foleygram.evaluation.probe import CLIPS, ProbeCard, Progress, chosen_judge, train_probe
+from foleygram.evaluation.materials import IN_TRUTH, RECOGNISED, Heard, accuracy, families_in, heard, truth_accuracy
+from foleygram.evaluation.probe import CLIPS, ProbeCard, Progress, chosen_judge, families_of, train_probe
 from foleygram.evaluation.prompts import HITS, PROMPTS, SHAPES, Prompt, guide, spread, trained_prompts
 from foleygram.evaluation.recognition import material_grid, true_sounds
 from foleygram.evaluation.scores import Score
@@ -28,6 +28,7 @@ if TYPE_CHECKING:
 
 NAME = "prompts"  # of the trial, its files and the folder of its sounds
 FREE = f"{RECOGNISED}, free text"
+FRESH = "by a probe that heard none of the remembered objects"
 DRAWS = 2000  # of prompts and of true sounds
 SECONDS = 10.0  # of each sound, as long as the clips that the probe knows
 
@@ -74,8 +75,9 @@ def benchmark_prompts(
     its folder ``prompts``, and for embeddings; ``limit``: only so many prompts, materials by turns; ``clips``: of the
     training split, for the probe; ``steps``, ``guidance``: the model's by default; ``seed``: of the whole run, each prompt
     has its own from it; ``strokes``: the guides are made up, as they are, so that the model may remember a sound of the kind,
-    as ``generate`` does, else they are kept as a measured one is. Raises UsageError below one prompt, DataError where the
-    manifest cannot be used and where ``out`` holds sounds of other settings, ModelError without the judge."""
+    as ``generate`` does, else they are kept as a measured one is; then a second probe, which heard none of the remembered
+    objects, is asked too. Raises UsageError below one prompt, DataError where the manifest cannot be used and where ``out``
+    holds sounds of other settings, ModelError without the judge."""
     if limit is not None and limit < 1:
         raise UsageError(f"at least one prompt is tried, not {limit}")
     judge = chosen_judge(embedder, cache or Path(out) / CACHE)
@@ -97,6 +99,12 @@ def benchmark_prompts(
     trained = [replace(each, group="trained words") for each in sounds[len(chosen) :]]
     truths = true_sounds(records, probe, judge, f"listening to the {split} split", on_progress)
     scores = prompt_scores(free, trained, truths, probe.card, families_in(records), seed)
+    remembered = () if model.memory is None or not strokes else model.config.memory.families
+    if remembered and len(materials_without(manifest, remembered)) > 1:
+        fresh = train_probe(manifest, clips=clips, embedder=judge, unheard=remembered, on_progress=on_progress)
+        again = heard(names, materials, windows, fresh, NAME)
+        others = true_sounds(records, fresh, judge, f"listening to the {split} split", on_progress)
+        scores += fresh_scores(again[: len(chosen)], again[len(chosen) :], others, fresh.card, seed)
     remembers = ", and a sound that it remembers" if strokes and model.memory is not None else ""
     about = (
         f"{len(free)} prompts that name materials in words of no training caption, sounded by {model.config.name} "
@@ -155,6 +163,25 @@ def prompt_scores(
             f"{RECOGNISED}, trained words", trained, card, seed, "", "captions of the test for the same materials and actions"
         ),
         truth_accuracy(truths, card, families, seed),
+    )
+
+
+def materials_without(manifest: str | Path, families: Sequence[str]) -> set[str]:
+    """Materials of the training clips that hold none of ``families``."""
+    records = read_manifest(Path(manifest), "train")
+    return {record.material for record in records if record.material and not set(families) & set(families_of(record))}
+
+
+def fresh_scores(
+    free: Sequence[Heard], trained: Sequence[Heard], truths: Sequence[Heard], card: ProbeCard, seed: int
+) -> tuple[Score, ...]:
+    """The same by a probe fitted without the recordings behind the sounds that the model remembers first: what it recognises is
+    the material and not an object that it knows."""
+    note = f"fitted to {card.clips} clips of {card.families} families"
+    return (
+        accuracy(f"{FREE}, {FRESH}", free, card, seed, note=note),
+        accuracy(f"{RECOGNISED}, trained words, {FRESH}", trained, card, seed, "", note),
+        accuracy(f"{IN_TRUTH}, {FRESH}", truths, card, seed, "", note),
     )
 
 

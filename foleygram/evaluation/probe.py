@@ -8,7 +8,7 @@ fitted, and nothing of judge or probe goes into the training of a generator.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -95,17 +95,20 @@ def train_probe(
     clips: int = CLIPS,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
+    unheard: Collection[str] = (),
     on_progress: Progress = lambda stage, done, total: None,
 ) -> MaterialProbe:
     """Fits the probe to the true sounds of ``clips`` clips of the training split (all where there are fewer), materials
     and families by turns; without a validation split the middle penalty is taken.
 
-    ``cache``: folder in which embeddings are kept; ``embedder``: the judge, AISFX by default. Raises DataError where the
+    ``cache``: folder in which embeddings are kept; ``embedder``: the judge, AISFX by default; ``unheard``: families of which no
+    clip is taken. Raises DataError where the
     manifest has no training split or names fewer than two materials in it, UsageError below one clip."""
     if clips < 1:
         raise UsageError(f"a probe is fitted to at least one clip, not {clips}")
     records = read_manifest(Path(manifest))
-    train = varied([record for record in records if record.split == "train" and record.material], clips)
+    known = [record for record in records if record.split == "train" and record.material]
+    train = varied([record for record in known if not set(unheard) & set(families_of(record))], clips)
     materials = tuple(sorted({record.material for record in train}))
     if len(materials) < 2:
         raise DataError(

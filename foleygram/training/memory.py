@@ -53,7 +53,7 @@ def remember(
     kinds = kinds_of(records)
     of_kind = {kind: [place for place, record in enumerate(records) if kind_of(record) == kind] for kind in kinds}
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
-    found = []
+    found, first = [], set()
     for done, kind in enumerate(kinds, 1):
         said = [caption for place in of_kind[kind] for caption in captions.of_clip[place]]
         heard, objects = [], set()
@@ -62,13 +62,14 @@ def remember(
                 break
             if not objects & set(records[place].family) and (one := heard_of(sound(place).stereo(), audio[place], autoencoder)):
                 heard.append(one)
+                first |= set() if objects else set(records[place].family)
                 objects |= set(records[place].family)
         if heard:
             found.append((kind, F.normalize(text[said].mean(0), dim=0), heard))
         on_kind(done, len(kinds))
     if not found:
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")
-    config = MemoryConfig(kinds=tuple(kind for kind, *_ in found), sounds=room)
+    config = MemoryConfig(kinds=tuple(kind for kind, *_ in found), sounds=room, families=tuple(sorted(first)))
     memory = Memory(config, audio.shape[1], autoencoder.config.rate)
     for number, (_, key, heard) in enumerate(found):
         memory.keep(number, key, heard)

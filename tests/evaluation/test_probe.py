@@ -70,6 +70,13 @@ def test_materials_that_can_be_told_apart_are(manifest, tmp_path):
     np.testing.assert_array_equal(again.weights, probe.weights)
 
 
+def test_families_that_shall_not_be_heard_are_left_out(manifest):
+    probe = train_probe(manifest, embedder=LogMel(), unheard=("wood0", "glass2"))
+    assert probe.card.families == 4 and probe.card.clips < 12
+    with pytest.raises(DataError, match="names 1 materials"):
+        train_probe(manifest, embedder=LogMel(), unheard=("wood0", "wood1", "wood2"))
+
+
 def test_few_clips_are_of_all_materials_and_families(manifest):
     records = read_manifest(manifest, "train")
     few = varied(records, 6)

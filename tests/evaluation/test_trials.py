@@ -10,7 +10,7 @@ from foleygram.cli import main
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.evaluation import evaluate, probe
-from foleygram.evaluation.free_text import against_truths, benchmark_prompts, swapped
+from foleygram.evaluation.free_text import FRESH, against_truths, benchmark_prompts, swapped
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.materials import IN_TRUTH, RECOGNISED, Heard
 from foleygram.evaluation.probe import ProbeCard
@@ -19,6 +19,7 @@ from foleygram.evaluation.reference import NEARER, benchmark_reference, guides_o
 from foleygram.evaluation.trials import write_trial
 from foleygram.media.audio import read_audio
 from tests.evaluation.conftest import material_clips
+from tests.test_memory import remembering
 from tests.tiny import tiny_model
 
 TWO = tuple(prompt for prompt in PROMPTS if prompt.materials in (("wood",), ("glass",)))
@@ -76,6 +77,19 @@ def test_prompts_are_sounded_once_and_judged(manifest, model, tmp_path):
     )
     with pytest.raises(OutputError, match="exists already"):
         write_trial(report, tmp_path / "out")
+
+
+@pytest.mark.parametrize(("families", "asked"), [(("wood0", "glass1"), True), (("wood0", "wood1", "wood2"), False)])
+def test_what_a_model_remembers_is_judged_by_a_probe_that_never_heard_it_too(manifest, tmp_path, families, asked):
+    model = remembering()
+    model.config = model.config.replace(memory=model.config.memory.replace(families=families))
+    report = benchmark_prompts(model, manifest, tmp_path / "out", prompts=TWO, limit=2, seconds=1.0, steps=1)
+    names = [score.name for score in report.scores]
+    assert (f"{RECOGNISED}, free text, {FRESH}" in names) == (f"{IN_TRUTH}, {FRESH}" in names) == asked
+    if asked:
+        assert "4 families" in report.score(f"{RECOGNISED}, free text, {FRESH}").note
+    silent = benchmark_prompts(model, manifest, tmp_path / "off", prompts=TWO, limit=2, seconds=1.0, steps=1, strokes=False)
+    assert not any(FRESH in score.name for score in silent.scores)
 
 
 def test_results_handed_to_other_prompts():
