@@ -43,7 +43,7 @@ class MemoryConfig(Config):
 
 
 @dataclass(frozen=True, eq=False)
-class Heard:
+class Remembered:
     """A sound as it is to be remembered: its ``point``, of unit length, ``palette``: shares of power, ``strokes``, and
     ``detail``: shares of strength."""
 
@@ -74,7 +74,7 @@ class Memory(nn.Module):
         self.register_buffer("details", torch.zeros(kinds, config.sounds, 4))
 
     @torch.no_grad()
-    def keep(self, kind: int, key: Float[Tensor, "dim"], sounds: Sequence[Heard]) -> None:
+    def keep(self, kind: int, key: Float[Tensor, "dim"], sounds: Sequence[Remembered]) -> None:
         """Remembers sounds, the first one first, as those of the kind numbered ``kind``; ``key``: of unit length. Where
         they are fewer than there is room for they are repeated."""
         self.keys[kind] = key
@@ -93,7 +93,8 @@ class Memory(nn.Module):
         nearness = torch.cat(points).sum(0).to(self.keys) @ self.keys.T
         if embeddings.text is None and track is not None and len(track):
             scraped = 2 * sum(event.kind == "scratch" for event in track.events) > len(track)
-            fitting = torch.tensor([kind.endswith(", scratch") == scraped for kind in self.config.kinds])
+            actions = [kind.endswith(", scratch") == scraped for kind in self.config.kinds]
+            fitting = torch.tensor(actions, device=nearness.device)
             if fitting.any():
                 nearness[~fitting] = -torch.inf
         return int(nearness.argmax())

@@ -10,7 +10,7 @@ from torch.nn import functional as F
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.finish import FinishConfig
-from foleygram.memory import KEPT, PLACES, STEP_DB, Heard, Memory, MemoryConfig, in_bytes
+from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
 from foleygram.palette import SHADES, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
@@ -35,8 +35,8 @@ def unit(seed: int) -> torch.Tensor:
     return F.normalize(torch.randn(DIM, generator=torch.Generator().manual_seed(seed)), dim=0)
 
 
-def heard(sound: Audio, seed: int = 0, detail: float = 0.0) -> Heard:
-    return Heard(unit(seed), palette(sound), sound_strokes(sound), torch.full((4,), detail))
+def heard(sound: Audio, seed: int = 0, detail: float = 0.0) -> Remembered:
+    return Remembered(unit(seed), palette(sound), sound_strokes(sound), torch.full((4,), detail))
 
 
 def memory_of(*decays: float) -> Memory:
@@ -70,7 +70,7 @@ def test_what_is_kept_comes_back_to_a_byte():
 def test_of_many_strokes_those_spread_over_the_sound_are_kept():
     memory, levels = memory_of(0.1), np.full((8, STEPS), -100.0)
     levels[:, 0] = -np.arange(8)
-    memory.keep(0, unit(0), [Heard(unit(1), palette(ringing(0.1)), Strokes(levels), torch.zeros(4))])
+    memory.keep(0, unit(0), [Remembered(unit(1), palette(ringing(0.1)), Strokes(levels), torch.zeros(4))])
     assert memory.recall(Embeddings(text=unit(0)[None])).strokes[0, :, 0].tolist() == [0, -2, -4, -5, -7]
 
 

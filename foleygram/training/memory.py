@@ -17,7 +17,7 @@ from torch.nn import functional as F
 from foleygram.data.manifest import ClipRecord
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
-from foleygram.memory import Heard, Memory, MemoryConfig
+from foleygram.memory import Memory, MemoryConfig, Remembered
 from foleygram.palette import palette
 from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
@@ -60,10 +60,12 @@ def remember(
         for place in by_typicality(of_kind[kind], records, audio):
             if len(heard) == room:
                 break
-            if not objects & set(records[place].family) and (one := heard_of(sound(place).stereo(), audio[place], autoencoder)):
+            families = set(records[place].family)
+            if not objects & families and (one := heard_of(sound(place).stereo(), audio[place], autoencoder)):
+                if not heard:
+                    first |= families
                 heard.append(one)
-                first |= set() if objects else set(records[place].family)
-                objects |= set(records[place].family)
+                objects |= families
         if heard:
             found.append((kind, F.normalize(text[said].mean(0), dim=0), heard))
         on_kind(done, len(kinds))
@@ -88,11 +90,11 @@ def by_typicality(places: Sequence[int], records: Sequence[ClipRecord], audio: F
     return [places[rank] for rank in typical.argsort(descending=True, stable=True).tolist()]
 
 
-def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAutoencoder) -> Heard | None:
+def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAutoencoder) -> Remembered | None:
     """What is remembered of a sound; None where it has no palette or no strokes."""
     colours, strokes = palette(sound), sound_strokes(sound)
     if colours is None or strokes is None:
         return None
     with torch.no_grad():
         detail = autoencoder.detail(autoencoder.encode(torch.from_numpy(sound.samples)[None]))[0]
-    return Heard(point, colours, strokes, detail)
+    return Remembered(point, colours, strokes, detail)
