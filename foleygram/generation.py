@@ -6,6 +6,7 @@ refuses before all what cannot be done.
 
 from __future__ import annotations
 
+import math
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -24,8 +25,10 @@ from foleygram.guide import OWN, Guide, is_noisy, read_guide
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux
+from foleygram.media.soundtrack import LOSSY
 from foleygram.media.spool import Spool
 from foleygram.media.video import MediaInfo, probe, read_frames
+from foleygram.palette import SILENT
 from foleygram.pipeline import (
     LARGEST_SEED,
     LEEWAY,
@@ -95,7 +98,7 @@ def generate(
         embeddings = model.references(clip).only(order.use)
     notes = remarks(order, info, guide)
     strokes = whose_strokes(order, guide, model, embeddings)
-    if strokes == "memory":
+    if strokes == "memory" and guide.envelope.values.max() > 0:
         kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
         sound = "a sound that the model remembers" if len(order.outs) == 1 else "sounds that the model remembers, by turns"
         notes.append(f"the colours and strokes are those of {sound} ({kind})")
@@ -165,7 +168,10 @@ def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> C
         count = config.gram.vision.frames
         picture = read_frames(order.video_ref or order.video, count=count, short_side=FRAME_SIDE)
     if "A" in order.use:
-        sound = read_audio(order.video if str(order.audio) == OWN else Path(order.audio))
+        source = order.video if str(order.audio) == OWN else Path(order.audio)
+        sound = read_audio(source)
+        if sound.peak < SILENT:
+            raise MediaError(f"{source}: its sound is silent, so nothing can sound like it; give another as --audio, or none")
     return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
 
 
@@ -319,6 +325,8 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
     """What the user should know before listening."""
     notes = []
     envelope = guide.envelope
+    if guide.doubt:
+        notes.append(guide.doubt)
     if envelope.values.max() <= 0:
         notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
     elif envelope.seconds < info.seconds - 0.1:
@@ -343,7 +351,11 @@ def doubts(order: Order, out: Path, peak: float, same: bool | None, made: Sideca
     found = []
     if peak > 1 and order.subtype != "FLOAT":
         excess = f"{20 * np.log10(peak):+.1f} dB"
-        found.append(f"{out.name} reaches {excess} and was clipped at 0 dB; lower the envelope or write .wav as --format float")
+        where = "players clip it there" if out.suffix.lower() in LOSSY else "was clipped there"
+        lower = f"foleygram envelope --scale-db {-math.ceil(20 * np.log10(peak)):d}"
+        found.append(
+            f"{out.name} reaches {excess} over full scale and {where}; lower the guide ({lower}) or take --format float"
+        )
     if same is False:
         before, now = order.sidecar.versions, made.versions
         changed = [f"{name} was {old} and is {now.get(name)}" for name, old in before.items() if now.get(name) != old]

@@ -7,6 +7,7 @@ Python, or be predicted from the picture.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -16,6 +17,7 @@ import numpy as np
 from foleygram.errors import EnvelopeError, MediaError, UsageError
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
+from foleygram.media.timeline import read_timeline
 from foleygram.media.video import probe, stream_frames
 from foleygram.signal.envelope import LONGEST, extract_envelope, hits_of, is_curve, load_envelope_file
 from foleygram.signal.table import read_table
@@ -43,13 +45,15 @@ Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
 @dataclass(frozen=True, eq=False)
 class Guide:
     """An envelope and its origin. ``path``: the file it was taken from, None where there is none; ``story``: what a
-    predictor has to say; ``track``: its events, None where nobody named them."""
+    predictor has to say; ``track``: its events, None where nobody named them; ``doubt``: how the file was read, where that
+    could have been meant otherwise."""
 
     envelope: Envelope
     kind: Kind
     path: Path | None = None
     story: str = ""
     track: OnsetTrack | None = None
+    doubt: str = ""
 
     @property
     def label(self) -> str:
@@ -141,7 +145,11 @@ def read_rows(path: Path, seconds: float | None) -> Guide:
         seconds = last if drawn and last > 0 else last + TAIL
         refuse_endless(path, seconds)
     track = None if drawn else OnsetTrack(tuple(OnsetEvent(*hit) for hit in hits_of(table)))
-    return Guide(load_envelope_file(path, seconds), "table", path, track=track)
+    doubt = ""
+    if table.width == 2 and not table.header:
+        kind, other = ("an amplitude curve", "seconds,strength") if drawn else ("a list of hits", "seconds,amplitude")
+        doubt = f"{path.name} was read as {kind}; a first line {other} would make it the other"
+    return Guide(load_envelope_file(path, seconds), "table", path, track=track, doubt=doubt)
 
 
 def refuse_endless(path: Path, seconds: float) -> None:
@@ -160,8 +168,18 @@ def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredict
     if video is None or predictor is None:
         raise EnvelopeError(f"{video}: nothing says when it should sound, and this model predicts no envelope; {CHOICES}")
     side = 2 * predictor.config.motion.short  # pixels, as in training
+    seen = 0
+
+    def frames() -> Iterator[tuple[float, np.ndarray]]:
+        nonlocal seen
+        for frame in stream_frames(video, short_side=side):
+            seen += 1
+            yield frame
+
     try:
-        prediction = predictor.read(stream_frames(video, short_side=side), seconds)
+        prediction = predictor.read(frames(), seconds)
     except MediaError as error:
         raise MediaError(f"{video}: {error}") from None
-    return Guide(prediction.envelope, "predicted", None, prediction.describe(), prediction.track)
+    every = len(read_timeline(video).ticks)
+    doubt = "" if seen >= every else f"{every - seen} of {every} frames cannot be decoded, so the prediction may be wrong there"
+    return Guide(prediction.envelope, "predicted", None, prediction.describe(), prediction.track, doubt)

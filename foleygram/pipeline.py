@@ -39,9 +39,9 @@ from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.strokes import Strokes, sound_strokes, with_strokes
 from foleygram.timing.track import OnsetTrack
-from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope
+from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample_count
 from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
-from foleygram.windows import Film, synthesise_long
+from foleygram.windows import MARGIN, Film, synthesise_long
 
 TAKES_LIMIT = 64
 LARGEST_SEED = 2**63 - 1
@@ -270,11 +270,14 @@ class FoleyGRAM(nn.Module):
         return Condition(condition.tokens.to(kind), condition.global_vector.to(kind))
 
     def encode_envelope(self, envelope: Envelope, seconds: float) -> torch.Tensor:
-        """The control latent [1, latent_dim, length] (section III-B2)."""
-        signal = envelope.as_audio(seconds, self.config.autoencoder.rate)
+        """The control latent [1, latent_dim, length] (section III-B2). Where the guide still sounds at the end of the clip, its
+        latent knows no end: an edge there would be answered with an attack."""
+        rate = self.config.autoencoder.rate
+        length = self.autoencoder.length(sample_count(seconds, rate))
+        curve = envelope.held(np.arange((length + MARGIN) * self.autoencoder.hop) / rate, seconds)
         with self.in_use(self.autoencoder):
-            latent = self.autoencoder.encode(torch.from_numpy(signal.samples)[None].to(self.device))
-        return latent.to(self.precision)
+            latent = self.autoencoder.encode(torch.from_numpy(np.stack([curve, curve]))[None].to(self.device))
+        return latent[..., :length].to(self.precision)
 
     @torch.no_grad()
     def generate(

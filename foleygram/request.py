@@ -119,6 +119,10 @@ def settle(request: Request) -> Order:
         raise UsageError("--voice says that the file of --envelope was hummed or tapped; give --envelope FILE")
     if request.text is not None and not request.text.strip():
         raise UsageError("--text is empty; write what is to be heard, or leave the option out")
+    for option, name in (("-o", request.out), ("--envelope", request.envelope), ("--audio", request.audio)):
+        # an empty word in a shell is an empty name, which a path turns into "."
+        if name in ("", Path("")):
+            raise UsageError(f"{option} is empty; name a file{'' if option == '-o' else ', or leave the option out'}")
     if request.strokes is not None and request.strokes not in STROKES:
         raise UsageError(f"--strokes takes {', '.join(STROKES[:-1])} or {STROKES[-1]}, not '{request.strokes}'")
     takes = request.takes

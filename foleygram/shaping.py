@@ -34,6 +34,10 @@ EVENTS_FIRST = ("snap", "shift_ms", "shift_frames", "gate")
 """Edits that events take exactly, before a curve is drawn from them."""
 
 
+SHAPING = ("strokes", "attack_ms", "decay_ms", "smooth_ms")
+"""Edits of the curve alone: events have no shape."""
+
+
 @dataclass(frozen=True)
 class EnvelopeRequest:
     """One call of ``envelope``. ``file``: a sound, video, table or list of events; ``out``: file to write, a curve as
@@ -311,7 +315,10 @@ def remarks(
     request: EnvelopeRequest, guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seconds: float
 ) -> list[str]:
     """What the user should know before using the result."""
-    notes = []
+    notes = [guide.doubt] if guide.doubt else []
+    shaped = [f"--{name.replace('_', '-')}" for name in SHAPING if getattr(request, name)]
+    if shaped and request.out is not None and not is_curve(request):
+        notes.append(f"{', '.join(shaped)} shape the curve, but {request.out.name} holds events; write a .csv without --events")
     if guide.kind == "sound" and is_noisy(guide.envelope):
         notes.append("something sounds throughout; if it was hummed or tapped, --voice takes the room's noise away")
     if guide.track is not None and later:

@@ -190,6 +190,12 @@ class Envelope:
         """Linear interpolation at ``times`` (s), float32; beyond the ends it is silent."""
         return np.interp(times, self.times, self.values, left=0.0, right=0.0).astype(np.float32)
 
+    def held(self, times: np.ndarray, seconds: float) -> np.ndarray:
+        """As ``at``, but what still sounds at the end of a clip of ``seconds`` goes on beyond it, so that no edge is heard in
+        the clip's last moments."""
+        last = self.seconds if seconds - 1 / self.rate < self.seconds else seconds
+        return self.at(np.minimum(times, min(last, seconds)))
+
     def as_audio(self, seconds: float | None = None, rate: int = SAMPLE_RATE) -> Audio:
         """The control signal of section IV-C: interpolated to the sample rate, the same on both channels.
 

@@ -25,6 +25,9 @@ from foleygram.types import Audio, Embeddings, Envelope, sample_count
 if TYPE_CHECKING:
     from foleygram.pipeline import FoleyGRAM
 
+MARGIN = 16
+"""Positions of the latent beside a piece of a guide: farther than an encoder reaches."""
+
 
 class WindowConfig(Config):
     """``overlap``: share of a window that it has in common with the next; ``shortest``: s of a shot below which it is
@@ -134,14 +137,16 @@ def joint(denoisers: Sequence[Denoiser], windows: Sequence[Window], length: int)
     return denoise
 
 
-def encode_envelope(model: FoleyGRAM, envelope: Envelope, length: int, config: WindowConfig) -> Tensor:
-    """The control latent [1, latent_dim, length] of an envelope of any length, encoded piece by piece with margins."""
+def encode_envelope(model: FoleyGRAM, envelope: Envelope, seconds: float, config: WindowConfig) -> Tensor:
+    """The control latent [1, latent_dim, length] of an envelope of any length, encoded piece by piece with margins; at the end
+    as in :meth:`FoleyGRAM.encode_envelope`."""
     hop, rate = model.autoencoder.hop, model.config.autoencoder.rate
-    piece, margin = round(config.decoded * rate / hop), 16
+    length = model.autoencoder.length(sample_count(seconds, rate))
+    piece = round(config.decoded * rate / hop)
     latents = []
     for start in range(0, length, piece):
-        first, last = max(start - margin, 0), min(start + piece + margin, length)
-        curve = envelope.at((first * hop + np.arange((last - first) * hop)) / rate)
+        first, last = max(start - MARGIN, 0), min(start + piece + MARGIN, length + MARGIN)
+        curve = envelope.held((first * hop + np.arange((last - first) * hop)) / rate, seconds)
         sound = torch.from_numpy(np.stack([curve, curve]))[None].to(model.device)
         latent = model.autoencoder.encode(sound)
         latents.append(latent[..., start - first : start - first + min(piece, length - start)])
@@ -226,7 +231,7 @@ def long_pieces(
     longest = round(model.config.seconds * rate / hop)
     windows = plan_windows(length, rate / hop, longest, film.cuts, config)
     with model.in_use(model.autoencoder):
-        control = encode_envelope(model, envelope, length, config)
+        control = encode_envelope(model, envelope, seconds, config)
     denoisers, points = [], []
     for window in windows:
         span = window.length * hop / rate

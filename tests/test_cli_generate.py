@@ -7,10 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from foleygram import quantisation
 from foleygram.cli import main
 from foleygram.describe import GIB, expected_memory
+from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import ModelError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import probe, read_frames, write_video
@@ -235,6 +237,27 @@ def test_notes(foleygram, desk):
     write_audio(Path("nothing.wav"), Audio(np.zeros((1, 44100)), 44100))
     code, out, _ = foleygram("generate", "clip.mp4", "-o", "b.wav", "--envelope", "nothing.wav")
     assert code == 0 and "silent throughout" in out
+    code, out, err = foleygram("generate", "clip.mp4", "-o", "c.wav", "--envelope", "hits.csv", "--audio", "nothing.wav")
+    assert code == 1 and "nothing.wav: its sound is silent" in err and not Path("c.wav").exists()
+
+
+@pytest.mark.parametrize(("out", "what"), [("a.wav", "was clipped there"), ("a.mp4", "players clip it there"), ("f.wav", None)])
+def test_a_sound_over_full_scale_is_told(foleygram, desk, monkeypatch, out, what):
+    def loud(self, latent, seed=0):
+        return torch.full((1, 2, latent.shape[-1] * self.hop), 1.5)
+
+    monkeypatch.setattr(SpectralAutoencoder, "decode", loud)
+    form = () if what else ("--format", "float")
+    code, text, _ = foleygram("generate", "clip.mp4", "-o", out, "--envelope", "hits.csv", *form)
+    assert code == 0 and ("over full scale" in text) == (what is not None)
+    assert what is None or f"reaches +3.5 dB over full scale and {what}" in text and "envelope --scale-db -4)" in text
+
+
+@pytest.mark.parametrize("option", ["-o", "--envelope", "--audio"])
+def test_an_empty_name_is_refused(foleygram, desk, option):
+    line = {"-o": "a.wav", "--envelope": "hits.csv"} | {option: ""}
+    code, _, err = foleygram("generate", "clip.mp4", *(word for pair in line.items() for word in pair))
+    assert code == 2 and f"{option} is empty" in err
 
 
 def test_the_library_function_takes_an_envelope(desk, tiny_folder):

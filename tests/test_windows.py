@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from tiny import tiny_model
 
 from foleygram.pipeline import take_seed
-from foleygram.signal.envelope import envelope_from_hits
+from foleygram.signal.envelope import envelope_from_hits, step_count
 from foleygram.types import Audio, Clip, Envelope, sample_count
 from foleygram.windows import (
     Film,
@@ -95,10 +95,16 @@ def points(model):
 
 def test_envelope_in_pieces_is_the_envelope_at_once(model):
     envelope = envelope_from_hits([(0.3, 0.3), (1.6, 0.2), (4.9, 0.4)], 6.0)
-    length = -(-sample_count(6.0) // model.autoencoder.hop)
-    pieces = encode_envelope(model, envelope, length, CONFIG)
+    pieces = encode_envelope(model, envelope, 6.0, CONFIG)
     whole = model.encode_envelope(envelope, 6.0)
-    torch.testing.assert_close(pieces[..., :-1], whole[..., :-1], atol=1e-4, rtol=1e-3)
+    torch.testing.assert_close(pieces, whole, atol=1e-4, rtol=1e-3)
+
+
+def test_a_guide_that_sounds_at_the_end_has_no_edge_there(model):
+    steady = model.encode_envelope(Envelope(np.full(step_count(4.3), 0.2, np.float32)), 4.3)
+    torch.testing.assert_close(steady[..., -1], steady[..., -20], atol=1e-3, rtol=1e-2)
+    ended = model.encode_envelope(Envelope(np.full(step_count(3.0), 0.2, np.float32)), 4.3)
+    assert not torch.allclose(ended[..., -1], steady[..., -1], atol=0.1)
 
 
 def test_pieces_join_to_the_whole_length(model):

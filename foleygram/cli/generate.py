@@ -14,7 +14,7 @@ from foleygram.cli.progress import progress
 Video = Annotated[Path | None, typer.Argument(help="The video to be sounded.")]
 Out = Annotated[
     Path | None,
-    typer.Option("-o", "--out", help="File to write: .mp4 .mov .mkv .webm with the picture, .wav .flac the sound alone."),
+    typer.Option("-o", "--out", help="File to write: .mp4 .m4v .mov .mkv .webm with the picture, .wav .flac the sound alone."),
 ]
 Envelope = Annotated[
     str | None,

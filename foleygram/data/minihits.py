@@ -22,7 +22,7 @@ import numpy as np
 
 from foleygram.data import captions
 from foleygram.data.compose import compose_scene
-from foleygram.data.manifest import ClipRecord, write_lines, write_manifest
+from foleygram.data.manifest import ClipRecord, read_manifest, write_lines, write_manifest
 from foleygram.data.scenes import Scene, draw_scene
 from foleygram.data.sounds import SoundBank
 from foleygram.data.textures import texture_split
@@ -73,6 +73,7 @@ def prepare_minihits(
     scenes = [
         draw_scene(split, index, bank, surfaces, seconds, seed) for split, count in counts.items() for index in range(count)
     ]
+    _check_manifest(out / "clips.jsonl", {scene.id for scene in scenes})
     _make_folders(out, ingredients)
     todo = [scene for scene in scenes if any(not path.exists() for path in files_of(scene, out, pictures))]
     for _ in _shown(_made(todo, out, bank, sounds, textures, pictures, workers), len(todo), progress):
@@ -173,6 +174,17 @@ def _check_ingredients(out: Path, ingredients: dict[str, object]) -> None:
     if before is not None and before != ingredients:
         other = sorted(name for name in ingredients if before.get(name) != ingredients[name])
         raise OutputError(f"{out}: holds clips made with another {', '.join(other)}; choose another folder or empty it")
+
+
+def _check_manifest(manifest: Path, wanted: set[str]) -> None:
+    """A larger set does not shrink without a word. Raises OutputError."""
+    if manifest.exists():
+        lost = len({record.id for record in read_manifest(manifest)} - wanted)
+        if lost:
+            raise OutputError(
+                f"{manifest}: names {lost} clips that this run would leave out; ask for at least as many, "
+                "choose another folder, or delete it"
+            )
 
 
 def _make_folders(out: Path, ingredients: dict[str, object]) -> None:

@@ -21,6 +21,9 @@ CONTAINERS = {".mp4": "mp4", ".m4v": "mp4", ".mov": "mov", ".mkv": "matroska", "
 CODECS = {"mp4": "aac", "mov": "aac", "matroska": "flac", "webm": "libopus"}
 """Sound codec by container: AAC plays everywhere, FLAC is lossless, WebM allows only Opus and Vorbis."""
 
+LOSSY = tuple(suffix for suffix, container in CONTAINERS.items() if CODECS[container] != "flac")
+"""Suffixes of videos whose sound may go beyond full scale, where each player does as it likes."""
+
 CLOCKS = {"mp4": {"movie_timescale": str(SAMPLE_RATE)}, "mov": {"movie_timescale": str(SAMPLE_RATE)}}
 """Options by container: the edit list of mp4 counts whole samples, not milliseconds, so no sample at the end is lost."""
 

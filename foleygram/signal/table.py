@@ -78,7 +78,10 @@ def read_table(path: Path) -> Table:
             continue
         if not np.isfinite(row).all():
             raise EnvelopeError(f"{path}: line {number} holds NaN or infinity; remove the line or write a number")
-        if len(row) > 2 or len(row) != len(header or (rows or [row])[0]):
+        if len(row) > 2:
+            comma = "; write decimals with a point" if ";" in line or "\t" in line else ""
+            raise EnvelopeError(f"{path}: line {number} has {len(row)} columns; give seconds and one number at most{comma}")
+        if len(row) != len(header or (rows or [row])[0]):
             raise EnvelopeError(f"{path}: line {number} has {len(row)} column(s), unlike the lines before; correct it")
         rows.append(row)
         lines.append(number)

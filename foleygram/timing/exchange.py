@@ -69,7 +69,7 @@ def write_track(path: Path, track: OnsetTrack, force: bool = False) -> None:
 def read_track(path: Path) -> OnsetTrack:
     """Reads a track from any format that ``write_track`` writes, and from the CSV of Reaper's region and marker manager.
 
-    What a format does not hold (strength, kind) is filled in: strength 0.3, hit. Raises EnvelopeError that names the line."""
+    What a format does not hold (strength, kind) is filled in: strength 0.1, hit. Raises EnvelopeError that names the line."""
     path = Path(path)
     suffix = suffix_of(path)
     if suffix is None:

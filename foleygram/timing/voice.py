@@ -19,7 +19,7 @@ class VoiceConfig(Config):
     1, soft sounds grow softer: a person at a microphone plays with less contrast than things that are struck); ``smooth``:
     s of smoothing that removes the pitch periods of a voice."""
 
-    peak: float = 0.25
+    peak: float = 0.1
     floor_db: float = 12.0
     range_db: float = 34.0
     expand: float = 1.3

@@ -53,6 +53,13 @@ def test_same_seed_same_bytes_and_an_interrupted_run_goes_on(prepared, tmp_path)
     assert kept.stat().st_mtime_ns == stamp
 
 
+def test_a_smaller_run_does_not_shrink_the_manifest(prepared):
+    before = bytes_of(prepared.parent)
+    with pytest.raises(OutputError, match="names 2 clips that this run would leave out"):
+        prepare_minihits(prepared.parent, **SMALL | {"train": 1})
+    assert bytes_of(prepared.parent) == before
+
+
 def test_recipes_do_not_mix(prepared):
     with pytest.raises(OutputError, match="another seed"):
         prepare_minihits(prepared.parent, **SMALL, seed=1)

@@ -59,6 +59,8 @@ def test_other_rates_give_the_same_steps(rate):
 def test_sound_without_samples():
     with pytest.raises(EnvelopeError, match="no samples"):
         extract_envelope(Audio(np.zeros((2, 0)), SAMPLE_RATE))
+    with pytest.raises(EnvelopeError, match="no sound to follow"):
+        extract_envelope(None)
 
 
 @settings(max_examples=25)
@@ -165,7 +167,7 @@ def test_a_drawn_curve_is_interpolated(tmp_path):
 
 
 def test_lists_of_hits(tmp_path):
-    assert read_hits(write(tmp_path / "a.txt", "0.5\n1.25\n")) == [(0.5, 0.3), (1.25, 0.3)]
+    assert read_hits(write(tmp_path / "a.txt", "0.5\n1.25\n")) == [(0.5, 0.1), (1.25, 0.1)]
     assert read_hits(write(tmp_path / "b.txt", "seconds,strength\n1.25,0.4\n0.5,0.1\n")) == [(0.5, 0.1), (1.25, 0.4)]
     loaded = load_envelope_file(tmp_path / "b.txt", 2.0)
     np.testing.assert_array_equal(loaded.values, envelope_from_hits([(0.5, 0.1), (1.25, 0.4)], 2.0).values)
@@ -204,7 +206,8 @@ def test_curve_or_hits(tmp_path):
         ("seconds,amplitude\n0,0\n0.2,0.1\n0.1,0.1\n", "line 4 does not lie after .* sort"),
         ("seconds,amplitude\n0,0\n0,0.1\n", "line 3 does not lie after"),
         ("seconds,amplitude\n0,0\n0.1\n", "line 3 has 1 column"),
-        ("seconds,amplitude\n0,0,0\n", "line 2 has 3 column"),
+        ("seconds,amplitude\n0,0,0\n", "line 2 has 3 columns; give seconds and one number at most$"),
+        ("0;0,5;0,3\n", "line 1 has 5 columns; .* write decimals with a point"),
         ("seconds,amplitude\n0,0.5\n", "at least two rows"),
         ("time,value\n0,0\n", "line 1 is not 'seconds,amplitude'"),
         ("0,0\nabc,0\n", "line 2 is not"),
