@@ -35,6 +35,7 @@ from foleygram.pipeline import (
     FoleyGRAM,
     FoleyGRAMConfig,
     check_range,
+    chosen_sampler,
     take_seed,
 )
 from foleygram.ranking import Rank, fit, onset_agreement
@@ -56,8 +57,6 @@ from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Soun
 from foleygram.weights import MODELS, find_folder, weights_files
 from foleygram.windows import Film, long_pieces
 
-STEPS_LIMIT = 1000
-GUIDANCE_LIMIT = 20.0
 STRUCK = {"guide": "", "reference": ", in the strokes of the reference", "memory": ", in the strokes of a remembered sound"}
 FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
 
@@ -73,10 +72,7 @@ def generate(
     Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
     order = settle(request)
     check_range("--seed", order.seed, 0, LARGEST_SEED)
-    changes = {
-        **({} if order.steps is None else {"steps": check_range("--steps", order.steps, 1, STEPS_LIMIT)}),
-        **({} if order.guidance is None else {"guidance": check_range("--guidance", order.guidance, 0.0, GUIDANCE_LIMIT)}),
-    }
+    chosen_sampler(SamplerConfig(), order.steps, order.guidance)  # refuses what cannot be, before anything is read
     watch = Stopwatch(on_progress)
     with watch.stage("read"):
         info = probed(order)
@@ -90,7 +86,7 @@ def generate(
         weights_files(find_folder(order.model), config)
         on_memory(expected)
         model = FoleyGRAM.load(order.model, order.device, order.dtype)
-        sampler = config.sampler.replace(**changes)
+        sampler = chosen_sampler(config.sampler, order.steps, order.guidance)
     with watch.stage("envelope"):
         guide = guide or read_guide(None, order.video, info.seconds, model.timing)
         card = described(order, info, guide, model, sampler)

@@ -300,15 +300,11 @@ class FoleyGRAM(nn.Module):
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
         (finish.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference
-        sound, or, without one, of a sound that the model remembers and takes for the reference (not with
-        ``raw``); ``track``: those events,
-        where they are known. Raises UsageError, EnvelopeError."""
+        sound, or, without one, of a sound that the model remembers and takes for the reference (not with ``raw``);
+        ``track``: those events, where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         check_range("--seed", seed, 0, LARGEST_SEED)
-        sampler = self.config.sampler.replace(
-            **({} if steps is None else {"steps": check_range("--steps", steps, 1, 1000)}),
-            **({} if guidance is None else {"guidance": check_range("--guidance", guidance, 0.0, 20.0)}),
-        )
+        sampler = chosen_sampler(self.config.sampler, steps, guidance)
         if not isinstance(envelope, Envelope):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
@@ -395,6 +391,15 @@ HALVED = ("transformer", "control_net")
 
 SHRUNK = (*HALVED, "vision", "audio", "text")
 """Components with 8-bit weights under int8."""
+
+
+def chosen_sampler(usual: SamplerConfig, steps: int | None, guidance: float | None) -> SamplerConfig:
+    """The ``usual`` sampler with what was said instead: ``steps`` 1..1000, ``guidance`` 0..20. Raises UsageError."""
+    said = {
+        "steps": None if steps is None else check_range("--steps", steps, 1, 1000),
+        "guidance": None if guidance is None else check_range("--guidance", guidance, 0.0, 20.0),
+    }
+    return usual.replace(**{name: value for name, value in said.items() if value is not None})
 
 
 def check_range(name: str, value, low, high):

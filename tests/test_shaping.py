@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from foleygram import guide
 from foleygram.cli import main
 from foleygram.guide import read_file
 from foleygram.media.audio import read_audio, write_audio
@@ -220,6 +221,17 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
     assert foleygram("clip.mp4", "--model", folder, "--predict")[1]["kind"] == "predicted"
     code, report, _ = foleygram("silent.mp4", "--model", folder, "--gate-db", 0)
     assert code == 0 and not report["onsets"] and "silent throughout" in report["notes"][-1]
+
+
+def test_a_prediction_tells_how_many_frames_are_damaged(foleygram, desk, tmp_path, monkeypatch):
+    from tiny import tiny_model
+
+    folder = tiny_model(timing=True).save(tmp_path / "model")
+    frames = guide.stream_frames
+    monkeypatch.setattr(
+        guide, "stream_frames", lambda *a, **k: (f for n, f in enumerate(frames(*a, **k)) if n not in (3, 4, 7))
+    )
+    assert "3 of 12 frames cannot be decoded" in foleygram("silent.mp4", "--model", folder)[1]["notes"][0]
 
 
 @pytest.mark.parametrize(
