@@ -5,29 +5,12 @@ import pytest
 import torch
 
 from foleygram.errors import MediaError, UsageError
-from foleygram.timing.decoding import Reading, confidence, read_track, render
 from foleygram.timing.difference import DifferenceConfig, difference_onsets
 from foleygram.timing.motion import MotionConfig
 from foleygram.timing.network import LEVELS, Curves, TimingConfig, TimingNetwork, level_classes, level_edges, level_values
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.track import OnsetTrack
 from foleygram.timing.video2rms import Video2RMS, Video2RMSConfig
-from foleygram.types import ENVELOPE_RATE
-
-RATE = TimingConfig().rate
-
-
-def reading_of(times, seconds=2.0, strengths=None, scratch=0.0, level=None):
-    """What a perfect network would say of onsets at ``times``."""
-    grid = np.arange(int(seconds * RATE) + 2) / RATE
-    gaps = np.array(times, dtype=float)[None] - grid[:, None]
-    nearest = gaps[np.arange(len(grid)), np.abs(gaps).argmin(axis=1)] if len(times) else np.full(len(grid), 9.0)
-    onset = np.exp(-0.5 * (nearest * RATE / 1.5) ** 2)
-    db = np.zeros(len(grid)) if strengths is None else np.array(strengths)[np.abs(gaps).argmin(axis=1)]
-    if level is None:
-        level = np.full(len(grid), 0.3)
-    rows = (np.asarray(row, np.float32) for row in (level, onset, nearest, db, np.full(len(grid), scratch)))
-    return Reading(*rows, RATE, seconds)
 
 
 def test_shipped_config_fits_into_two_megabytes():
@@ -56,44 +39,6 @@ def test_published_structure():
         small(torch.zeros(1, 19, 8))
     envelope = small.predict(torch.zeros(1, 20, 8))
     assert envelope.rate == 25.0 and len(envelope.values) == 50
-
-
-def test_onsets_are_read_between_the_steps():
-    times = [0.2503, 0.8127, 1.4444]
-    track = read_track(reading_of(times, strengths=[0.0, -20.0, -6.0]), 0.5, 0.09, 0.2)
-    np.testing.assert_allclose(track.times, times, atol=1e-3)
-    np.testing.assert_allclose(track.strengths, [0.2, 0.02, 0.1], rtol=0.02)
-    assert confidence(reading_of(times).onset).max() == pytest.approx(1.0, abs=0.02)
-
-
-def test_the_envelope_rises_where_the_onset_is():
-    reading = reading_of([0.5, 1.2], strengths=[0.0, -6.0], level=np.full(int(2 * RATE) + 2, 0.1))
-    track = read_track(reading, 0.5, 0.09, 0.2)
-    back = OnsetTrack.from_envelope(render(track, reading, 0.2))
-    np.testing.assert_allclose(back.times, [0.5, 1.2], atol=0.006)
-    np.testing.assert_allclose(back.strengths, [0.2, 0.1], rtol=0.25)
-
-
-def test_a_scratch_lasts_as_long_as_its_level():
-    grid = np.arange(int(2 * RATE) + 2) / RATE
-    track = read_track(reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.5, 0.09, 0.2)
-    assert track.events[0].kind == "scratch" and track.events[0].duration == pytest.approx(0.4, abs=0.03)
-    envelope = render(track, reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.2)
-    assert envelope.at(np.array([0.8]))[0] > 0.05 and envelope.at(np.array([1.5]))[0] < 0.01
-
-
-def test_what_is_faint_dies_away():
-    reading = reading_of([0.5], level=np.full(int(2 * RATE) + 2, 0.02))
-    values = render(read_track(reading, 0.5, 0.09, 0.2), reading, 0.2).values
-    start = int(0.5 * ENVELOPE_RATE)
-    assert values[start + 30] > 0
-    assert values[start + 300] < 1e-3 * values[start : start + 30].max()  # 60 dB down, though the level never says silence
-
-
-def test_no_event_is_silence():
-    reading = reading_of([])
-    track = read_track(reading, 0.5, 0.09, 0.2)
-    assert not len(track) and not render(track, reading, 0.2).values.any()
 
 
 def test_windows_give_what_one_window_gives(small, film):
