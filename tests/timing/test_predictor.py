@@ -1,14 +1,16 @@
 """The predictor over films of every kind: constant memory, no crash, what it cannot see it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from foleygram.errors import MediaError, UsageError
 from foleygram.timing.difference import DifferenceConfig, difference_onsets
-from foleygram.timing.motion import MotionConfig
+from foleygram.timing.motion import Motion, MotionConfig, motions
 from foleygram.timing.network import LEVELS, Curves, TimingConfig, TimingNetwork, level_classes, level_edges, level_values
-from foleygram.timing.predictor import EnvelopePredictor
+from foleygram.timing.predictor import EnvelopePredictor, held
 from foleygram.timing.track import OnsetTrack
 from foleygram.timing.video2rms import Video2RMS, Video2RMSConfig
 
@@ -105,6 +107,28 @@ def test_flicker_cuts_sideways_and_gaps(small):
         prediction = small.read(iter(frames), seconds, threshold=0.05)
         assert np.isfinite(prediction.envelope.values).all()
     assert len(small.read(iter(cut), 5.0).cuts) == 4
+
+
+def test_time_goes_on_while_a_frame_stands(small, film):
+    """A still of 1.5 s says what the same frame shown again and again does."""
+    frames = list(film([0.4, 0.9], 3.0, fps=20))
+    before, after = frames[:20], frames[-10:]
+    written = [(before[-1][0] + 0.1 * k, before[-1][1]) for k in range(1, 16)]
+    gap, filled = (
+        small.look(motions(iter(part), small.config.motion), 3.0) for part in (before + after, before + written + after)
+    )
+    for row in ("level", "onset", "offset", "strength", "scratch"):
+        np.testing.assert_allclose(getattr(gap, row), getattr(filled, row), atol=1e-4)
+
+
+def test_what_is_repeated_has_no_motion_and_ends_with_the_sound():
+    first, last = (Motion(time, np.ones((2, 2)), np.full((2, 2), time), False) for time in (0.0, 1.0))
+    stream = list(held(iter([first, last, replace(last, time=9.0)]), 1.2))
+    assert [motion.time for motion in stream[:11]] == pytest.approx([0.1 * k for k in range(11)])
+    assert [bool(motion.difference.any()) for motion in stream[:11]] == [True] + [False] * 9 + [True]
+    assert not any(motion.appearance.any() for motion in stream[:10]) and stream[-1].time < 9
+    near = [first, replace(last, time=0.4), replace(last, time=0.9)]
+    assert list(held(iter(near), 2.0)) == near
 
 
 def test_picture_shorter_or_longer_than_the_sound(small, film):
