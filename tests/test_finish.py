@@ -67,6 +67,20 @@ def test_without_reference_the_colour_stays():
     np.testing.assert_allclose(colour_of(finish([made], truth, told=False)), colour_of(made), atol=0.02)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_palette_that_is_not_asked_for_is_as_none(told):
+    truth, made = strokes(), [darker(strokes(1))]
+    guide, wanted = extract_envelope(Audio(truth, RATE)), palette(Audio(truth, RATE))
+
+    def result(palette, config) -> np.ndarray:
+        parts = finished(lambda: iter(made), RATE, guide, palette, colour_of(truth) if told else None, BANK, config)
+        return np.concatenate(list(parts), axis=1)
+
+    without = result(None, CONFIG_ALL)
+    np.testing.assert_array_equal(result(wanted, CONFIG_ALL.replace(palette_db=0.0)), without)
+    assert not np.array_equal(result(wanted, CONFIG_ALL), without)
+
+
 @pytest.mark.parametrize("cuts", [(44100,), (30000, 31000, 90000)])
 def test_pieces_are_finished_as_the_whole_is(cuts):
     truth, made = strokes(), darker(strokes(1))
