@@ -24,12 +24,15 @@ SEEN = {"media": set(), "signal": set(), "gram": {"signal"}, "diffusion": {"sign
 
 DOORS = {
     "av": {"media"},
+    "soundfile": {"media"},
+    "safetensors": {"hub"},
     "transformers": {"gram/text.py", "evaluation"},
     "huggingface_hub": {"hub/sources.py"},
     "pickle": {"hub"},
     "typer": {"cli"},
 }
-"""The only places that import these."""
+"""The only places that import these. Sounds and films are coded and decoded in media alone; two picture codecs of OpenCV are not:
+data/textures.py reads photographs and training/filming.py makes the blocks of a JPEG, both for films that OpenCV draws."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
