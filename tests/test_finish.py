@@ -194,6 +194,16 @@ def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(
     assert gap(points) == gap(replace(points, audio=None))
 
 
+def test_no_offset_of_a_reference_comes_into_its_silence(model):
+    sound = strokes(seconds=0.6) + np.random.default_rng(1).normal(0, 1e-4, (2, round(0.6 * RATE)))  # nowhere silent
+    sound -= sound.mean(axis=1, keepdims=True)
+    clean, shifted = (
+        model.references(Clip(audio=Audio(np.pad(sound + offset, ((0, 0), (RATE // 2, 0))), RATE))) for offset in (0, 0.05)
+    )
+    for measured in ("palette", "detail"):
+        torch.testing.assert_close(getattr(shifted, measured), getattr(clean, measured), rtol=1e-2, atol=1e-4)
+
+
 def test_of_a_long_reference_the_loudest_part_is_heard_and_of_a_dull_one_what_it_can_tell(model):
     quiet = np.zeros((2, round(1.2 * model.config.seconds) * RATE), np.float32)
     long = Audio(np.concatenate([strokes(), quiet, quiet], axis=1), RATE)

@@ -31,8 +31,8 @@ DOORS = {
     "pickle": {"hub"},
     "typer": {"cli"},
 }
-"""The only places that import these. Sounds and films are coded and decoded in media alone; two picture codecs of OpenCV are not:
-data/textures.py reads photographs and training/filming.py makes the blocks of a JPEG, both for films that OpenCV draws."""
+"""The only places that import these. Sounds and films are coded and decoded in media alone, pictures with one exception: for
+films that OpenCV draws it also reads photographs (data/textures.py) and makes the blocks of a JPEG (training/filming.py)."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
