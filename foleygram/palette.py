@@ -156,13 +156,13 @@ def known_shades(weights: Float[np.ndarray, "shade"], powers: Float[np.ndarray, 
 def palette(sound: Audio, top: float = np.inf) -> Float[np.ndarray, "shade band"] | None:
     """Share of each band in the power of each shade of a sound, float32; None for silence. ``top``: Hz up to which the sound
     can tell, half its first sample rate; bands above are NaN."""
-    samples = sound.samples - sound.samples.mean(axis=1, keepdims=True)  # an offset is no sound
-    if np.abs(samples).max(initial=0.0) < SILENT:
+    sound = sound.centred()  # an offset is no sound
+    if sound.peak < SILENT:
         return None
-    shading = Shading(extract_envelope(Audio(samples, sound.rate)), sound.rate)
+    shading = Shading(extract_envelope(sound), sound.rate)
     heard = band_centres(sound.rate) < top
     total, weights = np.zeros((SHADES, len(heard))), np.zeros(SHADES)
-    for first, part in blocks([samples]):
+    for first, part in blocks([sound.samples]):
         belongs = shading.of(first, part.shape[1])
         total += product(belongs.astype(np.float64), band_powers(part, sound.rate).astype(np.float64))
         weights += belongs.sum(axis=1)

@@ -225,7 +225,7 @@ class FoleyGRAM(nn.Module):
             return points
         sound = resample(loudest(clip.audio.in_phase().stereo(), self.config.seconds), self.config.autoencoder.rate)
         strokes = sound_strokes(sound)
-        sound = Audio(sound.samples - sound.samples.mean(axis=1, keepdims=True), sound.rate)  # an offset is no sound
+        sound = sound.centred()  # an offset is no sound
         if strokes is not None:
             points = replace(points, strokes=torch.from_numpy(strokes.levels.astype(np.float32))[None].to(self.device))
         colours = None if self.config.finish is None else palette(sound, clip.audio.rate / 2)

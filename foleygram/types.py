@@ -223,8 +223,13 @@ class Clip:
     @property
     def modalities(self) -> str:
         """Which of A, V, T the clip has, in this order."""
-        present = {"A": self.audio, "V": self.video, "T": self.text}
-        return "".join(letter for letter in MODALITIES if present[letter] is not None)
+        return present(self)
+
+
+def present(parts: Clip | Embeddings) -> str:
+    """Which of A, V, T are there, in this order."""
+    found = {"A": parts.audio, "V": parts.video, "T": parts.text}
+    return "".join(letter for letter in MODALITIES if found[letter] is not None)
 
 
 def modality_set(use: str) -> str:
@@ -251,8 +256,8 @@ class Embeddings:
 
     @property
     def modalities(self) -> str:
-        present = {"A": self.audio, "V": self.video, "T": self.text}
-        return "".join(letter for letter in MODALITIES if present[letter] is not None)
+        """Which of A, V, T there are points of, in this order."""
+        return present(self)
 
     def only(self, use: str) -> Embeddings:
         """The ablation of Table II: keeps the named modalities. Raises UsageError where one of them is absent."""

@@ -67,6 +67,20 @@ def test_without_reference_the_colour_stays():
     np.testing.assert_allclose(colour_of(finish([made], truth, told=False)), colour_of(made), atol=0.02)
 
 
+@pytest.mark.parametrize("told", [True, False])
+def test_a_palette_that_is_not_asked_for_is_as_none(told):
+    truth, made = strokes(), [darker(strokes(1))]
+    guide, wanted = extract_envelope(Audio(truth, RATE)), palette(Audio(truth, RATE))
+
+    def result(palette, config) -> np.ndarray:
+        parts = finished(lambda: iter(made), RATE, guide, palette, colour_of(truth) if told else None, BANK, config)
+        return np.concatenate(list(parts), axis=1)
+
+    without = result(None, CONFIG_ALL)
+    np.testing.assert_array_equal(result(wanted, CONFIG_ALL.replace(palette_db=0.0)), without)
+    assert not np.array_equal(result(wanted, CONFIG_ALL), without)
+
+
 @pytest.mark.parametrize("cuts", [(44100,), (30000, 31000, 90000)])
 def test_pieces_are_finished_as_the_whole_is(cuts):
     truth, made = strokes(), darker(strokes(1))
@@ -178,6 +192,16 @@ def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(
     read = replace(points, palette=None)  # a reader that was never trained knows nothing
     assert gap(points) < 0.5 * gap(read)
     assert gap(points) == gap(replace(points, audio=None))
+
+
+def test_no_offset_of_a_reference_comes_into_its_silence(model):
+    sound = strokes(seconds=0.6) + np.random.default_rng(1).normal(0, 1e-4, (2, round(0.6 * RATE)))  # nowhere silent
+    sound -= sound.mean(axis=1, keepdims=True)
+    clean, shifted = (
+        model.references(Clip(audio=Audio(np.pad(sound + offset, ((0, 0), (RATE // 2, 0))), RATE))) for offset in (0, 0.05)
+    )
+    for measured in ("palette", "detail"):
+        torch.testing.assert_close(getattr(shifted, measured), getattr(clean, measured), rtol=1e-2, atol=1e-4)
 
 
 def test_of_a_long_reference_the_loudest_part_is_heard_and_of_a_dull_one_what_it_can_tell(model):

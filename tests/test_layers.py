@@ -24,12 +24,15 @@ SEEN = {"media": set(), "signal": set(), "gram": {"signal"}, "diffusion": {"sign
 
 DOORS = {
     "av": {"media"},
+    "soundfile": {"media"},
+    "safetensors": {"hub"},
     "transformers": {"gram/text.py", "evaluation"},
     "huggingface_hub": {"hub/sources.py"},
     "pickle": {"hub"},
     "typer": {"cli"},
 }
-"""The only places that import these."""
+"""The only places that import these. Sounds and films are coded and decoded in media alone, pictures with one exception: for
+films that OpenCV draws it also reads photographs (data/textures.py) and makes the blocks of a JPEG (training/filming.py)."""
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 

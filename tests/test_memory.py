@@ -100,6 +100,19 @@ def test_where_no_text_says_what_is_done_the_guide_does():
     assert memory.nearest(picture, hits) in (0, 2) and memory.nearest(text, hits) == 1
 
 
+@pytest.mark.parametrize(
+    "kinds, action", [("hhs", "hit"), ("hss", "scratch"), ("ssh", "scratch"), ("shhs", "hit"), ("s", "scratch")]
+)
+def test_most_events_say_what_is_done(kinds, action):
+    memory = Memory(MemoryConfig(kinds=("wood, hit", "wood, scratch"), sounds=1), DIM, RATE)
+    memory.keys.copy_(torch.stack([unit(0), unit(1)]))
+    events = (OnsetEvent(0.5 * (k + 1), 0.1, {"h": "hit", "s": "scratch"}[kind]) for k, kind in enumerate(kinds))
+    track = OnsetTrack(tuple(events))
+    for nearer in (0, 1):
+        place = memory.nearest(Embeddings(video=unit(nearer)[None]), track)
+        assert memory.config.kinds[place] == f"wood, {action}"
+
+
 def test_bytes_hold_decibels():
     assert in_bytes(np.array([0.0, -0.3, -10.0, -200.0, 3.0])).tolist() == [0, 1, 20, 255, 0]
 

@@ -20,13 +20,14 @@ from foleygram.palette import (
     band_matrices,
     fitted_gains,
     hats,
+    known_shades,
     measured_gains,
     nearest,
     palette,
     repainted,
 )
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
-from foleygram.types import Audio
+from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 RATE = 44100
 COUNT = len(band_centres(RATE))
@@ -156,6 +157,24 @@ def test_shades_share_each_moment_out_and_part_by_part_as_at_once():
     assert moments[-1, : struck - 4].min() > 0.99 and moments[:2, struck - 2].sum() > 0.99  # long after one; just ahead of one
 
 
+def test_a_moment_belongs_to_the_two_strengths_beside_its_level():
+    """So the strengths weighted by what belongs to them are the level again, from the loudest to the softest one."""
+    decibels = -np.linspace(0, 60, round(2 * ENVELOPE_RATE))
+    shading = Shading(Envelope(0.3 * 10 ** (decibels / 20)), RATE)
+    count = round(1.9 * RATE / STEP)
+    strengths = shading.of(0, count).reshape(len(MOMENTS), len(STRENGTHS), -1).sum(axis=0)
+    expected = np.interp(np.arange(count) * STEP / RATE, shading.guide.times, decibels)
+    np.testing.assert_allclose(np.array(STRENGTHS) @ strengths, np.maximum(expected, STRENGTHS[-1]), atol=0.01)
+    assert ((strengths > 1e-6).sum(axis=0) <= 2).all()
+
+
+def test_a_shade_is_known_by_half_a_frame_with_power():
+    powers, weights = np.ones((4, 3)), np.array([0.49, 0.51, 3.0, 3.0])
+    powers[3] = 0
+    assert known_shades(weights, powers).tolist() == [False, True, True, False]
+    assert known_shades(0.1 * weights, powers).tolist() == [False, False, True, False]  # less in all: the most there is
+
+
 def test_what_has_no_attack_is_long_after_one():
     shading = Shading(extract_envelope(Audio(np.zeros((2, RATE), np.float32), RATE)), RATE)
     whole = shading.of(0, 50).reshape(len(MOMENTS), len(STRENGTHS), -1)
@@ -208,9 +227,12 @@ def test_a_sound_that_begins_at_once_has_an_attack():
     assert highs[ATTACK] > 2 * highs[DYING]
 
 
-def test_an_offset_is_no_sound():
-    own = palette(Audio(strokes(), RATE))
-    np.testing.assert_allclose(palette(Audio(strokes() + np.float32(0.02), RATE)), own, rtol=1e-3, atol=1e-5)
+@pytest.mark.parametrize("silent", [0, 3 * RATE])
+def test_an_offset_is_no_sound_and_comes_into_no_silence(silent):
+    sound = strokes() + np.random.default_rng(1).normal(0, 1e-4, strokes().shape)  # nowhere silent itself
+    sound -= sound.mean(axis=1, keepdims=True)
+    clean, shifted = (np.pad(sound + offset, ((0, 0), (0, silent))).astype(np.float32) for offset in (0, 0.02))
+    np.testing.assert_allclose(palette(Audio(shifted, RATE)), palette(Audio(clean, RATE)), rtol=1e-2, atol=1e-4)
     assert palette(Audio(np.full((2, 5000), 0.1, np.float32), RATE)) is None
 
 
@@ -233,6 +255,16 @@ def test_of_a_long_sound_fewer_frames_are_held(monkeypatch):
     monkeypatch.setattr("foleygram.palette.HELD", 200)
     fewer = measured_gains(pieces, RATE, guide, truth, 30.0)
     assert not (fewer == whole).all() and np.abs(fewer - whole)[STRONG].mean() < 3
+
+
+def test_frames_that_are_passed_over_count(monkeypatch):
+    part, belongs = np.zeros((2, 40, WINDOW), np.float32), np.random.default_rng(0).random((SHADES, 40)).astype(np.float32)
+    monkeypatch.setattr("foleygram.palette.HELD", 100)
+    measured = Measured()
+    for _ in range(20):
+        measured.add(part, belongs, RATE)
+    assert measured.apart > 2 and measured.count <= 100
+    assert measured.weights().sum() == pytest.approx(20 * belongs.sum(), rel=0.1)
 
 
 def test_little_sounds_before_its_cause():

@@ -162,7 +162,6 @@ class TipPath:
         self._rate = 2 * math.pi * rng.uniform(0.25, 0.9, 3)
         self._hover = rng.uniform(0.05, 0.17)
         self._height, self._place = _Track(), _Track()
-        self._stands_until = -math.inf
         place = (contacts[0].place if contacts else np.array([0.0, -0.05])) + rng.normal(0, 0.04, 2)
         time, last = -_BEFORE, seconds + _AFTER
         on_surface = stands
@@ -200,8 +199,6 @@ class TipPath:
     def _step(self, time: float, place: np.ndarray, contact: Contact) -> None:
         """Stands, then lifts, carries and puts down the foot."""
         begin = max(time, contact.start - _SWING)
-        if not self._height._pieces:
-            self._stands_until = begin
         fall = min(contact.fall, 0.45 * (contact.start - begin))
         high = max(contact.height * min(1.0, (contact.start - begin) / 0.3), 0.004)
         self._height.add(time, begin, 0.0, 0.0)
@@ -279,7 +276,3 @@ class TipPath:
         drift = min(1.0, height / 0.06) * 0.02
         place = self._place.at(t) + self._away * (0.35 * height) + drift * np.sin(self._rate[1:] * t + self._phase[1:])
         return np.array([place[0], place[1], height])
-
-    def touching(self, t: float) -> bool:
-        """Whether the tip lies on the surface at t."""
-        return t <= self._stands_until or any(contact.start <= t <= contact.end for contact in self.contacts)

@@ -42,18 +42,20 @@ class SamplerConfig(Config):
 
 
 def noise_levels(steps: int, sigma_min: float, sigma_max: float) -> Float[Tensor, "levels"]:
-    """``steps`` levels falling exponentially from sigma_max to sigma_min, then 0; float64."""
-    grid = torch.linspace(math.log(sigma_max), math.log(sigma_min), steps, dtype=torch.float64)
-    return torch.cat([grid.exp(), grid.new_zeros(1)])
+    """``steps`` levels falling exponentially from sigma_max to sigma_min, both exact, then 0; float64."""
+    levels = torch.linspace(math.log(sigma_max), math.log(sigma_min), steps, dtype=torch.float64).exp()
+    levels[-1], levels[0] = sigma_min, sigma_max
+    return torch.cat([levels, levels.new_zeros(1)])
 
 
-def denoiser(predict_v: Callable[[Tensor, Tensor], Tensor]) -> Denoiser:
-    """Turns a v-prediction ``(z_t, t [batch])`` into a denoiser over sigma: t = atan(sigma) 2 / pi."""
+def denoiser(predict_v: Callable[[Tensor, Tensor, float], Tensor]) -> Denoiser:
+    """Turns a v-prediction ``(z_t, t [batch], sigma)`` into a denoiser over sigma: t = atan(sigma) 2 / pi in float32, from
+    which sigma cannot be had back exactly."""
 
     def denoise(x: Tensor, sigma: float) -> Tensor:
         scale = 1.0 / math.sqrt(sigma**2 + 1.0)
         t = torch.full((x.shape[0],), math.atan(sigma) * 2 / math.pi, dtype=torch.float32, device=x.device)
-        v = predict_v(x * scale, t)
+        v = predict_v(x * scale, t, sigma)
         return x * scale**2 - v.to(x.dtype) * (sigma * scale)
 
     return denoise
@@ -73,12 +75,11 @@ def guided(
     dtype = condition.tokens.dtype
 
     def predict(x: Tensor, t: Tensor, steered: Condition, envelope: Tensor | None) -> Tensor:
-        x, t = x.to(dtype), t
+        x = x.to(dtype)
         residuals = () if control_net is None or envelope is None else control_net(x, t, steered, envelope)
         return transformer(x, t, steered, residuals).float()
 
-    def predict_v(x: Tensor, t: Tensor) -> Tensor:
-        sigma = math.tan(float(t[0]) * math.pi / 2)
+    def predict_v(x: Tensor, t: Tensor, sigma: float) -> Tensor:
         below = config.guidance_sigma_max is None or sigma <= config.guidance_sigma_max
         active = below and config.guidance_sigma_min <= sigma
         if config.guidance == 1.0 or not active:

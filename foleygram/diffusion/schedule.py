@@ -33,12 +33,6 @@ def v_target(z: Tensor, noise: Tensor, t: Float[Tensor, "batch"]) -> Tensor:
     return alpha * noise - sigma * z
 
 
-def clean_from_v(z_t: Tensor, v: Tensor, t: Float[Tensor, "batch"]) -> Tensor:
-    """The denoised latent that (z_t, v) stand for: alpha z_t - sigma v."""
-    alpha, sigma = (weight[:, None, None] for weight in alpha_sigma(t))
-    return alpha * z_t - sigma * v
-
-
 def draw_times(count: int, distribution: TimeDistribution, generator: torch.Generator | None = None) -> Float[Tensor, "batch"]:
     """Noise levels for a training step: stratified uniform (Stable Audio) or sigmoid of a normal (the ControlNet)."""
     if distribution == "logit_normal":

@@ -48,28 +48,27 @@ def frechet_draws(
     results: Sequence[np.ndarray],
     truths: Sequence[np.ndarray],
     *,
-    paired: bool = True,
     repeats: int = 60,
     seed: int = 0,
 ) -> tuple[float, np.ndarray]:
     """The Frechet distance of all clips, and those of ``repeats`` draws of clips, float64 [draw].
 
-    ``results``, ``truths``: one [window, dim] for each clip. ``paired``: clip i of both sides is drawn together. Equal
-    numbers of clips and equal seeds give equal draws, so two systems that were scored on the same clips can be compared
-    draw by draw. Raises DataError below two clips and for pairs in unequal numbers."""
-    if paired and len(results) != len(truths):
+    ``results``, ``truths``: one [window, dim] for each clip; clip i of both sides is drawn together. Equal numbers of clips
+    and equal seeds give equal draws, so two systems that were scored on the same clips can be compared draw by draw. Raises
+    DataError below two clips and for unequal numbers."""
+    if len(results) != len(truths):
         raise DataError(f"paired clips come in equal numbers, here are {len(results)} and {len(truths)}")
-    if min(len(results), len(truths)) < 2:
+    if len(results) < 2:
         raise DataError("an interval needs at least two clips on each side")
     first, second = _Weighted(results), _Weighted(truths)
     generator = np.random.default_rng(seed)
     distances = []
     for _ in range(repeats):
         draw = generator.integers(len(results), size=len(results))
-        other = draw if paired else generator.integers(len(truths), size=len(truths))
-        one, two = first.draw(draw), second.draw(other)
+        one, two = first.draw(draw), second.draw(draw)
         distances.append(frechet_of_gaussians(one.mean, one.covariance, two.mean, two.covariance))
-    one, two = first.draw(np.arange(len(results))), second.draw(np.arange(len(truths)))
+    every = np.arange(len(results))
+    one, two = first.draw(every), second.draw(every)
     centre = frechet_of_gaussians(one.mean, one.covariance, two.mean, two.covariance)
     return centre, np.asarray(distances)
 
@@ -78,12 +77,11 @@ def frechet_interval(
     results: Sequence[np.ndarray],
     truths: Sequence[np.ndarray],
     *,
-    paired: bool = True,
     repeats: int = 60,
     seed: int = 0,
 ) -> Interval:
     """The spread of ``frechet_draws``, laid around the distance of all clips."""
-    return around(*frechet_draws(results, truths, paired=paired, repeats=repeats, seed=seed))
+    return around(*frechet_draws(results, truths, repeats=repeats, seed=seed))
 
 
 def around(centre: float, draws: np.ndarray) -> Interval:

@@ -101,20 +101,6 @@ def frechet_from_statistics(first: GaussianStatistics, second: GaussianStatistic
     return frechet_of_gaussians(first.mean, first.covariance, second.mean, second.covariance)
 
 
-def fadtk_statistics(clips: Sequence[np.ndarray]) -> GaussianStatistics:
-    """Statistics as fadtk keeps them, to agree with its numbers to 1e-5: embeddings and the mean of each clip are rounded
-    to float16, clips are merged one after the other. ``clips``: one [window, dim] each, at least two windows long."""
-    merged = None
-    for clip in clips:
-        half = np.asarray(clip, dtype=np.float16)
-        exact = GaussianStatistics.of(half)
-        rounded = GaussianStatistics(exact.count, half.mean(axis=0).astype(np.float64), exact.scatter)
-        merged = rounded if merged is None else merged.merge(rounded)
-    if merged is None:
-        raise DataError("there are no clips to take statistics of")
-    return merged
-
-
 def frechet_of_gaussians(mean_x: np.ndarray, cov_x: np.ndarray, mean_y: np.ndarray, cov_y: np.ndarray) -> float:
     """Squared Frechet distance of two Gaussians: means [dim], symmetric covariances [dim, dim], no rank asked for."""
     values, vectors = torch.linalg.eigh(torch.as_tensor(cov_x, dtype=torch.float64))

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import base64
 import html as escape
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -19,7 +18,7 @@ from foleygram.evaluation.figures import REFERENCES, bars, clip_pictures, onset_
 from foleygram.evaluation.ingestion import excerpt
 from foleygram.evaluation.scores import Score
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
-from foleygram.media.audio import read_audio
+from foleygram.media.audio import flac_of, read_audio
 from foleygram.output import check_output, whole_text
 from foleygram.types import Audio
 
@@ -268,11 +267,8 @@ def picture(content: bytes, name: str) -> str:
 
 def sound(audio: Audio) -> str:
     """A player with the sound inside, FLAC of 16 bits."""
-    import soundfile
-
-    content = io.BytesIO()
-    soundfile.write(content, audio.samples.T.clip(-1, 1), audio.rate, format="FLAC", subtype="PCM_16")
-    return f'<audio controls preload=none src="data:audio/flac;base64,{base64.b64encode(content.getvalue()).decode()}"></audio>'
+    content = base64.b64encode(flac_of(audio)).decode()
+    return f'<audio controls preload=none src="data:audio/flac;base64,{content}"></audio>'
 
 
 def title(reports: Sequence[EvaluationReport]) -> str:

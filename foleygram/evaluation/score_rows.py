@@ -191,7 +191,7 @@ def envelope_scores(clips: Sequence[ClipScore], seed: int) -> list[Score]:
     ]
 
 
-def look_scores(clips: Sequence[ClipScore], seed: int) -> list[Score]:
+def look_scores(clips: Sequence[ClipScore]) -> list[Score]:
     """Medians over clips of the looks, of results and of truths."""
     scores = []
     for label, name in (

@@ -96,7 +96,7 @@ def score(
         *judged,
         *onset_scores(clips, known is not None, seed),
         *envelope_scores(clips, seed),
-        *look_scores(clips, seed),
+        *look_scores(clips),
     )
     return ScoreReport(scores, tuple(clips), NOBODY if embedder is None else embedder.card, time.perf_counter() - started)
 

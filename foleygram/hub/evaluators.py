@@ -43,8 +43,6 @@ VGGISH_PCA = EvaluatorFile(
 I3D_RGB = EvaluatorFile("i3d_rgb.pt", "I3D, RGB", "https://github.com/v-iashin/video_features", "see its page")
 I3D_FLOW = EvaluatorFile("i3d_flow.pt", "I3D, flow", "https://github.com/v-iashin/video_features", "see its page")
 
-EVALUATORS = (MS_CLAP, LAION_CLAP, LAION_CLAP_MUSIC, VGGISH, VGGISH_PCA, I3D_RGB, I3D_FLOW)
-
 
 def evaluator_path(file: EvaluatorFile) -> Path:
     """Where the file belongs: ``$FOLEYGRAM_CACHE/evaluators`` or the same in the user's cache folder."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import struct
 from fractions import Fraction
+from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -224,3 +225,12 @@ def write_audio(path: Path, audio: Sound, subtype: str = "PCM_24", force: bool =
             write_float(file, audio)
         else:
             write_pcm(file, audio, kind, subtype)
+
+
+def flac_of(audio: Audio) -> bytes:
+    """A sound as a FLAC of 16 bits in the memory, cut off at full scale, without dither."""
+    import soundfile
+
+    content = BytesIO()
+    soundfile.write(content, audio.samples.T.clip(-1, 1), audio.rate, format="FLAC", subtype="PCM_16")
+    return content.getvalue()

@@ -118,7 +118,7 @@ def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:
         return Envelope(np.zeros(steps))
     level = peak * np.interp(grid, np.arange(len(reading.level)) / reading.rate, reading.level, right=0.0)
     values = np.zeros(steps)
-    tail = 0.0  # what is left of the event before
+    tail, fade = 0.0, FALL["hit"]  # what is left of the event before, and s in which that falls to 1/e
     for event, end in zip(track.events, ends_of(track, reading.seconds), strict=True):
         first, last = (max(math.ceil((time - LEAD) * ENVELOPE_RATE), 0) for time in (event.seconds, end))
         last = steps if end == reading.seconds else last
@@ -133,8 +133,8 @@ def render(track: OnsetTrack, reading: Reading, peak: float) -> Envelope:
         # the window of Eq. 5 meets an onset half its length ahead, and then holds ever more of its power
         shape = np.maximum(body, fall) * np.sqrt(np.clip((since + LEAD) / (RISE[event.kind] + LEAD), 0, 1))
         shape = dying(shape)
-        values[first:last] = np.maximum(shape, tail * np.exp(-(since + LEAD) / FALL[event.kind]))
-        tail = values[last - 1]
+        values[first:last] = np.maximum(shape, tail * np.exp(-(since + LEAD) / fade))
+        tail, fade = values[last - 1], FALL[event.kind]
     return Envelope(values)
 
 

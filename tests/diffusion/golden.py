@@ -111,7 +111,7 @@ def outputs() -> dict[str, Tensor]:
         "oobleck_sound": codec.decode(noise(26, 2, 3, 9)),
         "sampler_sde": sample(gaussian_mixture, draws(100, 2, 1, 8), steps),
         "sampler_ode": sample(gaussian_mixture, draws(100, 2, 1, 8), steps.replace(eta=0.0)),
-        "sampler_v": sample(denoiser(lambda z, t: torch.sin(3 * z) * t[:, None, None]), draws(200, 2, 1, 8), steps),
+        "sampler_v": sample(denoiser(lambda z, t, sigma: torch.sin(3 * z) * t[:, None, None]), draws(200, 2, 1, 8), steps),
     }
 
 

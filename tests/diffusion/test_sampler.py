@@ -92,7 +92,7 @@ def test_v_prediction_becomes_the_denoised():
     """For a known clean latent the perfect v gives it back at every level."""
     clean, spread = torch.randn(2, 3, 5), torch.randn(2, 3, 5)
 
-    def perfect(z, t):
+    def perfect(z, t, _):
         alpha, sigma = torch.cos(t * math.pi / 2)[:, None, None], torch.sin(t * math.pi / 2)[:, None, None]
         return alpha * spread - sigma * clean
 
@@ -141,6 +141,23 @@ def test_one_branch_is_enough_without_guidance():
     outside = SamplerConfig(guidance=3.0, guidance_sigma_min=0.5, guidance_sigma_max=10.0)
     guided(network, None, condition(), None, outside)(x, 20.0)
     assert [len(call[0]) for call in network.calls] == [2, 2]
+
+
+@pytest.mark.parametrize("steps", [1, 2, 12, 25])
+@pytest.mark.parametrize("low, high", [(0.3, 500.0), (0.5, 20.0), (0.0, 20.0), (0.5, None)])
+def test_guidance_acts_at_the_levels_within_its_bounds_both_included(steps, low, high):
+    network = Recorder(lambda x, t, condition, residuals: x)
+    config = SamplerConfig(steps=steps, guidance=3.0, guidance_sigma_min=low, guidance_sigma_max=high)
+    sample(guided(network, None, condition(), None, config), draws(3, 2, 6, 11), config)
+    expected = [low <= sigma <= (high or math.inf) for sigma in levels(config)[:-1].tolist()]
+    assert [len(call[0]) == 4 for call in network.calls] == expected
+
+
+@pytest.mark.parametrize("sigma_max", [3.0, 20.0, 80.0, 500.0])
+@pytest.mark.parametrize("sigma_min", [0.03, 0.3, 0.7])
+def test_levels_begin_and_end_exactly_where_they_are_told_to(sigma_min, sigma_max):
+    sigmas = noise_levels(12, sigma_min, sigma_max).tolist()
+    assert (sigmas[0], sigmas[-2]) == (sigma_max, sigma_min)
 
 
 def test_no_upper_bound_is_null_in_json_and_infinity_in_older_configs():

@@ -74,6 +74,22 @@ def test_grain_that_was_drawn_is_not_read_as_slopes():
     assert smooth < 0.5 * rough
 
 
+def test_decoded_magnitudes_have_the_predicted_mean_and_spread_and_the_phase_is_that_of_the_mean(monkeypatch):
+    codec, seen, made = SpectralAutoencoder(CONFIG), [], []
+    power = torch.rand(1, 40, CONFIG.frame_dim // 2, generator=torch.Generator().manual_seed(0)).repeat(1, 1, 2)
+    monkeypatch.setattr(codec, "predict", lambda latent: (1.0 + power, 0.2 * (1.0 + power)))
+    monkeypatch.setattr(codec, "find_phase", lambda *arguments: seen.append(arguments) or torch.ones(()))
+    monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum) or torch.zeros(1, 2, samples))
+    for seed in (3, 4):
+        codec.decode(torch.zeros(1, CONFIG.latent_dim, 40), seed)
+    predicted = (1.0 + power).unflatten(-1, (2, -1, CONFIG.group)).permute(0, 2, 3, 1, 4).flatten(3)
+    drawn = torch.cat(made) ** CONFIG.compression / predicted
+    assert drawn.mean().item() == pytest.approx(1, abs=0.01) and drawn.std().item() == pytest.approx(0.2, abs=0.01)
+    for (magnitude, expected, _, _), spectrum in zip(seen, made, strict=True):
+        torch.testing.assert_close(magnitude, spectrum.mean(1, keepdim=True))
+        torch.testing.assert_close(expected, predicted[:, :1] ** (1 / CONFIG.compression))
+
+
 def test_both_channels_have_one_phase_and_rows_of_a_batch_are_those_alone(codec, sound):
     latent = codec.encode(sound)
     made = codec.decode(latent, seed=3)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import MediaError, OutputError, UsageError
-from foleygram.media.audio import read_audio, stereo_mix, write_audio
+from foleygram.media.audio import flac_of, read_audio, stereo_mix, write_audio
 from foleygram.media.video import probe
 from foleygram.types import Audio
 
@@ -116,6 +116,14 @@ def test_a_pause_in_the_track_stays_a_pause(tmp_path, clicks):
     back = read_audio(path).samples
     assert back.shape[1] == 44100 + part.samples.shape[1]
     np.testing.assert_allclose(back[:, 44100:], part.samples, atol=2**-14)
+
+
+def test_a_flac_in_the_memory_is_the_sound_within_a_step_cut_off_at_full_scale(tmp_path, clicks):
+    sound = Audio(3 * clicks(0.3, [0.1]).samples, 44100)
+    (tmp_path / "a.flac").write_bytes(flac_of(sound))
+    back = read_audio(tmp_path / "a.flac")
+    assert back.rate == 44100 and sound.peak > 1
+    np.testing.assert_allclose(back.samples, sound.samples.clip(-1, 1), atol=1.1 * 2**-15)
 
 
 def test_wrong_calls(tmp_path, tiny_sound, clicks):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import MediaError
-from foleygram.timing.cuts import find_cuts
+from foleygram.timing.cuts import CutConfig, find_cuts
 
 
 def scenes(film, seconds=0.4, count=3):
@@ -32,6 +32,20 @@ def test_a_flash_is_none(film):
     frames = list(film([], 1.0))
     frames[12] = (frames[12][0], np.full_like(frames[12][1], 255))
     assert not list(find_cuts(frames))
+
+
+def test_neither_are_two_flashes(film):
+    frames = list(film([], 1.0))
+    for place in (8, 16):
+        frames[place] = (frames[place][0], np.full_like(frames[place][1], 255))
+    assert not list(find_cuts(frames))
+
+
+def test_cuts_right_after_another_are_left_out(film):
+    """A scene in 0.12 s: of 0.12, 0.24, 0.36 and 0.48 s those that are 0.2 s from the last."""
+    frames = list(scenes(film, 0.12, 5))
+    assert list(find_cuts(frames)) == pytest.approx([0.12, 0.36], abs=0.001)
+    assert list(find_cuts(frames, CutConfig(apart=0.1))) == pytest.approx([0.12, 0.24, 0.36, 0.48], abs=0.001)
 
 
 def test_black_and_single_frames():

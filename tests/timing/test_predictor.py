@@ -1,33 +1,18 @@
 """The predictor over films of every kind: constant memory, no crash, what it cannot see it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 
 from foleygram.errors import MediaError, UsageError
-from foleygram.timing.decoding import Reading, confidence, read_track, render
 from foleygram.timing.difference import DifferenceConfig, difference_onsets
-from foleygram.timing.motion import MotionConfig
+from foleygram.timing.motion import Motion, MotionConfig, motions
 from foleygram.timing.network import LEVELS, Curves, TimingConfig, TimingNetwork, level_classes, level_edges, level_values
-from foleygram.timing.predictor import EnvelopePredictor
+from foleygram.timing.predictor import EnvelopePredictor, held
 from foleygram.timing.track import OnsetTrack
 from foleygram.timing.video2rms import Video2RMS, Video2RMSConfig
-from foleygram.types import ENVELOPE_RATE
-
-RATE = TimingConfig().rate
-
-
-def reading_of(times, seconds=2.0, strengths=None, scratch=0.0, level=None):
-    """What a perfect network would say of onsets at ``times``."""
-    grid = np.arange(int(seconds * RATE) + 2) / RATE
-    gaps = np.array(times, dtype=float)[None] - grid[:, None]
-    nearest = gaps[np.arange(len(grid)), np.abs(gaps).argmin(axis=1)] if len(times) else np.full(len(grid), 9.0)
-    onset = np.exp(-0.5 * (nearest * RATE / 1.5) ** 2)
-    db = np.zeros(len(grid)) if strengths is None else np.array(strengths)[np.abs(gaps).argmin(axis=1)]
-    if level is None:
-        level = np.full(len(grid), 0.3)
-    rows = (np.asarray(row, np.float32) for row in (level, onset, nearest, db, np.full(len(grid), scratch)))
-    return Reading(*rows, RATE, seconds)
 
 
 def test_shipped_config_fits_into_two_megabytes():
@@ -56,44 +41,6 @@ def test_published_structure():
         small(torch.zeros(1, 19, 8))
     envelope = small.predict(torch.zeros(1, 20, 8))
     assert envelope.rate == 25.0 and len(envelope.values) == 50
-
-
-def test_onsets_are_read_between_the_steps():
-    times = [0.2503, 0.8127, 1.4444]
-    track = read_track(reading_of(times, strengths=[0.0, -20.0, -6.0]), 0.5, 0.09, 0.2)
-    np.testing.assert_allclose(track.times, times, atol=1e-3)
-    np.testing.assert_allclose(track.strengths, [0.2, 0.02, 0.1], rtol=0.02)
-    assert confidence(reading_of(times).onset).max() == pytest.approx(1.0, abs=0.02)
-
-
-def test_the_envelope_rises_where_the_onset_is():
-    reading = reading_of([0.5, 1.2], strengths=[0.0, -6.0], level=np.full(int(2 * RATE) + 2, 0.1))
-    track = read_track(reading, 0.5, 0.09, 0.2)
-    back = OnsetTrack.from_envelope(render(track, reading, 0.2))
-    np.testing.assert_allclose(back.times, [0.5, 1.2], atol=0.006)
-    np.testing.assert_allclose(back.strengths, [0.2, 0.1], rtol=0.25)
-
-
-def test_a_scratch_lasts_as_long_as_its_level():
-    grid = np.arange(int(2 * RATE) + 2) / RATE
-    track = read_track(reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.5, 0.09, 0.2)
-    assert track.events[0].kind == "scratch" and track.events[0].duration == pytest.approx(0.4, abs=0.03)
-    envelope = render(track, reading_of([0.5], scratch=0.9, level=np.where((grid > 0.5) & (grid < 0.9), 0.5, 0.0)), 0.2)
-    assert envelope.at(np.array([0.8]))[0] > 0.05 and envelope.at(np.array([1.5]))[0] < 0.01
-
-
-def test_what_is_faint_dies_away():
-    reading = reading_of([0.5], level=np.full(int(2 * RATE) + 2, 0.02))
-    values = render(read_track(reading, 0.5, 0.09, 0.2), reading, 0.2).values
-    start = int(0.5 * ENVELOPE_RATE)
-    assert values[start + 30] > 0
-    assert values[start + 300] < 1e-3 * values[start : start + 30].max()  # 60 dB down, though the level never says silence
-
-
-def test_no_event_is_silence():
-    reading = reading_of([])
-    track = read_track(reading, 0.5, 0.09, 0.2)
-    assert not len(track) and not render(track, reading, 0.2).values.any()
 
 
 def test_windows_give_what_one_window_gives(small, film):
@@ -162,6 +109,28 @@ def test_flicker_cuts_sideways_and_gaps(small):
     assert len(small.read(iter(cut), 5.0).cuts) == 4
 
 
+def test_time_goes_on_while_a_frame_stands(small, film):
+    """A still of 1.5 s says what the same frame shown again and again does."""
+    frames = list(film([0.4, 0.9], 3.0, fps=20))
+    before, after = frames[:20], frames[-10:]
+    written = [(before[-1][0] + 0.1 * k, before[-1][1]) for k in range(1, 16)]
+    gap, filled = (
+        small.look(motions(iter(part), small.config.motion), 3.0) for part in (before + after, before + written + after)
+    )
+    for row in ("level", "onset", "offset", "strength", "scratch"):
+        np.testing.assert_allclose(getattr(gap, row), getattr(filled, row), atol=1e-4)
+
+
+def test_what_is_repeated_has_no_motion_and_ends_with_the_sound():
+    first, last = (Motion(time, np.ones((2, 2)), np.full((2, 2), time), False) for time in (0.0, 1.0))
+    stream = list(held(iter([first, last, replace(last, time=9.0)]), 1.2))
+    assert [motion.time for motion in stream[:11]] == pytest.approx([0.1 * k for k in range(11)])
+    assert [bool(motion.difference.any()) for motion in stream[:11]] == [True] + [False] * 9 + [True]
+    assert not any(motion.appearance.any() for motion in stream[:10]) and stream[-1].time < 9
+    near = [first, replace(last, time=0.4), replace(last, time=0.9)]
+    assert list(held(iter(near), 2.0)) == near
+
+
 def test_picture_shorter_or_longer_than_the_sound(small, film):
     prediction = small.read(film([0.5], 1.0), 3.0, threshold=0.01)
     assert all(time <= 1.3 for time in prediction.track.times) and prediction.envelope.seconds == pytest.approx(3.0, abs=0.005)
@@ -174,12 +143,6 @@ def test_curves_lie_on_the_grid(small):
     curves = small.network(motion, times, (torch.arange(17)[None] / 60).repeat(2, 1))
     assert isinstance(curves, Curves) and curves.level.shape == (2, 17, 64) and curves.onset.shape == (2, 17)
     assert small.network(motion[:, :1], times[:, :1], torch.zeros(2, 1)).onset.shape == (2, 1)
-
-
-def test_api_names(small, film):
-    frames = list(film([0.4], 0.8))
-    assert (small.predict(iter(frames), 0.8).values == small.read(iter(frames), 0.8).envelope.values).all()
-    assert isinstance(small.predict_onsets(iter(frames), 0.8), OnsetTrack)
 
 
 def test_words_for_people(small):

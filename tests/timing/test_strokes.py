@@ -5,7 +5,19 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foleygram.timing.strokes import DEAD, MOST, STEPS, Strokes, falling, sound_strokes, spans, strokes_of, with_strokes
+from foleygram.timing.strokes import (
+    DEAD,
+    MOST,
+    STEPS,
+    Span,
+    Strokes,
+    falling,
+    sound_strokes,
+    spans,
+    strokes_of,
+    tail_of,
+    with_strokes,
+)
 from foleygram.timing.track import OnsetEvent, OnsetTrack, Shape
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
@@ -78,6 +90,18 @@ def test_weak_events_and_the_level_do_not_matter():
     mixed = strokes_of(Envelope(np.maximum(curve(0.08, (0.5, 2.6)).values, curve(0.3, (1.6,), [0.005]).values)))
     assert len(mixed) == 2
     np.testing.assert_allclose(mixed.levels[:, :150], loud.levels[[0, 2], :150], atol=0.5)
+
+
+@pytest.mark.parametrize("fallen, seconds", [(40.0, 0.3), (40.0, 1.0), (13.0, 0.3), (13.0, 2.0)])
+def test_a_tail_that_was_last_heard_level_falls_on(fallen, seconds):
+    """At half the mean slope at least, and by 100 dB in 4 s at least."""
+    heard = round(seconds * ENVELOPE_RATE)
+    levels = -fallen * np.minimum(np.arange(heard) / (heard // 3), 1)
+    tail = tail_of(10 ** (levels / 20), [Span(0, 0, heard, 1.0)])
+    np.testing.assert_allclose(tail[:heard], levels, atol=0.2)
+    beyond = np.arange(1, STEPS - heard + 1) / ENVELOPE_RATE
+    slope = max(0.5 * fallen / seconds, (100 - fallen) / 4)
+    np.testing.assert_allclose(tail[heard:], np.maximum(-fallen - slope * beyond, DEAD), rtol=0.01, atol=0.1)
 
 
 def test_the_room_is_no_tail():
