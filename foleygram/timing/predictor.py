@@ -72,12 +72,20 @@ def repeats(motion: Motion, end: float) -> Iterator[Motion]:
 
 
 class EnvelopePredictor(nn.Module):
-    """``read``: frames to the events and the Envelope of the sound that belongs under them."""
+    """``predict``: frames to an Envelope; ``predict_onsets``: to an OnsetTrack; ``read``: both and more."""
 
     def __init__(self, config: TimingConfig):
         super().__init__()
         self.config = config
         self.network = TimingNetwork(config)
+
+    def predict(self, frames: Iterable[tuple[float, np.ndarray]], seconds: float) -> Envelope:
+        """The envelope of ``seconds`` of sound at 344.53 steps/s; see ``read``."""
+        return self.read(frames, seconds).envelope
+
+    def predict_onsets(self, frames: Iterable[tuple[float, np.ndarray]], seconds: float) -> OnsetTrack:
+        """The events of ``seconds`` of sound; see ``read``."""
+        return self.read(frames, seconds).track
 
     def read(self, frames: Iterable[tuple[float, np.ndarray]], seconds: float, threshold: float | None = None) -> Prediction:
         """Looks at all frames once, in constant memory. ``frames``: (presentation time in s from the first frame, uint8 RGB

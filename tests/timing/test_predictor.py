@@ -145,6 +145,12 @@ def test_curves_lie_on_the_grid(small):
     assert small.network(motion[:, :1], times[:, :1], torch.zeros(2, 1)).onset.shape == (2, 1)
 
 
+def test_api_names(small, film):
+    frames = list(film([0.4], 0.8))
+    assert (small.predict(iter(frames), 0.8).values == small.read(iter(frames), 0.8).envelope.values).all()
+    assert isinstance(small.predict_onsets(iter(frames), 0.8), OnsetTrack)
+
+
 def test_words_for_people(small):
     from foleygram.timing.predictor import Prediction
     from foleygram.timing.track import OnsetEvent

@@ -1,4 +1,4 @@
-"""Onset tracks: to an envelope and back, snapping, agreement."""
+"""Onset tracks: to an envelope and back, impulses, snapping, agreement."""
 
 import numpy as np
 import pytest
@@ -39,6 +39,19 @@ def test_envelope_and_back():
     np.testing.assert_allclose(back.strengths, TRACK.strengths, rtol=0.15)
     assert [event.kind for event in back.events] == ["hit", "hit", "scratch"]
     assert back.events[2].duration == pytest.approx(0.4, abs=0.06)
+
+
+@given(st.lists(st.integers(0, 40), max_size=8, unique=True))
+def test_impulses_and_back(places):
+    times = [place * 0.1 for place in places]
+    back = OnsetTrack.from_impulses(OnsetTrack.at(times).impulses(5.0, 1000.0), 1000.0)
+    np.testing.assert_allclose(back.times, sorted(times), atol=0.0011)
+
+
+def test_a_run_of_impulses_is_one_hit():
+    assert OnsetTrack.from_impulses(np.array([0, 0.7, 0.9, 0.2, 0.8]), 15, 0.622).times == pytest.approx([1 / 15, 4 / 15])
+    with pytest.raises(EnvelopeError, match="one row"):
+        OnsetTrack.from_impulses(np.zeros((2, 2)), 15)
 
 
 def test_empty_track_is_a_silent_envelope():
