@@ -56,13 +56,15 @@ class RateGroup(TypedDict):
 
 
 class Stage(nn.Module):
-    """What is trained. The loop asks for ``batch`` and calls the module on it.
+    """What is trained: every parameter with ``requires_grad``. The loop asks for ``batch`` and calls the module on it.
 
-    ``losses``: names of the values that ``forward`` returns as a vector; the first one is minimised. ``trained``: names
-    of the parameters that learn are those with ``requires_grad``."""
+    ``losses``: names of the values that ``forward`` returns as a vector; the first one is minimised. ``validation``: names of
+    what ``validate`` returns. ``skips``: whether a step may pass by some of the parameters, such as those of dropped layers;
+    several processes then have to look which."""
 
     losses: Sequence[str] = ("loss",)
     validation: Sequence[str] = ()
+    skips: bool = False
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Rows ``rows`` of the global batch of ``size`` at ``step``: a pure function of the seed and its arguments."""
@@ -207,14 +209,17 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
 
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first.
     ``stop_after``: leave after so many steps of this session (tests, time slices)."""
-    from accelerate import Accelerator
+    from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
     from foleygram.training.curve import draw_curve
     from foleygram.training.progress import progress_bar
 
     AcceleratorState._reset_state()  # else an earlier stage of this process fixes the precision of all later ones
-    accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
+    accelerator = Accelerator(
+        mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=stage.skips)],
+    )  # fmt: skip
     parameters = {name: parameter for name, parameter in stage.named_parameters() if parameter.requires_grad}
     optimizers = build_optimizers(stage, parameters, config)
     average = {name: parameter.detach().clone().float() for name, parameter in parameters.items()} if config.ema else {}

@@ -22,7 +22,7 @@ from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import GramLossConfig, gram_loss
 from foleygram.gram.text import Tokens
-from foleygram.gram.vision import preprocess_frames
+from foleygram.gram.vision import EvaVisionTransformer, preprocess_frames
 from foleygram.hub.folder import write_tensors
 from foleygram.training.loop import LoopConfig, Stage
 from foleygram.weights import GRAM_FILES
@@ -52,6 +52,11 @@ class PretrainingStage(Stage):
         self.encoder, self.config, self.clips, self.seed, self.folder = encoder, config, clips, seed, folder
         for name in ("vision", "audio", "text"):
             getattr(encoder, name).requires_grad_(name in config.learn)
+        if isinstance(encoder.vision, EvaVisionTransformer):
+            encoder.vision.head.requires_grad_(False)  # loaded and never used
+        if encoder.colour is not None:
+            encoder.colour.requires_grad_(False)  # no part of this loss
+        self.skips = "audio" in config.learn and encoder.drops_layers
         if config.gradient_checkpointing and "vision" in config.learn:
             for block in getattr(encoder.vision, "blocks", ()):
                 block.forward = partial(checkpoint, block.forward, use_reentrant=False)

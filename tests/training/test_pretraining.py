@@ -5,6 +5,7 @@ from tiny import CONFIG, tiny_model
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.shards import open_shards, write_shards
 from foleygram.errors import DataError, ModelError
+from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import read_tensors
 from foleygram.training.loop import LoopConfig
 from foleygram.training.pretraining import PretrainingConfig, PretrainingStage
@@ -83,6 +84,19 @@ def test_recomputing_the_vision_tower_changes_no_gradient(shards, tmp_path):
         assert (one is None) == (other is None)
         if one is not None:
             torch.testing.assert_close(one, other)
+
+
+def test_what_is_to_learn_gets_a_gradient(shards, tmp_path):
+    """Else several processes would wait for one: not CLIP's own projection, nor the reader of the colour."""
+    model = CONFIG.gram.replace(colour=True)
+    encoder = GramEncoder(model, tiny_model().gram.tokenizer)
+    stage = PretrainingStage(encoder, SIZES, open_shards(sorted(shards.glob("*.tar"))), 0, tmp_path).eval()
+    stage(*stage.batch(0, range(2), 2))[0].backward()
+    idle = {name.rpartition(".")[0] for name, parameter in encoder.named_parameters() if parameter.grad is None}
+    for name, parameter in stage.named_parameters():
+        assert parameter.requires_grad == (parameter.grad is not None), name
+    assert idle == {"vision.head", "colour.linear"} and stage.skips
+    assert not PretrainingStage(encoder, SIZES.replace(learn=["text"]), stage.clips, 0, tmp_path).skips
 
 
 def test_what_is_missing_is_said(shards, tmp_path):
