@@ -255,20 +255,28 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
             with Swapped(parameters, average):
                 stage.export()
             draw_curve(log, folder / "curve.png")
+        accelerator.wait_for_everyone()  # whoever goes on may read these files
+
+    def decided() -> tuple[bool, bool]:
+        """Whether to save now and whether to stop, the same in all processes: one alone would wait for the others for ever.
+        The first one's clock decides, and a signal to any of them."""
+        due, told = time.monotonic() - saved > 60 * config.save_minutes, bool(interrupted)
+        if world > 1:
+            votes = torch.tensor([due and rank == 0, told], dtype=torch.float32, device=accelerator.device)
+            due, told = (accelerator.reduce(votes, "sum") > 0).tolist()
+        return due, told
 
     def note(**values) -> None:
         if accelerator.is_main_process:
             with log.open("a") as file:
                 file.write(json.dumps(values) + "\n")
 
-    step = first
+    done, stopped = first, False
     end = config.steps if stop_after is None else min(config.steps, first + stop_after)
     try:
         with progress_bar(accelerator.is_main_process, first, config.steps) as advance:
             stage.train()
             for step in range(first, end):
-                if interrupted:
-                    break
                 for optimizer, peak in zip(optimizers, peaks, strict=True):
                     for group in optimizer.param_groups:
                         group["lr"] = rate_at(step, config, peak) * group["share"]
@@ -307,15 +315,17 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                         stage.train()
                     note(step=step + 1, seconds=round(elapsed(), 1), **dict(zip(stage.validation, values, strict=True)))
                 advance(step + 1, last[0])
-                if time.monotonic() - saved > 60 * config.save_minutes:
-                    save(step + 1)
+                done = step + 1
+                due, stopped = decided()
+                if stopped:
+                    break
+                if due:
+                    save(done)
                     saved = time.monotonic()
-            else:
-                step = end
     finally:
         for kind, handler in previous.items():
             signal.signal(kind, handler)
-    save(step)
-    if interrupted:
+    save(done)
+    if stopped or interrupted:
         raise KeyboardInterrupt
-    return LoopResult(step, elapsed(), step >= config.steps, last)
+    return LoopResult(done, elapsed(), done >= config.steps, last)

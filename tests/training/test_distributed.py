@@ -4,8 +4,10 @@ Where the processes draw for themselves, which layers are dropped for example, t
 
 import json
 import os
+import signal
 import socket
 import threading
+import time
 from pathlib import Path
 
 import numpy as np
@@ -21,7 +23,7 @@ from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.loss import GramLossConfig
 from foleygram.gram.text import BertConfig
 from foleygram.gram.vision import EvaConfig
-from foleygram.hub.folder import read_tensors, write_tensors
+from foleygram.hub.folder import read_notes, read_tensors, write_tensors
 from foleygram.training import curve
 from foleygram.training.control import ClipEmbeddings, ControlStage, ControlTraining
 from foleygram.training.gram import ClipFeatures, GramStage, GramTraining
@@ -110,6 +112,27 @@ def train(root: Path, stages: dict, rank: int = 0) -> None:
         write_tensors(folder / f"rank{rank}.safetensors", stage.state_dict())
 
 
+def train_with_slow_saves(folder: Path, rank: int) -> None:
+    """Saves come every few steps, and the exports, which only one process makes, take longer than that. A late signal to the
+    second process alone."""
+    folder.mkdir(parents=True, exist_ok=True)
+    stage, exports = control_stage(folder), []
+    draw = stage.batch
+
+    def batch(step: int, rows: range, size: int) -> tuple[torch.Tensor, ...]:
+        time.sleep(0.03)
+        if rank == 1 and step == 11:
+            signal.raise_signal(signal.SIGTERM)
+        return draw(step, rows, size)
+
+    stage.export, stage.validation, stage.batch = lambda: exports.append(time.sleep(0.3)), (), batch
+    try:
+        run(stage, LOOP.replace(steps=20, save_minutes=0.1 / 60), folder)
+    except KeyboardInterrupt:
+        (folder / f"stopped{rank}").touch()
+    (folder / f"exports{rank}").write_text(str(len(exports)))
+
+
 def one_of_two(rank: int, root: str, port: int) -> None:
     torch.set_num_threads(1)
     curve.draw_curve = lambda *_: None  # slower than all the steps
@@ -118,8 +141,10 @@ def one_of_two(rank: int, root: str, port: int) -> None:
         "MASTER_PORT": str(port), "ACCELERATE_USE_CPU": "true",
     }  # fmt: skip
     watchdog = threading.Timer(60, os._exit, (1,))  # two that wait for each other would never end
+    watchdog.daemon = True
     watchdog.start()
     train(Path(root), STAGES | DRAWING, rank)
+    train_with_slow_saves(Path(root) / "slow", rank)
     watchdog.cancel()
     torch.distributed.destroy_process_group()
 
@@ -163,3 +188,10 @@ def test_processes_that_draw_for_themselves_keep_the_same_weights(trained, name)
     start = DRAWING[name](folder)
     still = {key for key, value in start.named_parameters() if value.requires_grad and torch.equal(first[key], value)}
     assert not still
+
+
+def test_processes_save_and_stop_together(trained):
+    folder = trained[1] / "slow"
+    assert int((folder / "exports0").read_text()) > 2 and (folder / "exports1").read_text() == "0"
+    assert (folder / "stopped0").exists() and (folder / "stopped1").exists()
+    assert read_notes(folder / "checkpoint.safetensors")["step"] == "12"
