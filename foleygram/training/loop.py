@@ -228,7 +228,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     if config.compile:
         for block in stage.compiled_blocks():
             block.compile()
-    module, *optimizers = accelerator.prepare(stage, *optimizers)
+    module, *optimizers = accelerator.prepare(stage, *optimizers)  # moves what the optimisers hold too, but not the average
+    average = {name: value.to(parameters[name].device) for name, value in average.items()}
     peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     world, rank = accelerator.num_processes, accelerator.process_index
     seed = torch.initial_seed()
