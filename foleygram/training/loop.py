@@ -20,7 +20,7 @@ from torch import Tensor, nn
 
 from foleygram.config import Config
 from foleygram.errors import RecipeError
-from foleygram.hub.folder import read_notes, read_tensors, write_tensors
+from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 
 
 class LoopConfig(Config):
@@ -204,10 +204,26 @@ class Swapped:
         self.exchange()
 
 
+def cut_log(log: Path, step: int) -> None:
+    """Drops what a killed run wrote after its last checkpoint, at ``step``: it comes again. Half a line goes too."""
+
+    def counts(line: str) -> bool:
+        try:
+            return json.loads(line)["step"] <= step
+        except ValueError:
+            return False
+
+    lines = log.read_text().splitlines() if log.exists() else []
+    kept = [line for line in lines if counts(line)]
+    if len(kept) < len(lines):
+        write_atomically(log, "".join(f"{line}\n" for line in kept).encode())
+
+
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
     """Trains to ``config.steps``, from the checkpoint in ``folder`` where there is one.
 
-    Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first.
+    Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first. A run that is
+    at its end already is exported again and nothing else.
     ``stop_after``: leave after so many steps of this session (tests, time slices)."""
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
@@ -252,7 +268,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     def save(step: int) -> None:
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            checkpoint.save(average, step, elapsed())
+            if step > first:  # else the checkpoint is there already, perhaps with more steps than the recipe still asks for
+                checkpoint.save(average, step, elapsed())
             with Swapped(parameters, average):
                 stage.export()
             draw_curve(log, folder / "curve.png")
@@ -274,6 +291,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
 
     done, stopped = first, False
     end = config.steps if stop_after is None else min(config.steps, first + stop_after)
+    if accelerator.is_main_process:
+        cut_log(log, first)
     try:
         with progress_bar(accelerator.is_main_process, first, config.steps) as advance:
             stage.train()

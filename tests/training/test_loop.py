@@ -1,9 +1,12 @@
 """The training loop on a stage of one small layer. Several processes: test_distributed.py; whole stages: test_stages.py."""
 
+import json
+
 import pytest
 import torch
 from torch import Tensor, nn
 
+from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
 from foleygram.training.loop import Checkpoint, LoopConfig, Stage, run
 
@@ -56,3 +59,43 @@ def test_a_run_on_another_device_has_everything_there_and_goes_on(elsewhere, mon
     monkeypatch.setattr(Checkpoint, "save", save)
     run(Line(), LOOP, tmp_path, stop_after=2)
     assert run(Line(), LOOP, tmp_path).finished and places == {elsewhere}
+
+
+def logged(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_recipe_with_fewer_steps_leaves_the_checkpoint_alone(tmp_path):
+    run(Line(), LOOP, tmp_path)
+    before = (tmp_path / "checkpoint.safetensors").stat()
+    stage = Line()
+    result = run(stage, LOOP.replace(steps=2), tmp_path)
+    assert result.steps == 4 and result.finished and stage.exports == 1
+    assert (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns == before.st_mtime_ns
+    assert read_notes(tmp_path / "checkpoint.safetensors")["step"] == "4"
+    assert run(Line(), LOOP.replace(steps=6), tmp_path).steps == 6
+    assert read_notes(tmp_path / "checkpoint.safetensors")["step"] == "6"
+    assert [line["step"] for line in logged(tmp_path)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_log_of_a_killed_run_has_each_step_once(tmp_path):
+    class Killed(Line):
+        def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+            if step == 3:
+                raise MemoryError
+            return super().batch(step, rows, size)
+
+    run(Line(), LOOP, tmp_path / "straight")
+    run(Line(), LOOP, tmp_path / "killed", stop_after=1)
+    with pytest.raises(MemoryError):
+        run(Killed(), LOOP, tmp_path / "killed")
+    with (tmp_path / "killed" / "log.jsonl").open("a") as log:
+        log.write('{"step": 4, "sec')
+    run(Line(), LOOP, tmp_path / "killed")
+    straight, killed = ([{**line, "seconds": 0} for line in logged(tmp_path / name)] for name in ("straight", "killed"))
+    assert killed == straight and [line["step"] for line in killed] == [1, 2, 3, 4]
+    for name, value in read_tensors(tmp_path / "straight" / "checkpoint.safetensors").items():
+        assert torch.equal(read_tensors(tmp_path / "killed" / "checkpoint.safetensors")[name], value)
+    (tmp_path / "killed" / "checkpoint.safetensors").unlink()
+    run(Line(), LOOP, tmp_path / "killed", stop_after=2)  # anew
+    assert [line["step"] for line in logged(tmp_path / "killed")] == [1, 2]
