@@ -1,7 +1,7 @@
 """One training loop for every stage, on Hugging Face accelerate.
 
 A batch is a pure function of (seed, step), so a run that was killed goes on to the same numbers: only weights, EMA and
-optimiser state are kept, in one safetensors file. The log is one JSON object a line; the curve is redrawn at each save.
+optimiser state (in fp16 the scale of the loss, too) are kept, in one safetensors file. The log is one JSON object a line; the curve is redrawn at each save.
 """
 
 from __future__ import annotations
@@ -143,10 +143,15 @@ def build_optimizers(stage: Stage, parameters: dict[str, nn.Parameter], config: 
 
 
 class Checkpoint:
-    """Weights, average and optimiser state of one stage in one safetensors file."""
+    """Weights, average and optimiser state of one stage in one safetensors file. ``scaler``: of the loss in fp16, whose scale
+    follows what overflowed before; a note in the header."""
 
-    def __init__(self, path: Path, parameters: dict[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer]):
+    def __init__(
+        self, path: Path, parameters: dict[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer],
+        scaler: torch.amp.GradScaler | None = None,
+    ):  # fmt: skip
         self.path = path
+        self.scaler = scaler
         self.parameters = parameters
         self.optimizer_of = {
             parameter: optimizer
@@ -163,7 +168,10 @@ class Checkpoint:
                 tensors[f"average.{name}"] = average[name]
             for key, value in self.optimizer_of[parameter].state.get(parameter, {}).items():
                 tensors[f"{key}.{name}"] = torch.as_tensor(value)
-        write_tensors(self.path, tensors, {"step": str(step), "seconds": f"{seconds:.1f}"})
+        notes = {"step": str(step), "seconds": f"{seconds:.1f}"}
+        if self.scaler is not None:
+            notes["scaler"] = json.dumps(self.scaler.state_dict())
+        write_tensors(self.path, tensors, notes)
 
     def load(self, average: dict[str, Tensor]) -> tuple[int, float]:
         """Restores in place; returns the next step and the seconds trained so far."""
@@ -181,6 +189,9 @@ class Checkpoint:
             state = {key: tensors[f"{key}.{name}"] for key in STATES if f"{key}.{name}" in tensors}
             if state:
                 self.optimizer_of[parameter].state[parameter] = state
+        scale = json.loads(notes.get("scaler", "{}"))
+        if self.scaler is not None and scale:
+            self.scaler.load_state_dict(scale)
         return int(notes["step"]), float(notes["seconds"])
 
 
@@ -239,7 +250,7 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     parameters = {name: parameter for name, parameter in stage.named_parameters() if parameter.requires_grad}
     optimizers = build_optimizers(stage, parameters, config)
     average = {name: parameter.detach().clone().float() for name, parameter in parameters.items()} if config.ema else {}
-    checkpoint = Checkpoint(folder / "checkpoint.safetensors", parameters, optimizers)
+    checkpoint = Checkpoint(folder / "checkpoint.safetensors", parameters, optimizers, accelerator.scaler)
     first, before = checkpoint.load(average)
     if config.compile:
         for block in stage.compiled_blocks():

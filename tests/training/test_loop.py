@@ -99,3 +99,24 @@ def test_the_log_of_a_killed_run_has_each_step_once(tmp_path):
     (tmp_path / "killed" / "checkpoint.safetensors").unlink()
     run(Line(), LOOP, tmp_path / "killed", stop_after=2)  # anew
     assert [line["step"] for line in logged(tmp_path / "killed")] == [1, 2]
+
+
+def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
+    """As in fp16 on a GPU. The first steps overflow, and each halves the scale; then it grows with every second step."""
+    import accelerate
+
+    class Scaled(accelerate.Accelerator):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=2)
+
+    monkeypatch.setattr(accelerate, "Accelerator", Scaled)
+    config, scales = LOOP.replace(steps=8), {}
+    for name, sessions in (("straight", (None,)), ("killed", (5, 2, None))):
+        for stop_after in sessions:
+            run(Line(), config, tmp_path / name, stop_after)
+        scales[name] = json.loads(read_notes(tmp_path / name / "checkpoint.safetensors")["scaler"])
+    straight, killed = (read_tensors(tmp_path / name / "checkpoint.safetensors") for name in scales)
+    assert scales["straight"] == scales["killed"] and scales["straight"]["scale"] < 2.0**127
+    assert 0 < straight["step.layer.weight"] < 8
+    assert all(torch.equal(value, killed[key]) for key, value in straight.items())
