@@ -1,7 +1,8 @@
 """One training loop for every stage, on Hugging Face accelerate.
 
 A batch is a pure function of (seed, step), so a run that was killed goes on to the same numbers: only weights, EMA and
-optimiser state (in fp16 the scale of the loss, too) are kept, in one safetensors file. The log is one JSON object a line; the curve is redrawn at each save.
+optimiser state (in fp16 the scale of the loss, too) are kept, in one safetensors file. The log is one JSON object a line;
+the curve is redrawn at each save.
 """
 
 from __future__ import annotations
@@ -69,6 +70,9 @@ class Stage(nn.Module):
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Rows ``rows`` of the global batch of ``size`` at ``step``: a pure function of the seed and its arguments."""
         raise NotImplementedError
+
+    def check_rows(self, rows: int) -> None:
+        """Raises RecipeError where micro-batches of ``rows`` rows will not do."""
 
     def share_of_rate(self, name: str) -> float:
         """The learning rate of the parameter ``name``, as a share of the loop's."""
@@ -235,7 +239,10 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
 
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first. A run that is
     at its end already is exported again and nothing else.
-    ``stop_after``: leave after so many steps of this session (tests, time slices)."""
+    ``stop_after``: leave after so many steps of this session (tests, time slices).
+
+    Raises RecipeError where the batch does not divide among processes and micro-batches, and where the checkpoint is not
+    this recipe's."""
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
@@ -263,6 +270,7 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     if config.batch % (world * config.accumulate):
         raise RecipeError(f"batch {config.batch} does not divide by {world} processes x accumulate {config.accumulate}")
     share = config.batch // (world * config.accumulate)
+    stage.check_rows(share)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.jsonl"
     began, saved = time.monotonic(), time.monotonic()
