@@ -37,7 +37,7 @@ class LoopConfig(Config):
     eps: float = 1e-8
     weight_decay: float = 1e-3
     warmup: int = 0  # steps of linear rise
-    decay: Literal["none", "cosine"] = "none"  # to zero over the last `decay_share` of the steps
+    decay: Literal["none", "linear", "cosine"] = "none"  # to zero over the last `decay_share` of the steps
     decay_share: float = 1.0
     clip: float = 1.0  # gradient norm
     ema: float = 0.999  # 0 = no average
@@ -103,13 +103,14 @@ class LoopResult:
 
 
 def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
-    """Learning rate of a step: warm-up to ``peak`` (``learning_rate``), plateau, cosine end."""
+    """Learning rate of a step: warm-up to ``peak`` (``learning_rate``), plateau, then the fall of ``config.decay``."""
     rate = (config.learning_rate if peak is None else peak) * min(1.0, (step + 1) / max(1, config.warmup))
-    if config.decay == "cosine":
+    if config.decay != "none":
         start = config.steps * (1 - config.decay_share)
         progress = (step - start) / max(1.0, config.steps - start)
         if progress > 0:
-            rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+            progress = min(1.0, progress)
+            rate *= 1 - progress if config.decay == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
     return rate
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
-from foleygram.training.loop import Checkpoint, LoopConfig, Stage, run
+from foleygram.training.loop import Checkpoint, LoopConfig, Stage, rate_at, run
 
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="no", log_every=1)
 
@@ -120,3 +120,14 @@ def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
     assert scales["straight"] == scales["killed"] and scales["straight"]["scale"] < 2.0**127
     assert 0 < straight["step.layer.weight"] < 8
     assert all(torch.equal(value, killed[key]) for key, value in straight.items())
+
+
+def test_rates_rise_and_fall():
+    config = LoopConfig(steps=100, batch=1, learning_rate=2.0, warmup=10, decay="linear", decay_share=0.9)
+    rates = [rate_at(step, config) for step in range(101)]
+    assert rates[:11] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.0])
+    assert rates[10:] == pytest.approx([2.0 * (100 - step) / 90 for step in range(10, 101)])
+    cosine, late = config.replace(decay="cosine"), config.replace(decay_share=0.5)
+    assert rate_at(55, cosine) == pytest.approx(1.0) and rate_at(32, cosine) > rate_at(32, config)
+    assert rate_at(50, late) == 2.0 and rate_at(75, late) == pytest.approx(1.0)
+    assert rate_at(100, config.replace(decay="none")) == 2.0 and rate_at(75, late, peak=4.0) == pytest.approx(2.0)

@@ -118,5 +118,6 @@ def test_recipes_of_the_paper_have_its_numbers(name, pytestconfig):
     clips = recipe.pretraining.loop.steps * recipe.pretraining.loop.batch
     assert clips == pytest.approx(150_000 * (1 if name == "paper" else 5), rel=1e-3)
     assert recipe.pretraining.loss.detach == (name != "paper")
+    assert recipe.pretraining.loop.decay == recipe.gram.loop.decay == ("cosine" if name == "paper" else "linear")
     assert recipe.pretraining.vision_rate == (None if name == "paper" else 5e-7)
     assert "vision" in recipe.pretraining.learn
