@@ -1,3 +1,6 @@
+import io
+import tarfile
+
 import pytest
 import torch
 from tiny import CONFIG, tiny_model
@@ -48,6 +51,28 @@ def test_a_batch_is_a_function_of_its_place_and_parts_join(shards, tmp_path):
         assert torch.equal(column, torch.cat(pieces))
     assert not any(parameter.requires_grad for parameter in encoder.vision.parameters())
     assert all(parameter.requires_grad for parameter in encoder.audio.parameters())
+
+
+def test_another_clip_takes_the_place_of_one_that_cannot_be_read(shards, tiny_video, tmp_path):
+    path = tmp_path / "broken.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, content in (("whole", tiny_video.read_bytes()), ("torn", bytes(4000))):
+            for suffix, part in (("mp4", content), ("txt", name.encode())):
+                info = tarfile.TarInfo(f"{name}.{suffix}")
+                info.size = len(part)
+                tar.addfile(info, io.BytesIO(part))
+    sizes = SIZES.replace(learn=["text"])
+    stages = [PretrainingStage(tiny_model().gram, sizes, open_shards([path]), 0, tmp_path) for _ in range(2)]
+    with pytest.warns(UserWarning, match="broken.tar: torn: ") as said:
+        batch = stages[0].batch(0, range(2), 2)
+    assert len(said) == 1 and torch.equal(batch[0][0], batch[0][1])
+    assert torch.equal(stages[0].batch(0, range(2), 2)[0], batch[0])  # and says nothing more
+    with pytest.warns(UserWarning):
+        assert torch.equal(torch.cat([stages[1].batch(0, range(row, row + 1), 2)[0] for row in range(2)]), batch[0])
+    stages[0].clips = open_shards([path])
+    path.write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(DataError, match="17 clips in turn cannot be read"):
+        stages[0].batch(1, range(2), 2)
 
 
 def test_the_vision_tower_has_its_own_rate_also_after_a_kill(shards, tmp_path):
