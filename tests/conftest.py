@@ -5,6 +5,8 @@ import os
 # before torch: the tensors of the tests are tiny, threads would only wait for one another
 os.environ["OMP_NUM_THREADS"] = "1"
 
+from contextlib import nullcontext  # noqa: E402
+
 import numpy as np  # noqa: E402
 import pytest  # noqa: E402
 from hypothesis import settings  # noqa: E402
@@ -76,3 +78,21 @@ def tiny_folder(tmp_path_factory):
     from tiny import tiny_model
 
     return tiny_model().save(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def elsewhere(monkeypatch):
+    """The meta device, which stands for a GPU: what mixes it with the CPU fails. Numbers that come back from it are ones."""
+    import torch
+
+    def at_meta(name: str, answer):
+        plain = getattr(torch.Tensor, name)
+        monkeypatch.setattr(torch.Tensor, name, lambda tensor: answer(tensor) if tensor.is_meta else plain(tensor))
+
+    at_meta("cpu", lambda tensor: torch.ones(tensor.shape, dtype=tensor.dtype))
+    at_meta("tolist", lambda tensor: torch.ones(tensor.shape).tolist())
+    at_meta("item", lambda tensor: 1.0)
+    # which torch knows on devices that compute
+    monkeypatch.setattr(torch, "autocast", lambda *_, **__: nullcontext())
+    monkeypatch.setattr(torch, "is_autocast_enabled", lambda *_: False)
+    return torch.device("meta")

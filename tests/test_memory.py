@@ -18,7 +18,7 @@ from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
-from foleygram.training.memory import by_typicality, kinds_of, remember
+from foleygram.training.memory import by_typicality, heard_of, kinds_of, remember
 from foleygram.types import ENVELOPE_RATE, Audio, Clip, Embeddings
 
 RATE, DIM = 44100, 24
@@ -174,6 +174,11 @@ def test_the_typical_are_near_to_their_own_and_far_from_others():
     assert order == [1, 0]
     alone = by_typicality([0, 1, 2], records_of("wood", "wood", "wood"), torch.stack([near, far, axes[2]]))
     assert alone[-1] == 2  # without others the middle counts
+
+
+def test_a_sound_is_encoded_where_the_autoencoder_is(elsewhere):
+    found = heard_of(ringing(0.2), unit(0), tiny_model().autoencoder.to(elsewhere))
+    assert found.detail.shape == (4,) and not found.detail.is_meta
 
 
 def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept():

@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -28,6 +28,9 @@ VIDEO = ("mp4", "mkv", "webm", "mov")
 AUDIO = ("wav", "flac", "mp3", "m4a", "ogg")
 CAPTIONS = ("desc", "vast_cap", "caption", "captions", "text")  # keys under which corpora of this kind keep their sentences
 
+SUBSTITUTES = 16
+"""Clips that are tried in place of one that cannot be read."""
+
 
 @dataclass(frozen=True)
 class Member:
@@ -43,7 +46,7 @@ class ShardClip:
     """One clip of the index; the sound is that of the video where it has no file of its own."""
 
     key: str
-    video: Member | None
+    video: Member
     video_suffix: str
     audio: Member | None
     audio_suffix: str
@@ -69,8 +72,8 @@ class ShardedClips:
                 if member is not None:
                     paths[name] = Path(folder) / f"{name}.{suffix}"
                     paths[name].write_bytes(content_of(member))
-            video = read_frames(paths["video"], count=frames, short_side=short_side) if "video" in paths else None
-            audio = read_audio(paths.get("audio", paths.get("video")), SAMPLE_RATE)
+            video = read_frames(paths["video"], count=frames, short_side=short_side)
+            audio = read_audio(paths.get("audio", paths["video"]), SAMPLE_RATE)
         return Clip(video, audio, entry.captions[caption % len(entry.captions)], self.seconds)
 
     def draw(self, seed: int, step: int, rows: range, size: int) -> list[tuple[int, int]]:
@@ -87,6 +90,13 @@ class ShardedClips:
             picked.append((number, int(draw.integers(len(self.clips[number].captions)))))
         return picked
 
+    def substitutes(self, seed: int, step: int, row: int) -> Iterator[tuple[int, int]]:
+        """(clip, caption) of ``SUBSTITUTES`` clips for a row whose own cannot be read; any row meets the same again."""
+        draw = np.random.default_rng([seed, step, row])
+        for _ in range(SUBSTITUTES):
+            number = int(draw.integers(len(self)))
+            yield number, int(draw.integers(len(self.clips[number].captions)))
+
 
 def content_of(member: Member) -> bytes:
     """The bytes of a member. Raises DataError where the shard was changed or cut off."""
@@ -102,7 +112,7 @@ def content_of(member: Member) -> bytes:
 
 
 def open_shards(shards: Iterable[Path], seconds: float = 10.0) -> ShardedClips:
-    """Indexes tar files; clips without caption, or without picture and sound, are left out.
+    """Indexes tar files; clips without caption or without picture are left out.
 
     Raises DataError for a file that is no whole tar, and where no clip is in them."""
     clips: list[ShardClip] = []
@@ -119,7 +129,7 @@ def open_shards(shards: Iterable[Path], seconds: float = 10.0) -> ShardedClips:
             raise DataError(f"{shard}: not a whole tar file; fetch the shard again") from error
         clips += filter(None, (clip_of(key, members) for key, members in groups.items()))
     if not clips:
-        raise DataError("the shards hold no clip with a caption; a clip is KEY.mp4, KEY.wav and KEY.json or KEY.txt")
+        raise DataError("the shards hold no clip with a caption and a picture; a clip is KEY.mp4, KEY.wav, KEY.json or KEY.txt")
     return ShardedClips(clips, seconds)
 
 
@@ -138,9 +148,9 @@ def clip_of(key: str, members: dict[str, Member]) -> ShardClip | None:
     if "txt" in members:
         captions += content_of(members["txt"]).decode("utf-8", "replace").splitlines()
     captions = list(dict.fromkeys(text.strip() for text in captions if text.strip()))
-    if not captions or not (video or audio):
+    if not captions or not video:
         return None
-    return ShardClip(key, members.get(video), video, members.get(audio), audio, tuple(captions))
+    return ShardClip(key, members[video], video, members.get(audio), audio, tuple(captions))
 
 
 def write_shards(records: Sequence[ClipRecord], out: Path, clips: int = 1000) -> tuple[Path, ...]:

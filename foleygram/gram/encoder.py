@@ -125,6 +125,11 @@ class GramEncoder(nn.Module):
         self.colour = ColourReader(config.dim, config.audio.mel) if config.colour else None
         self.contra_temp = nn.Parameter(torch.tensor(TEMPERATURE))
 
+    @property
+    def drops_layers(self) -> bool:
+        """Whether a step of training leaves out some layers of the audio tower, and their parameters without gradient."""
+        return isinstance(self.config.audio, BeatsConfig) and self.config.audio.layer_drop > 0
+
     def forward(
         self,
         video: Float[Tensor, "batch frame 3 size size"] | None = None,

@@ -137,7 +137,7 @@ class AutoencoderStage(Stage):
         return torch.stack([nll, error.square().mean()])
 
     def validate(self) -> Sequence[float]:
-        sound = torch.stack([self.held_out.crop(0, row) for row in range(32)])
+        sound = torch.stack([self.held_out.crop(0, row) for row in range(32)]).to(self.model.to_latent.weight.device)
         target = self.model.magnitudes(sound)
         latent = self.model.to_latent(target).transpose(1, 2)
         linear = (self.model.to_magnitude(latent.transpose(1, 2)) - target).square().mean()

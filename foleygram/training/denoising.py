@@ -10,6 +10,7 @@ from torch import Tensor
 
 from foleygram.config import Config
 from foleygram.diffusion.schedule import TimeDistribution, draw_times
+from foleygram.errors import RecipeError
 from foleygram.training.latents import Crops
 from foleygram.training.loop import LoopConfig, Stage
 
@@ -33,6 +34,13 @@ class DenoisingStage(Stage):
     seed: int
     train_set: tuple
     valid_set: tuple
+
+    def check_rows(self, rows: int) -> None:
+        if self.config.late_share > 0 and rows % 2:
+            raise RecipeError(
+                f"late_share {self.config.late_share}: its steps have half as many rows, and a micro-batch has {rows}; choose "
+                "a batch that divides by twice the processes x accumulate, or late_share: 0"
+            )
 
     def draw(self, data: tuple, step: int, row: int) -> tuple[Tensor, ...]:
         """One row of a batch; its last column tells whether its condition is dropped."""

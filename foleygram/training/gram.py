@@ -87,6 +87,7 @@ class GramStage(Stage):
         self.train_set, self.valid_set, self.valid_labels = train, valid, np.asarray(valid_labels)
         encoder.vision.requires_grad_(False)
         encoder.text.requires_grad_(False)
+        self.skips = encoder.drops_layers
         if train is not None:
             self.colours, self.valid_colours = colours(train.banks), colours(valid.banks)
             if encoder.colour is not None:

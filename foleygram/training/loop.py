@@ -1,7 +1,8 @@
 """One training loop for every stage, on Hugging Face accelerate.
 
 A batch is a pure function of (seed, step), so a run that was killed goes on to the same numbers: only weights, EMA and
-optimiser state are kept, in one safetensors file. The log is one JSON object a line; the curve is redrawn at each save.
+optimiser state (in fp16 the scale of the loss, too) are kept, in one safetensors file. The log is one JSON object a line;
+the curve is redrawn at each save.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 
 from foleygram.config import Config
 from foleygram.errors import RecipeError
-from foleygram.hub.folder import read_notes, read_tensors, write_tensors
+from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 
 
 class LoopConfig(Config):
@@ -36,7 +37,7 @@ class LoopConfig(Config):
     eps: float = 1e-8
     weight_decay: float = 1e-3
     warmup: int = 0  # steps of linear rise
-    decay: Literal["none", "cosine"] = "none"  # to zero over the last `decay_share` of the steps
+    decay: Literal["none", "linear", "cosine"] = "none"  # to zero over the last `decay_share` of the steps
     decay_share: float = 1.0
     clip: float = 1.0  # gradient norm
     ema: float = 0.999  # 0 = no average
@@ -56,17 +57,22 @@ class RateGroup(TypedDict):
 
 
 class Stage(nn.Module):
-    """What is trained. The loop asks for ``batch`` and calls the module on it.
+    """What is trained: every parameter with ``requires_grad``. The loop asks for ``batch`` and calls the module on it.
 
-    ``losses``: names of the values that ``forward`` returns as a vector; the first one is minimised. ``trained``: names
-    of the parameters that learn are those with ``requires_grad``."""
+    ``losses``: names of the values that ``forward`` returns as a vector; the first one is minimised. ``validation``: names of
+    what ``validate`` returns. ``skips``: whether a step may pass by some of the parameters, such as those of dropped layers;
+    several processes then have to look which."""
 
     losses: Sequence[str] = ("loss",)
     validation: Sequence[str] = ()
+    skips: bool = False
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Rows ``rows`` of the global batch of ``size`` at ``step``: a pure function of the seed and its arguments."""
         raise NotImplementedError
+
+    def check_rows(self, rows: int) -> None:
+        """Raises RecipeError where micro-batches of ``rows`` rows will not do."""
 
     def share_of_rate(self, name: str) -> float:
         """The learning rate of the parameter ``name``, as a share of the loop's."""
@@ -97,13 +103,14 @@ class LoopResult:
 
 
 def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
-    """Learning rate of a step: warm-up to ``peak`` (``learning_rate``), plateau, cosine end."""
+    """Learning rate of a step: warm-up to ``peak`` (``learning_rate``), plateau, then the fall of ``config.decay``."""
     rate = (config.learning_rate if peak is None else peak) * min(1.0, (step + 1) / max(1, config.warmup))
-    if config.decay == "cosine":
+    if config.decay != "none":
         start = config.steps * (1 - config.decay_share)
         progress = (step - start) / max(1.0, config.steps - start)
         if progress > 0:
-            rate *= 0.5 * (1 + math.cos(math.pi * min(1.0, progress)))
+            progress = min(1.0, progress)
+            rate *= 1 - progress if config.decay == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
     return rate
 
 
@@ -141,10 +148,15 @@ def build_optimizers(stage: Stage, parameters: dict[str, nn.Parameter], config: 
 
 
 class Checkpoint:
-    """Weights, average and optimiser state of one stage in one safetensors file."""
+    """Weights, average and optimiser state of one stage in one safetensors file. ``scaler``: of the loss in fp16, whose scale
+    follows what overflowed before; a note in the header."""
 
-    def __init__(self, path: Path, parameters: dict[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer]):
+    def __init__(
+        self, path: Path, parameters: dict[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer],
+        scaler: torch.amp.GradScaler | None = None,
+    ):  # fmt: skip
         self.path = path
+        self.scaler = scaler
         self.parameters = parameters
         self.optimizer_of = {
             parameter: optimizer
@@ -161,7 +173,10 @@ class Checkpoint:
                 tensors[f"average.{name}"] = average[name]
             for key, value in self.optimizer_of[parameter].state.get(parameter, {}).items():
                 tensors[f"{key}.{name}"] = torch.as_tensor(value)
-        write_tensors(self.path, tensors, {"step": str(step), "seconds": f"{seconds:.1f}"})
+        notes = {"step": str(step), "seconds": f"{seconds:.1f}"}
+        if self.scaler is not None:
+            notes["scaler"] = json.dumps(self.scaler.state_dict())
+        write_tensors(self.path, tensors, notes)
 
     def load(self, average: dict[str, Tensor]) -> tuple[int, float]:
         """Restores in place; returns the next step and the seconds trained so far."""
@@ -179,6 +194,9 @@ class Checkpoint:
             state = {key: tensors[f"{key}.{name}"] for key in STATES if f"{key}.{name}" in tensors}
             if state:
                 self.optimizer_of[parameter].state[parameter] = state
+        scale = json.loads(notes.get("scaler", "{}"))
+        if self.scaler is not None and scale:
+            self.scaler.load_state_dict(scale)
         return int(notes["step"]), float(notes["seconds"])
 
 
@@ -202,34 +220,58 @@ class Swapped:
         self.exchange()
 
 
+def cut_log(log: Path, step: int) -> None:
+    """Drops what a killed run wrote after its last checkpoint, at ``step``: it comes again. Half a line goes too."""
+
+    def counts(line: str) -> bool:
+        try:
+            return json.loads(line)["step"] <= step
+        except ValueError:
+            return False
+
+    lines = log.read_text().splitlines() if log.exists() else []
+    kept = [line for line in lines if counts(line)]
+    if len(kept) < len(lines):
+        write_atomically(log, "".join(f"{line}\n" for line in kept).encode())
+
+
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
     """Trains to ``config.steps``, from the checkpoint in ``folder`` where there is one.
 
-    Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first.
-    ``stop_after``: leave after so many steps of this session (tests, time slices)."""
-    from accelerate import Accelerator
+    Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first. A run that is
+    at its end already is exported again and nothing else.
+    ``stop_after``: leave after so many steps of this session (tests, time slices).
+
+    Raises RecipeError where the batch does not divide among processes and micro-batches, and where the checkpoint is not
+    this recipe's."""
+    from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
     from foleygram.training.curve import draw_curve
     from foleygram.training.progress import progress_bar
 
     AcceleratorState._reset_state()  # else an earlier stage of this process fixes the precision of all later ones
-    accelerator = Accelerator(mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate)
+    accelerator = Accelerator(
+        mixed_precision=config.precision, gradient_accumulation_steps=config.accumulate,
+        kwargs_handlers=[DistributedDataParallelKwargs(find_unused_parameters=stage.skips)],
+    )  # fmt: skip
     parameters = {name: parameter for name, parameter in stage.named_parameters() if parameter.requires_grad}
     optimizers = build_optimizers(stage, parameters, config)
     average = {name: parameter.detach().clone().float() for name, parameter in parameters.items()} if config.ema else {}
-    checkpoint = Checkpoint(folder / "checkpoint.safetensors", parameters, optimizers)
+    checkpoint = Checkpoint(folder / "checkpoint.safetensors", parameters, optimizers, accelerator.scaler)
     first, before = checkpoint.load(average)
     if config.compile:
         for block in stage.compiled_blocks():
             block.compile()
-    module, *optimizers = accelerator.prepare(stage, *optimizers)
+    module, *optimizers = accelerator.prepare(stage, *optimizers)  # moves what the optimisers hold too, but not the average
+    average = {name: value.to(parameters[name].device) for name, value in average.items()}
     peaks = [optimizer.param_groups[0]["lr"] for optimizer in optimizers]
     world, rank = accelerator.num_processes, accelerator.process_index
     seed = torch.initial_seed()
     if config.batch % (world * config.accumulate):
         raise RecipeError(f"batch {config.batch} does not divide by {world} processes x accumulate {config.accumulate}")
     share = config.batch // (world * config.accumulate)
+    stage.check_rows(share)
     folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.jsonl"
     began, saved = time.monotonic(), time.monotonic()
@@ -246,24 +288,35 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     def save(step: int) -> None:
         accelerator.wait_for_everyone()
         if accelerator.is_main_process:
-            checkpoint.save(average, step, elapsed())
+            if step > first:  # else the checkpoint is there already, perhaps with more steps than the recipe still asks for
+                checkpoint.save(average, step, elapsed())
             with Swapped(parameters, average):
                 stage.export()
             draw_curve(log, folder / "curve.png")
+        accelerator.wait_for_everyone()  # whoever goes on may read these files
+
+    def decided() -> tuple[bool, bool]:
+        """Whether to save now and whether to stop, the same in all processes: one alone would wait for the others for ever.
+        The first one's clock decides, and a signal to any of them."""
+        due, told = time.monotonic() - saved > 60 * config.save_minutes, bool(interrupted)
+        if world > 1:
+            votes = torch.tensor([due and rank == 0, told], dtype=torch.float32, device=accelerator.device)
+            due, told = (accelerator.reduce(votes, "sum") > 0).tolist()
+        return due, told
 
     def note(**values) -> None:
         if accelerator.is_main_process:
             with log.open("a") as file:
                 file.write(json.dumps(values) + "\n")
 
-    step = first
+    done, stopped = first, False
     end = config.steps if stop_after is None else min(config.steps, first + stop_after)
+    if accelerator.is_main_process:
+        cut_log(log, first)
     try:
         with progress_bar(accelerator.is_main_process, first, config.steps) as advance:
             stage.train()
             for step in range(first, end):
-                if interrupted:
-                    break
                 for optimizer, peak in zip(optimizers, peaks, strict=True):
                     for group in optimizer.param_groups:
                         group["lr"] = rate_at(step, config, peak) * group["share"]
@@ -302,15 +355,17 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                         stage.train()
                     note(step=step + 1, seconds=round(elapsed(), 1), **dict(zip(stage.validation, values, strict=True)))
                 advance(step + 1, last[0])
-                if time.monotonic() - saved > 60 * config.save_minutes:
-                    save(step + 1)
+                done = step + 1
+                due, stopped = decided()
+                if stopped:
+                    break
+                if due:
+                    save(done)
                     saved = time.monotonic()
-            else:
-                step = end
     finally:
         for kind, handler in previous.items():
             signal.signal(kind, handler)
-    save(step)
-    if interrupted:
+    save(done)
+    if stopped or interrupted:
         raise KeyboardInterrupt
-    return LoopResult(step, elapsed(), step >= config.steps, last)
+    return LoopResult(done, elapsed(), done >= config.steps, last)

@@ -96,5 +96,6 @@ def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAut
     if colours is None or strokes is None:
         return None
     with torch.no_grad():
-        detail = autoencoder.detail(autoencoder.encode(torch.from_numpy(sound.samples)[None]))[0]
+        samples = torch.from_numpy(sound.samples)[None].to(autoencoder.to_latent.weight.device)
+        detail = autoencoder.detail(autoencoder.encode(samples))[0].cpu()
     return Remembered(point, colours, strokes, detail)

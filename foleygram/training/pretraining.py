@@ -6,6 +6,7 @@ so that nothing but the shards has to lie on the disk.
 
 from __future__ import annotations
 
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from pathlib import Path
@@ -16,13 +17,13 @@ from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
 from foleygram.config import Config
-from foleygram.data.shards import ShardedClips
-from foleygram.errors import DataError
+from foleygram.data.shards import SUBSTITUTES, ShardedClips
+from foleygram.errors import DataError, MediaError
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import GramLossConfig, gram_loss
 from foleygram.gram.text import Tokens
-from foleygram.gram.vision import preprocess_frames
+from foleygram.gram.vision import EvaVisionTransformer, preprocess_frames
 from foleygram.hub.folder import write_tensors
 from foleygram.training.loop import LoopConfig, Stage
 from foleygram.weights import GRAM_FILES
@@ -52,6 +53,12 @@ class PretrainingStage(Stage):
         self.encoder, self.config, self.clips, self.seed, self.folder = encoder, config, clips, seed, folder
         for name in ("vision", "audio", "text"):
             getattr(encoder, name).requires_grad_(name in config.learn)
+        if isinstance(encoder.vision, EvaVisionTransformer):
+            encoder.vision.head.requires_grad_(False)  # loaded and never used
+        if encoder.colour is not None:
+            encoder.colour.requires_grad_(False)  # no part of this loss
+        self.unreadable: set[int] = set()  # clips, of which it was said
+        self.skips = "audio" in config.learn and encoder.drops_layers
         if config.gradient_checkpointing and "vision" in config.learn:
             for block in getattr(encoder.vision, "blocks", ()):
                 block.forward = partial(checkpoint, block.forward, use_reentrant=False)
@@ -61,23 +68,33 @@ class PretrainingStage(Stage):
         slower = self.config.vision_rate is not None and name.startswith("encoder.vision.")
         return self.config.vision_rate / self.config.loop.learning_rate if slower else 1.0
 
-    def row(self, place: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """(frames, filter banks, word pieces, their mask) of a clip under one of its captions."""
-        number, caption = place
+    def row(self, number: int, caption: int) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """(frames, filter banks, word pieces, their mask) of a clip under one of its captions. Raises DataError, MediaError."""
         config = self.encoder.config
         clip = self.clips.clip(number, self.config.frames, config.vision.size * 8 // 7, caption)
         tokens = self.encoder.tokenizer([clip.text])
-        if clip.video is None:
-            raise DataError(
-                f"{self.clips.clips[number].key}: has no picture; GRAM is trained on clips with all three modalities"
-            )
         frames = preprocess_frames(clip.video, config.vision.replace(frames=self.config.frames))
         return frames, preprocess_audio(clip.audio, config.audio), tokens.ids[0], tokens.mask[0]
+
+    def readable_row(self, step: int, row: int, place: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """The row of the clip and caption at ``place``, or of others where that cannot be read, which is said once of each
+        clip. Raises DataError where they cannot be read either."""
+        for number, caption in (place, *self.clips.substitutes(self.seed, step, row)):
+            try:
+                return self.row(number, caption)
+            except (DataError, MediaError) as error:
+                if number not in self.unreadable:
+                    self.unreadable.add(number)
+                    clip = self.clips.clips[number]
+                    complaint = f"{clip.video.shard}: {clip.key}: left out, another clip takes its place ({error})"
+                    warnings.warn(complaint, stacklevel=2)
+                last = error
+        raise DataError(f"{SUBSTITUTES + 1} clips in turn cannot be read; fetch the shards again ({last})") from last
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         places = self.clips.draw(self.seed, step, rows, size)
         with ThreadPoolExecutor(self.config.readers) as readers:
-            drawn = list(readers.map(self.row, places))
+            drawn = list(readers.map(partial(self.readable_row, step), rows, places))
         return tuple(torch.stack(column) for column in zip(*drawn, strict=True))
 
     def forward(self, frames: Tensor, banks: Tensor, ids: Tensor, mask: Tensor) -> Tensor:

@@ -20,7 +20,6 @@ from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import ModelError, RecipeError
 from foleygram.gram.encoder import GramEncoder
-from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.memory import MemoryConfig
@@ -47,7 +46,7 @@ from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
 from foleygram.types import Audio
-from foleygram.weights import GRAM_FILES, assign, float_state
+from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
 
 
 class Workshop:
@@ -184,7 +183,7 @@ def start_of_gram(encoder: GramEncoder, folder: Path) -> None:
     definition = folder / "tokenizer.json"
     if not definition.exists():
         raise ModelError(f"{definition}: absent; copy the tokenizer.json of the text tower there (bert-base-uncased)")
-    encoder.tokenizer = Tokenizer(definition.read_text(), encoder.config.text)
+    encoder.tokenizer = read_tokenizer(definition, encoder.config.text)
     state = {}
     for name in GRAM_FILES:
         if (folder / f"{name}.safetensors").exists():
@@ -222,6 +221,7 @@ def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path
     """The control experiment without a joint space: a trained audio tower, frozen picture and text towers, and heads as they
     are drawn at random. Nothing is trained."""
     tensors = {key.removeprefix("audio."): value for key, value in read_tensors(tower).items()}
+    check_shapes(f"this recipe's audio tower ({tower})", tensors, encoder.audio.state_dict())
     encoder.audio.load_state_dict(float_state(tensors))
     GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []).export()
     return LoopResult(0, 0.0, True, (0.0,))

@@ -281,7 +281,7 @@ class TimingStage(Stage):
 
     def validate(self) -> Sequence[float]:
         columns = zip(*(self.held_out.crop(0, row) for row in range(16)), strict=True)
-        loss = self.forward(*(torch.from_numpy(np.stack(column)) for column in columns))[0].item()
+        loss = self.forward(*(torch.from_numpy(np.stack(column)).to(self.labels.device) for column in columns))[0].item()
         hits = true = found = 0
         error = 0.0
         config = self.model.config

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from foleygram.gram.encoder import GramEncoder
-from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import read_tensors, write_atomically, write_tensors
+from foleygram.hub.layouts import check_shapes
 from foleygram.training.recipe import Recipe
-from foleygram.weights import find_folder, float_state
+from foleygram.weights import find_folder, float_state, read_tokenizer
 
 FROZEN = ("vision", "text")
 
@@ -16,18 +16,19 @@ FROZEN = ("vision", "text")
 def frozen_towers(recipe: Recipe, out: Path) -> GramEncoder:
     """The GRAM encoder of the recipe with vision and text towers of ``recipe.towers``; the rest is fresh.
 
-    Copies the towers' files and the tokenizer into ``out``, so that the run becomes a whole model folder."""
+    Copies the towers' files and the tokenizer into ``out``, so that the run becomes a whole model folder. Raises ModelError
+    for towers that are absent or of another size."""
     source = find_folder(recipe.towers)
     encoder = GramEncoder(recipe.model.gram)
     for name in FROZEN:
         path = source / f"{name}.safetensors"
         tower = getattr(encoder, name)
         tensors = {key.removeprefix(f"{name}."): value for key, value in read_tensors(path).items()}
+        check_shapes(f"this recipe's {name} tower ({path})", tensors, tower.state_dict())
         tower.load_state_dict(float_state(tensors))
         tower.requires_grad_(False)
         if source.resolve() != out.resolve():
             write_tensors(out / path.name, read_tensors(path))
-    definition = (source / "tokenizer.json").read_text()
-    write_atomically(out / "tokenizer.json", definition.encode())
-    encoder.tokenizer = Tokenizer(definition, recipe.model.gram.text)
+    encoder.tokenizer = read_tokenizer(source / "tokenizer.json", recipe.model.gram.text)
+    write_atomically(out / "tokenizer.json", (source / "tokenizer.json").read_bytes())
     return encoder.eval()

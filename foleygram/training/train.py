@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -39,19 +40,20 @@ WITH_PICTURES = ("gram", "control", "timing", "memory")
 
 @dataclass(frozen=True)
 class TrainingReport:
-    """``steps``: done in all sessions; ``seconds``: of training in all sessions; ``loss``: mean since the last log line."""
+    """``steps``: done in all sessions; ``seconds``: of training in all sessions; ``loss``: mean at the last log line of this
+    session, None where it has none or the loss is no number any more."""
 
     stage: str
     out: Path
     steps: int
     seconds: float
     finished: bool
-    loss: float
+    loss: float | None
     log: Path
     curve: Path
 
     def as_json(self) -> str:
-        return json.dumps(asdict(self), indent=2, default=str)
+        return json.dumps(asdict(self), indent=2, default=str, allow_nan=False)
 
 
 def train(
@@ -91,6 +93,7 @@ def train(
         write_json(folder / "recipe.json", content.model_dump(mode="json"))
         raise
     write_json(folder / "recipe.json", content.model_dump(mode="json"))
+    loss = result.last[0] if math.isfinite(result.last[0]) else None
     return TrainingReport(
-        stage, out, result.steps, result.seconds, result.finished, result.last[0], folder / "log.jsonl", folder / "curve.png"
-    )  # fmt: skip
+        stage, out, result.steps, result.seconds, result.finished, loss, folder / "log.jsonl", folder / "curve.png"
+    )

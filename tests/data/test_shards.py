@@ -55,6 +55,8 @@ def test_layouts_of_published_corpora(tmp_path, tiny_video):
         add(tar, "b.txt", b"only\n\n only \n")
         add(tar, "uncaptioned.mp4", tiny_video.read_bytes())
         add(tar, "imageless.txt", b"a text alone")
+        add(tar, "heard.flac", b"a sound without a picture")
+        add(tar, "heard.txt", b"its caption")
     clips = open_shards([path])
     assert [(entry.key, entry.captions) for entry in clips.clips] == [("part/a", ("zero", "one", "two")), ("b", ("only",))]
     assert clips.clip(1, 2, 16).audio.rate == 44100  # the sound of the video itself
@@ -68,6 +70,13 @@ def test_an_epoch_has_every_clip_once_and_a_draw_is_a_function_of_its_place(shar
     assert [pair for rows in (range(2), range(2, 5)) for pair in clips.draw(3, 0, rows, 5)] == epoch
     later = [clips.draw(3, 1, range(5), 5), clips.draw(4, 0, range(5), 5)]
     assert all(other != epoch for other in later)
+
+
+def test_substitutes_of_a_row_are_always_the_same(shards):
+    clips = open_shards(shards)
+    places = [tuple(clips.substitutes(0, step, row)) for step in range(2) for row in range(2)]
+    assert places[0] == tuple(clips.substitutes(0, 0, 0)) and len(set(places)) == 4
+    assert {number for number, _ in places[0]} <= set(range(5)) and {caption for _, caption in places[0]} == {0, 1}
 
 
 def test_damaged_shards_are_one_line(shards, tmp_path):

@@ -1,3 +1,6 @@
+import io
+import tarfile
+
 import pytest
 import torch
 from tiny import CONFIG, tiny_model
@@ -5,6 +8,7 @@ from tiny import CONFIG, tiny_model
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.shards import open_shards, write_shards
 from foleygram.errors import DataError, ModelError
+from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import read_tensors
 from foleygram.training.loop import LoopConfig
 from foleygram.training.pretraining import PretrainingConfig, PretrainingStage
@@ -49,6 +53,28 @@ def test_a_batch_is_a_function_of_its_place_and_parts_join(shards, tmp_path):
     assert all(parameter.requires_grad for parameter in encoder.audio.parameters())
 
 
+def test_another_clip_takes_the_place_of_one_that_cannot_be_read(shards, tiny_video, tmp_path):
+    path = tmp_path / "broken.tar"
+    with tarfile.open(path, "w") as tar:
+        for name, content in (("whole", tiny_video.read_bytes()), ("torn", bytes(4000))):
+            for suffix, part in (("mp4", content), ("txt", name.encode())):
+                info = tarfile.TarInfo(f"{name}.{suffix}")
+                info.size = len(part)
+                tar.addfile(info, io.BytesIO(part))
+    sizes = SIZES.replace(learn=["text"])
+    stages = [PretrainingStage(tiny_model().gram, sizes, open_shards([path]), 0, tmp_path) for _ in range(2)]
+    with pytest.warns(UserWarning, match="broken.tar: torn: ") as said:
+        batch = stages[0].batch(0, range(2), 2)
+    assert len(said) == 1 and torch.equal(batch[0][0], batch[0][1])
+    assert torch.equal(stages[0].batch(0, range(2), 2)[0], batch[0])  # and says nothing more
+    with pytest.warns(UserWarning):
+        assert torch.equal(torch.cat([stages[1].batch(0, range(row, row + 1), 2)[0] for row in range(2)]), batch[0])
+    stages[0].clips = open_shards([path])
+    path.write_bytes(b"")
+    with pytest.warns(UserWarning), pytest.raises(DataError, match="17 clips in turn cannot be read"):
+        stages[0].batch(1, range(2), 2)
+
+
 def test_the_vision_tower_has_its_own_rate_also_after_a_kill(shards, tmp_path):
     """With Adam's first step every parameter moves by its rate, whatever the gradient's size."""
     sizes = SIZES.replace(vision_rate=1e-6, loop=SIZES.loop.replace(weight_decay=0.0, steps=3).model_dump())
@@ -85,6 +111,19 @@ def test_recomputing_the_vision_tower_changes_no_gradient(shards, tmp_path):
             torch.testing.assert_close(one, other)
 
 
+def test_what_is_to_learn_gets_a_gradient(shards, tmp_path):
+    """Else several processes would wait for one: not CLIP's own projection, nor the reader of the colour."""
+    model = CONFIG.gram.replace(colour=True)
+    encoder = GramEncoder(model, tiny_model().gram.tokenizer)
+    stage = PretrainingStage(encoder, SIZES, open_shards(sorted(shards.glob("*.tar"))), 0, tmp_path).eval()
+    stage(*stage.batch(0, range(2), 2))[0].backward()
+    idle = {name.rpartition(".")[0] for name, parameter in encoder.named_parameters() if parameter.grad is None}
+    for name, parameter in stage.named_parameters():
+        assert parameter.requires_grad == (parameter.grad is not None), name
+    assert idle == {"vision.head", "colour.linear"} and stage.skips
+    assert not PretrainingStage(encoder, SIZES.replace(learn=["text"]), stage.clips, 0, tmp_path).skips
+
+
 def test_what_is_missing_is_said(shards, tmp_path):
     recipe = Recipe(model=CONFIG, pretraining=SIZES)
     with pytest.raises(ModelError, match="tokenizer.json: absent"):
@@ -104,5 +143,6 @@ def test_recipes_of_the_paper_have_its_numbers(name, pytestconfig):
     clips = recipe.pretraining.loop.steps * recipe.pretraining.loop.batch
     assert clips == pytest.approx(150_000 * (1 if name == "paper" else 5), rel=1e-3)
     assert recipe.pretraining.loss.detach == (name != "paper")
+    assert recipe.pretraining.loop.decay == recipe.gram.loop.decay == ("cosine" if name == "paper" else "linear")
     assert recipe.pretraining.vision_rate == (None if name == "paper" else 5e-7)
     assert "vision" in recipe.pretraining.learn

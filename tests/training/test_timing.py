@@ -116,6 +116,13 @@ def test_stage_learns_resumes_and_exports(loaded, tmp_path, monkeypatch):
     assert (tmp_path / "timing.safetensors").exists()
 
 
+def test_validation_runs_where_the_model_is(loaded, tmp_path, elsewhere):
+    model = EnvelopePredictor(CONFIG)
+    stage = TimingStage(model, TimingTraining(frames=16), loaded, loaded[:1], 0, tmp_path).to(elsewhere)
+    with torch.no_grad():
+        assert len(stage.validate()) == len(stage.validation)
+
+
 def test_start_from_another_model(tmp_path):
     """``timing.start`` takes the weights of a model's predictor, and says what is wrong where it cannot."""
     from tiny import tiny_model

@@ -1,0 +1,133 @@
+"""The training loop on a stage of one small layer. Several processes: test_distributed.py; whole stages: test_stages.py."""
+
+import json
+
+import pytest
+import torch
+from torch import Tensor, nn
+
+from foleygram.hub.folder import read_notes, read_tensors
+from foleygram.training import curve
+from foleygram.training.loop import Checkpoint, LoopConfig, Stage, rate_at, run
+
+LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="no", log_every=1)
+
+
+class Line(Stage):
+    def __init__(self):
+        super().__init__()
+        torch.manual_seed(0)
+        self.layer = nn.Linear(3, 1)
+        self.exports = 0
+
+    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+        draws = [torch.Generator().manual_seed(step * size + row) for row in rows]
+        return (torch.stack([torch.randn(3, generator=draw) for draw in draws]),)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return (self.layer(x)[:, 0] - x.sum(1)).square().mean()[None]
+
+    def export(self) -> None:
+        self.exports += 1
+
+
+@pytest.fixture(autouse=True)
+def no_curve(monkeypatch):
+    monkeypatch.setattr(curve, "draw_curve", lambda *_: None)  # slower than all the steps
+
+
+def test_a_run_on_another_device_has_everything_there_and_goes_on(elsewhere, monkeypatch, tmp_path):
+    from accelerate import PartialState
+
+    PartialState()
+    monkeypatch.setitem(PartialState._shared_state, "device", elsewhere)
+    # as on a GPU, a parameter that is moved stays the same object
+    monkeypatch.setattr(torch.__future__, "get_swap_module_params_on_conversion", lambda: True)
+    plain, places = Checkpoint.save, set()
+
+    def save(checkpoint: Checkpoint, average: dict[str, Tensor], *place) -> None:
+        states = [
+            state[key]
+            for optimizer in checkpoint.optimizer_of.values()
+            for state in optimizer.state.values()
+            for key in ("exp_avg", "exp_avg_sq")
+        ]
+        assert average and states
+        places.update(tensor.device for tensor in (*average.values(), *states, *checkpoint.parameters.values()))
+        plain(checkpoint, average, *place)
+
+    monkeypatch.setattr(Checkpoint, "save", save)
+    run(Line(), LOOP, tmp_path, stop_after=2)
+    assert run(Line(), LOOP, tmp_path).finished and places == {elsewhere}
+
+
+def logged(folder) -> list[dict]:
+    return [json.loads(line) for line in (folder / "log.jsonl").read_text().splitlines()]
+
+
+def test_a_recipe_with_fewer_steps_leaves_the_checkpoint_alone(tmp_path):
+    run(Line(), LOOP, tmp_path)
+    before = (tmp_path / "checkpoint.safetensors").stat()
+    stage = Line()
+    result = run(stage, LOOP.replace(steps=2), tmp_path)
+    assert result.steps == 4 and result.finished and stage.exports == 1
+    assert (tmp_path / "checkpoint.safetensors").stat().st_mtime_ns == before.st_mtime_ns
+    assert read_notes(tmp_path / "checkpoint.safetensors")["step"] == "4"
+    assert run(Line(), LOOP.replace(steps=6), tmp_path).steps == 6
+    assert read_notes(tmp_path / "checkpoint.safetensors")["step"] == "6"
+    assert [line["step"] for line in logged(tmp_path)] == [1, 2, 3, 4, 5, 6]
+
+
+def test_the_log_of_a_killed_run_has_each_step_once(tmp_path):
+    class Killed(Line):
+        def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+            if step == 3:
+                raise MemoryError
+            return super().batch(step, rows, size)
+
+    run(Line(), LOOP, tmp_path / "straight")
+    run(Line(), LOOP, tmp_path / "killed", stop_after=1)
+    with pytest.raises(MemoryError):
+        run(Killed(), LOOP, tmp_path / "killed")
+    with (tmp_path / "killed" / "log.jsonl").open("a") as log:
+        log.write('{"step": 4, "sec')
+    run(Line(), LOOP, tmp_path / "killed")
+    straight, killed = ([{**line, "seconds": 0} for line in logged(tmp_path / name)] for name in ("straight", "killed"))
+    assert killed == straight and [line["step"] for line in killed] == [1, 2, 3, 4]
+    for name, value in read_tensors(tmp_path / "straight" / "checkpoint.safetensors").items():
+        assert torch.equal(read_tensors(tmp_path / "killed" / "checkpoint.safetensors")[name], value)
+    (tmp_path / "killed" / "checkpoint.safetensors").unlink()
+    run(Line(), LOOP, tmp_path / "killed", stop_after=2)  # anew
+    assert [line["step"] for line in logged(tmp_path / "killed")] == [1, 2]
+
+
+def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
+    """As in fp16 on a GPU. The first steps overflow, and each halves the scale; then it grows with every second step."""
+    import accelerate
+
+    class Scaled(accelerate.Accelerator):
+        def __init__(self, **options):
+            super().__init__(**options)
+            self.scaler = torch.amp.GradScaler("cpu", init_scale=2.0**127, growth_interval=2)
+
+    monkeypatch.setattr(accelerate, "Accelerator", Scaled)
+    config, scales = LOOP.replace(steps=8), {}
+    for name, sessions in (("straight", (None,)), ("killed", (5, 2, None))):
+        for stop_after in sessions:
+            run(Line(), config, tmp_path / name, stop_after)
+        scales[name] = json.loads(read_notes(tmp_path / name / "checkpoint.safetensors")["scaler"])
+    straight, killed = (read_tensors(tmp_path / name / "checkpoint.safetensors") for name in scales)
+    assert scales["straight"] == scales["killed"] and scales["straight"]["scale"] < 2.0**127
+    assert 0 < straight["step.layer.weight"] < 8
+    assert all(torch.equal(value, killed[key]) for key, value in straight.items())
+
+
+def test_rates_rise_and_fall():
+    config = LoopConfig(steps=100, batch=1, learning_rate=2.0, warmup=10, decay="linear", decay_share=0.9)
+    rates = [rate_at(step, config) for step in range(101)]
+    assert rates[:11] == pytest.approx([0.2, 0.4, 0.6, 0.8, 1.0, 1.2, 1.4, 1.6, 1.8, 2.0, 2.0])
+    assert rates[10:] == pytest.approx([2.0 * (100 - step) / 90 for step in range(10, 101)])
+    cosine, late = config.replace(decay="cosine"), config.replace(decay_share=0.5)
+    assert rate_at(55, cosine) == pytest.approx(1.0) and rate_at(32, cosine) > rate_at(32, config)
+    assert rate_at(50, late) == 2.0 and rate_at(75, late) == pytest.approx(1.0)
+    assert rate_at(100, config.replace(decay="none")) == 2.0 and rate_at(75, late, peak=4.0) == pytest.approx(2.0)

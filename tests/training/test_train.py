@@ -1,0 +1,27 @@
+"""What the verb reports."""
+
+import json
+
+import pytest
+import yaml
+from tiny import CONFIG
+
+from foleygram.cli.train import in_words
+from foleygram.training.loop import LoopResult
+from foleygram.training.train import STAGES, train
+
+
+@pytest.mark.parametrize(
+    ("loss", "known", "words"),
+    [(0.25, 0.25, "3 steps in 1 s, loss 0.25, finished"), (float("nan"), None, "3 steps in 1 s, finished")],
+)
+def test_a_report_is_json_also_where_nothing_was_left_to_train(monkeypatch, tmp_path, loss, known, words):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    monkeypatch.setitem(STAGES, "gram", lambda *_, **__: LoopResult(3, 1.0, True, (loss, 1.0)))
+    report = train("gram", tmp_path / "tiny.yaml", out=tmp_path)
+
+    def refuse(constant: str):
+        raise ValueError(constant)
+
+    assert json.loads(report.as_json(), parse_constant=refuse)["loss"] == known
+    assert f"gram: {words}\n" in in_words(report)
