@@ -37,6 +37,7 @@ class ControlTraining(DenoisingTraining):
     modality_dropout: float = 0.6  # share of rows that see a random proper subset
     embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
+    locked: bool = True  # the base stays as it was (the paper); False: it learns too (sd_locked of the ControlNet's code)
     guide: Control = "envelope"  # what the ControlNet is told of the timing; onsets and none: control experiments
     start: str = ""  # folder of a model whose ControlNet is gone on with; else a copy of the base's blocks
     fitted_projections: bool = False  # begin where base or start understands them (fit_projections); the paper: random
@@ -106,7 +107,7 @@ class ControlStage(DenoisingStage):
     ):  # fmt: skip
         """``train``, ``valid``: crops of (sound latents, envelope latents)."""
         super().__init__()
-        self.transformer = transformer.requires_grad_(False)
+        self.transformer = transformer.requires_grad_(not config.locked)
         self.control_net, self.conditioner, self.config = control_net, conditioner, config
         self.seed, self.folder = seed, folder
         self.train_set = (train, train_captions, train_embeddings)
@@ -124,7 +125,7 @@ class ControlStage(DenoisingStage):
         return [*self.transformer.transformer_blocks, *self.control_net.transformer_blocks]
 
     def hidden_blocks(self) -> Sequence[nn.Module]:
-        return list(self.control_net.transformer_blocks)
+        return [*self.control_net.transformer_blocks, *([] if self.config.locked else self.transformer.transformer_blocks)]
 
     def noised(self, point: np.ndarray, draw: np.random.Generator) -> np.ndarray:
         point = point.astype(np.float32)
@@ -164,7 +165,10 @@ class ControlStage(DenoisingStage):
         return v_loss(prediction, v_target(latent, noise, t))[None]
 
     def export(self) -> None:
-        for name, module in (("control_net", self.control_net), ("conditioner", self.conditioner)):
+        learned = {"control_net": self.control_net, "conditioner": self.conditioner}
+        if not self.config.locked:
+            learned["transformer"] = self.transformer
+        for name, module in learned.items():
             write_tensors(
                 self.folder / f"{name}.safetensors", {key: value.half() for key, value in module.state_dict().items()}
             )

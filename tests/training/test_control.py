@@ -1,9 +1,21 @@
 import numpy as np
+import pytest
 import torch
 
 from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
-from foleygram.training.control import ClipEmbeddings, caption_tokens, fit_projections, point_tokens
-from foleygram.training.latents import Captions
+from foleygram.diffusion.control import ControlNet, ControlNetConfig
+from foleygram.diffusion.transformer import Transformer, TransformerConfig
+from foleygram.hub.folder import read_tensors
+from foleygram.training.control import (
+    ClipEmbeddings,
+    ControlStage,
+    ControlTraining,
+    caption_tokens,
+    fit_projections,
+    point_tokens,
+)
+from foleygram.training.latents import Captions, Crops
+from foleygram.training.loop import LoopConfig, run
 from foleygram.types import Embeddings
 
 CAPTIONS = Captions(tuple("abcdefgh"), tuple((k, (k + 1) % 8) for k in range(8)))
@@ -47,3 +59,27 @@ def test_projections_of_a_new_space_begin_at_the_tokens_of_the_old_one():
 
 def pairs(first: ClipEmbeddings, second: ClipEmbeddings) -> list[tuple[np.ndarray, np.ndarray]]:
     return [(first.audio, second.audio), (first.video, second.video), (first.text, second.text)]
+
+
+@pytest.mark.parametrize("locked", [True, False])
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_the_base_learns_where_it_is_not_locked(tmp_path, locked, optimizer):
+    torch.manual_seed(0)
+    shape = TransformerConfig(latent_dim=4, embed_dim=32, depth=2, head_dim=16, cross_dim=16, global_dim=32, time_dim=8)
+    transformer, net = Transformer(shape), ControlNet(shape, ControlNetConfig(depth=1))
+    net.initialise(transformer)
+    conditioner = Conditioner(ConditionerConfig(embedding_dim=24, token_dim=16, text_dim=16, frequencies=4))
+    draw = np.random.default_rng(1)
+    crops = Crops([draw.standard_normal((8, 4, 12)).astype(np.float16) for _ in range(2)], 0.01, 50)
+    data = crops, CAPTIONS, ClipEmbeddings(*(draw.standard_normal((8, 24)).astype(np.float32) for _ in range(3)))
+    loop = LoopConfig(steps=2, batch=4, optimizer=optimizer, learning_rate=1e-2, matrix_rate=1e-2, precision="no", ema=0.0)
+    before = {key: value.clone() for key, value in transformer.state_dict().items()}
+    stage = ControlStage(transformer, net, conditioner, ControlTraining(loop=loop, locked=locked), 0, tmp_path, *data, *data)
+    run(stage, loop, tmp_path / "log")
+    moved = {key for key, value in transformer.state_dict().items() if not torch.equal(value, before[key])}
+    written = tmp_path / "transformer.safetensors"
+    if locked:
+        assert not moved and not written.exists()
+    else:
+        assert {"transformer_blocks.0", "transformer_blocks.1"} <= {".".join(key.split(".")[:2]) for key in moved}
+        assert {key: value.shape for key, value in read_tensors(written).items()} == {k: v.shape for k, v in before.items()}
