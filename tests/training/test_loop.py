@@ -6,6 +6,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
+from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
 from foleygram.training.loop import Checkpoint, LoopConfig, Stage, rate_at, run
@@ -131,3 +132,9 @@ def test_rates_rise_and_fall():
     assert rate_at(55, cosine) == pytest.approx(1.0) and rate_at(32, cosine) > rate_at(32, config)
     assert rate_at(50, late) == 2.0 and rate_at(75, late) == pytest.approx(1.0)
     assert rate_at(100, config.replace(decay="none")) == 2.0 and rate_at(75, late, peak=4.0) == pytest.approx(2.0)
+
+
+def test_muon_is_refused_in_fp16(tmp_path):
+    with pytest.raises(RecipeError, match="muon: does not go with precision fp16"):
+        run(Line(), LOOP.replace(optimizer="muon", precision="fp16"), tmp_path)
+    assert not list(tmp_path.iterdir())
