@@ -1,0 +1,79 @@
+"""What real recordings score: each clip's own strokes, every one in the place of the next.
+
+    python benchmarks/reordered.py data/minihits/clips.jsonl --split test --limit 200 --out runs/reordered [--level]
+    foleygram evaluate runs/reordered --truth data/minihits/clips.jsonl --split test
+
+A system that knows the object and the moments, but not which stroke was meant, can at best sound like this: the same
+object, struck at the true moments with other strokes of the same clip. ``--level``: the clip's envelope is laid over them
+besides, as the finish lays it over a result, so that they follow the guide as results do. The sounds lie in ``--out`` as FLAC.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+from rich.console import Console
+from rich.progress import track
+
+AHEAD = 0.008  # s before its event that a stroke begins
+FADE = 0.01  # s at the end of a stroke that has to fill a longer gap
+
+
+def reordered(samples: np.ndarray, onsets: list[float], rate: int) -> np.ndarray:
+    """float32 [channel, sample] with the strokes at ``onsets`` (s, rising) moved on by one, the last to the first; one that is
+    too long for its place is cut by the next attack, one that is too short fades into silence."""
+    starts = [max(round((seconds - AHEAD) * rate), 0) for seconds in onsets] + [samples.shape[1]]
+    gaps = list(zip(starts[:-1], starts[1:], strict=True))
+    result = np.zeros_like(samples)
+    result[:, : starts[0]] = samples[:, : starts[0]]
+    for (begin, end), (first, last) in zip(gaps, gaps[-1:] + gaps[:-1], strict=True):
+        count = min(end - begin, last - first)
+        stroke = samples[:, first : first + count].copy()
+        if count < end - begin:
+            fade = min(round(FADE * rate), count)
+            stroke[:, count - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
+        result[:, begin : begin + count] = stroke
+    return result
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("manifest", type=Path)
+    parser.add_argument("--split", default="test")
+    parser.add_argument("--limit", type=int, default=None)
+    parser.add_argument("--level", action="store_true")
+    parser.add_argument("--out", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    from foleygram.data.manifest import read_manifest
+    from foleygram.errors import FoleyGRAMError
+    from foleygram.finish import FinishConfig
+    from foleygram.media.audio import read_audio, write_audio
+    from foleygram.signal.envelope import extract_envelope
+    from foleygram.signal.level import followed
+    from foleygram.types import Audio
+
+    console = Console()
+    limits = FinishConfig()
+    try:
+        records = read_manifest(arguments.manifest, arguments.split)[: arguments.limit]
+        arguments.out.mkdir(parents=True, exist_ok=True)
+        for record in track(records, "reordering", console=console, disable=not console.is_terminal):
+            sound = read_audio(record.audio).stereo()
+            onsets = sorted(seconds for seconds, _ in record.onsets if seconds < sound.seconds - 0.05)
+            made = reordered(sound.samples, onsets, sound.rate)
+            if arguments.level:
+                guide = extract_envelope(sound)
+                made = np.concatenate(list(followed([made], guide, sound.rate, limits.boost_db, limits.cut_db)), axis=1)
+            write_audio(arguments.out / f"{record.id}.flac", Audio(made, sound.rate), force=True)
+        single = sum(len(record.onsets) < 2 for record in records)
+        console.print(f"{len(records)} clips; {single} of them have one stroke and stay as they are", highlight=False)
+    except FoleyGRAMError as error:
+        print(error, file=sys.stderr)
+        return error.exit_code
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
