@@ -19,8 +19,8 @@ from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
 from foleygram.media.video import probe, stream_frames
-from foleygram.signal.envelope import LONGEST, extract_envelope, hits_of, is_curve, load_envelope_file
-from foleygram.signal.table import read_table
+from foleygram.signal.envelope import DENSE_SECONDS, LONGEST, extract_envelope, hits_of, is_curve, load_envelope_file
+from foleygram.signal.table import Table, read_table
 from foleygram.timing.exchange import holds_events, read_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.timing.voice import envelope_from_voice
@@ -146,10 +146,16 @@ def read_rows(path: Path, seconds: float | None) -> Guide:
         refuse_endless(path, seconds)
     track = None if drawn else OnsetTrack(tuple(OnsetEvent(*hit) for hit in hits_of(table)))
     doubt = ""
-    if table.width == 2 and not table.header:
+    if table.width == 2 and not table.header and (drawn or is_doubtful(table)):
         kind, other = ("an amplitude curve", "seconds,strength") if drawn else ("a list of hits", "seconds,amplitude")
         doubt = f"{path.name} was read as {kind}; a first line {other} would make it the other"
     return Guide(load_envelope_file(path, seconds), "table", path, track=track, doubt=doubt)
+
+
+def is_doubtful(table: Table) -> bool:
+    """Whether rows without a header that were taken for hits look like a curve: close together, or silent in places."""
+    close = len(table.rows) > 1 and float(np.median(np.abs(np.diff(table.rows[:, 0])))) <= DENSE_SECONDS
+    return close or not table.rows[:, 1].all()
 
 
 def refuse_endless(path: Path, seconds: float) -> None:

@@ -171,6 +171,8 @@ def test_shapes_that_events_cannot_hold_are_told(foleygram, desk):
     [
         ("flam.csv", "0.5,0.3\n0.53,0.3\n", 2, "was read as a list of hits; a first line seconds,amplitude"),
         ("grace.csv", "seconds,strength\n0.5,0.3\n0.53,0.3\n", 2, None),
+        ("plain.csv", "0.5,0.3\n0.9,0.1\n", 2, None),
+        ("coarse.csv", "0.5,0.3\n0.9,0\n", 2, "was read as a list of hits"),
         ("drawn.csv", "".join(f"{k / 100},{0.1 if k == 5 else 0}\n" for k in range(20)), 1, "was read as an amplitude curve"),
     ],
 )
