@@ -19,7 +19,7 @@ from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
 from foleygram.media.video import probe, stream_frames
-from foleygram.signal.envelope import DENSE_SECONDS, LONGEST, extract_envelope, hits_of, is_curve, load_envelope_file
+from foleygram.signal.envelope import LONGEST, extract_envelope, hits_of, is_curve, is_dense, load_envelope_file
 from foleygram.signal.table import Table, read_table
 from foleygram.timing.exchange import holds_events, read_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
@@ -154,8 +154,7 @@ def read_rows(path: Path, seconds: float | None) -> Guide:
 
 def is_doubtful(table: Table) -> bool:
     """Whether rows without a header that were taken for hits look like a curve: close together, or silent in places."""
-    close = len(table.rows) > 1 and float(np.median(np.abs(np.diff(table.rows[:, 0])))) <= DENSE_SECONDS
-    return close or not table.rows[:, 1].all()
+    return is_dense(table) or not table.rows[:, 1].all()
 
 
 def refuse_endless(path: Path, seconds: float) -> None:

@@ -55,7 +55,7 @@ def rms_of_blocks(blocks: np.ndarray) -> np.ndarray:
     return np.sqrt(windows.sum(axis=1) / ENVELOPE_WINDOW)
 
 
-def extract_envelope(audio: Sound) -> Envelope:
+def extract_envelope(audio: Sound | None) -> Envelope:
     """Eq. 5 with W 512 and h 128 on the mean of the channels at 44.1 kHz; equal to librosa.feature.rms(frame_length=512,
     hop_length=128, center=True). Raises EnvelopeError for a sound without samples, and for none (a silent video's)."""
     if audio is None:
@@ -135,12 +135,16 @@ def hits_of(table: Table) -> list[tuple[float, float]]:
     return sorted(zip(times.tolist(), strengths.tolist(), strict=True))
 
 
+def is_dense(table: Table) -> bool:
+    """Whether the rows of a table lie as close together as those of a curve."""
+    return len(table.rows) > 1 and float(np.median(np.abs(np.diff(table.rows[:, 0])))) <= DENSE_SECONDS
+
+
 def is_curve(table: Table) -> bool:
     """Whether a table is an amplitude curve rather than hits: its header tells, without one two dense columns are."""
     if table.header:
         return "amplitude" in table.header
-    dense = len(table.rows) >= FEWEST_ROWS and float(np.median(np.abs(np.diff(table.rows[:, 0])))) <= DENSE_SECONDS
-    return table.width == 2 and dense
+    return table.width == 2 and len(table.rows) >= FEWEST_ROWS and is_dense(table)
 
 
 def read_envelope(path: Path) -> Envelope:
