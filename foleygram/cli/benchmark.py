@@ -34,6 +34,7 @@ Strokes = Annotated[bool, typer.Option("--strokes", help="Events of the foreign 
 Remembered = Annotated[
     bool, typer.Option("--strokes/--no-strokes", help="With a remembered sound, as generate has it under a list of hits.")
 ]
+Blind = Annotated[bool, typer.Option("--blind", help="128 harder prompts, by a writer who saw none of the words we use.")]
 References = Annotated[int | None, typer.Option("--limit", help="Only so many references, materials and families by turns.")]
 ProbeClips = Annotated[int, typer.Option(help="True sounds of the training split that the probe of materials is fitted to.")]
 
@@ -119,6 +120,7 @@ def prompts(
     guidance: Guidance = None,
     seed: Seed = 0,
     strokes: Remembered = True,
+    blind: Blind = False,
     device: Device = None,
     dtype: Dtype = None,
     cache: Cache = None,
@@ -131,14 +133,17 @@ def prompts(
     sounds of the training split, names the material; the same captions in trained words and the true sounds of the split
     stand beside it. Writes prompts.json and prompts.md into --out; sounds that lie in its folder prompts are kept.
     """
+    from foleygram.evaluation.blind_prompts import BLIND
     from foleygram.evaluation.free_text import NAME, benchmark_prompts
+    from foleygram.evaluation.prompts import PROMPTS
     from foleygram.evaluation.trials import check_trial
     from foleygram.pipeline import FoleyGRAM
 
     check_trial(NAME, out, force)
     with progress() as on_progress:
         report = benchmark_prompts(
-            FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out, split=split, limit=limit,
+            FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out,
+            prompts=BLIND if blind else PROMPTS, split=split, limit=limit,
             clips=probe_clips, steps=steps, guidance=guidance, seed=seed, strokes=strokes, cache=cache,
             command=command_line(), on_progress=on_progress,
         )  # fmt: skip

@@ -9,7 +9,7 @@ import typer
 
 from foleygram.cli.options import Json
 
-Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram, control, timing, memory or pretraining.")]
+Stage = Annotated[str, typer.Argument(help="autoencoder, diffusion, gram, vocabulary, control, timing, memory or pretraining.")]
 Recipe = Annotated[Path, typer.Argument(help="YAML with every number: recipes/mini.yaml, for example.")]
 Data = Annotated[Path | None, typer.Option(help="Manifest of the clips. [default: the recipe's]")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run. [default: the recipe's]")]

@@ -8,6 +8,7 @@ of theirs may come in here.
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import numpy as np
 
@@ -199,29 +200,32 @@ def paraphrases(
     strengths: list[float],
     count: int,
     rng: np.random.Generator,
+    nouns: Sequence[str] | None = None,
 ) -> tuple[str, ...]:
     """Up to ``count`` different training captions of a scene, true to its number, pace and strength of contacts.
 
-    ``actions``, ``times`` (s, rising) and ``strengths`` (0..1) of its events."""
+    ``actions``, ``times`` (s, rising) and ``strengths`` (0..1) of its events; ``nouns``: for the material, its own by
+    default."""
     kind = kind_of(actions)
     found: dict[str, None] = {}
     sentences = [sentence for sentence in TEMPLATES[kind] if len(actions) > 1 or not MANY.search(sentence)]
     for place in rng.permutation(len(sentences))[: 2 * count]:
-        found[_fill(sentences[int(place)], kind, material, tool, times, strengths, rng)] = None
+        found[_fill(sentences[int(place)], kind, nouns or NOUNS[material], tool, times, strengths, rng)] = None
         if len(found) == count:
             break
     return tuple(found)
 
 
 def _fill(
-    sentence: str, kind: str, material: str, tool: str, times: list[float], strengths: list[float], rng: np.random.Generator
-) -> str:
+    sentence: str, kind: str, nouns: Sequence[str], tool: str, times: list[float], strengths: list[float],
+    rng: np.random.Generator,
+) -> str:  # fmt: skip
     """A template with its slots filled at random."""
 
     def pick(options):
         return options[int(rng.integers(len(options)))]
 
-    noun, tool_noun = pick(NOUNS[material]), pick(TOOL_NOUNS[tool])
+    noun, tool_noun = pick(nouns), pick(TOOL_NOUNS[tool])
     number = len(times)
     verb = "hit" if kind == "both" else kind
     does, doing, done = pick(VERBS[verb][tool])

@@ -12,7 +12,7 @@ import numpy as np
 from foleygram.data.manifest import read_manifest
 from foleygram.errors import UsageError
 from foleygram.evaluation.benchmark import CACHE, clip_seed, fingerprint_of, keep_settings
-from foleygram.evaluation.bootstrap import percentiles
+from foleygram.evaluation.bootstrap import mean_interval, percentiles
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.materials import IN_TRUTH, RECOGNISED, Heard, accuracy, families_in, heard, truth_accuracy
 from foleygram.evaluation.probe import CLIPS, ProbeCard, Progress, chosen_judge, families_of, train_probe
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 NAME = "prompts"  # of the trial, its files and the folder of its sounds
 FREE = f"{RECOGNISED}, free text"
 FRESH = "by a probe that heard none of the remembered objects"
+NAMED = "material of the kind that the text is nearest to, free text"
 DRAWS = 2000  # of prompts and of true sounds
 SECONDS = 10.0  # of each sound, as long as the clips that the probe knows
 
@@ -99,6 +100,8 @@ def benchmark_prompts(
     trained = [replace(each, group="trained words") for each in sounds[len(chosen) :]]
     truths = true_sounds(records, probe, judge, f"listening to the {split} split", on_progress)
     scores = prompt_scores(free, trained, truths, probe.card, families_in(records), seed)
+    if model.memory is not None:
+        scores += (named_score(model, chosen, seed),)
     remembered = () if model.memory is None or not strokes else model.config.memory.families
     if remembered and len(materials_without(manifest, remembered)) > 1:
         fresh = train_probe(manifest, clips=clips, embedder=judge, unheard=remembered, on_progress=on_progress)
@@ -164,6 +167,16 @@ def prompt_scores(
         ),
         truth_accuracy(truths, card, families, seed),
     )
+
+
+def named_score(model: FoleyGRAM, prompts: Sequence[Prompt], seed: int) -> Score:
+    """What the language alone does: the share of prompts whose nearest kind in the model's memory is of a right material. No
+    sound is made or heard for it."""
+    kinds = model.config.memory.kinds
+    near = [kinds[model.memory.nearest(model.embed(Clip(text=prompt.text)))] for prompt in prompts]
+    right = [float(kind.split(", ")[0] in prompt.materials) for kind, prompt in zip(near, prompts, strict=True)]
+    interval = mean_interval(np.array(right), seed=seed) if len(right) > 1 else None
+    return Score(NAMED, float(np.mean(right)), "higher", interval, None, "the joint space", len(right), 0, "before any sound")
 
 
 def materials_without(manifest: str | Path, families: Sequence[str]) -> set[str]:

@@ -1,4 +1,4 @@
-"""Stage 6: what the model remembers of each kind of sound (memory.py). Nothing is trained.
+"""What the model remembers of each kind of sound (memory.py). Nothing is trained.
 
 Of each kind, a material and what is done to it, those clips are kept, of different objects, whose sounds are the most typical
 to the joint space: near to the sounds of their kind, and far from those of other materials that come nearest.
@@ -38,6 +38,14 @@ def kind_of(record: ClipRecord) -> str:
     return f"{record.material}, {record.action}"
 
 
+def keys_of(records: Sequence[ClipRecord], captions: Captions, text: Float[Tensor, "caption dim"]) -> Float[Tensor, "kind dim"]:
+    """Where the captions of each of ``kinds_of(records)`` lie: the mean point of all that its clips bear, of unit length."""
+    said: dict[str, list[int]] = {kind: [] for kind in kinds_of(records)}
+    for record, borne in zip(records, captions.of_clip, strict=True):
+        said[kind_of(record)] += borne
+    return F.normalize(torch.stack([text[places].mean(0) for places in said.values()]), dim=-1)
+
+
 def remember(
     records: Sequence[ClipRecord],
     captions: Captions,
@@ -54,8 +62,7 @@ def remember(
     of_kind = {kind: [place for place, record in enumerate(records) if kind_of(record) == kind] for kind in kinds}
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
     found, first = [], set()
-    for done, kind in enumerate(kinds, 1):
-        said = [caption for place in of_kind[kind] for caption in captions.of_clip[place]]
+    for done, (kind, key) in enumerate(zip(kinds, keys_of(records, captions, text), strict=True), 1):
         heard, objects = [], set()
         for place in by_typicality(of_kind[kind], records, audio):
             if len(heard) == room:
@@ -67,7 +74,7 @@ def remember(
                 heard.append(one)
                 objects |= families
         if heard:
-            found.append((kind, F.normalize(text[said].mean(0), dim=0), heard))
+            found.append((kind, key, heard))
         on_kind(done, len(kinds))
     if not found:
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")

@@ -17,6 +17,7 @@ from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
 from foleygram.training.pretraining import PretrainingConfig
 from foleygram.training.timing import TimingTraining
+from foleygram.training.vocabulary import VocabularyTraining
 
 
 class Recipe(Config):
@@ -34,6 +35,7 @@ class Recipe(Config):
     diffusion: DiffusionTraining = DiffusionTraining()
     pretraining: PretrainingConfig = PretrainingConfig()
     gram: GramTraining = GramTraining()
+    vocabulary: VocabularyTraining = VocabularyTraining()
     control: ControlTraining = ControlTraining()
     timing: TimingTraining = TimingTraining()
 

@@ -41,10 +41,11 @@ from foleygram.training.latents import (
     text_states,
 )
 from foleygram.training.loop import LoopResult, run
-from foleygram.training.memory import remember
+from foleygram.training.memory import keys_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
+from foleygram.training.vocabulary import LEARNS, VocabularyStage
 from foleygram.types import Audio
 from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
 
@@ -118,12 +119,14 @@ class Workshop:
             return self.latents(records, envelope=True)
         return guide_latents(self.autoencoder(), records, guide, self.recipe.model.seconds, self.cache)
 
-    def encoder(self) -> GramEncoder:
-        """With the frozen towers, the base's where there is one; audio tower and heads are fresh."""
-        from foleygram.training.towers import frozen_towers
+    def encoder(self, anew: bool = False) -> GramEncoder:
+        """With the towers of this run, else the base's, else the recipe's; audio tower and heads are fresh. ``anew``: not this
+        run's own, whose text tower may have learned."""
+        from foleygram.training.towers import FROZEN, frozen_towers
 
-        recipe = self.recipe if self.base is None else self.recipe.replace(towers=str(self.base))
-        return frozen_towers(recipe, self.out).to(pick_device("auto"))
+        own = all((self.out / f"{name}.safetensors").exists() for name in FROZEN)
+        towers = self.out if own and not anew else self.base or self.recipe.towers
+        return frozen_towers(self.recipe.replace(towers=str(towers)), self.out).to(pick_device("auto"))
 
     def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
         """What the GRAM stage learns from; the frozen towers run once."""
@@ -203,8 +206,10 @@ def train_gram(
     """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
     torch.manual_seed(recipe.seed)
     (out / "memory.safetensors").unlink(missing_ok=True)  # of what is learned anew here
+    for name in ("checkpoint", "before"):
+        (out / "training" / "vocabulary" / f"{name}.safetensors").unlink(missing_ok=True)
     shop = Workshop(recipe, data, out)
-    encoder = shop.encoder()
+    encoder = shop.encoder(anew=True)
     if recipe.gram.alignment == "none":
         return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
@@ -227,10 +232,38 @@ def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path
     return LoopResult(0, 0.0, True, (0.0,))
 
 
+def train_vocabulary(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
+    """Stage 4 (training/vocabulary.py). What the text side was before lies beside its checkpoint: there a run that goes on
+    begins too."""
+    torch.manual_seed(recipe.seed)
+    (out / "memory.safetensors").unlink(missing_ok=True)  # its keys are points of texts
+    shop = Workshop(recipe, data, out)
+    encoder = shop.encoder()
+    shop.trained(encoder, "gram", *GRAM_FILES)
+    folder = out / "training" / "vocabulary"
+    before = folder / "before.safetensors"
+    if not before.exists():
+        state = encoder.state_dict()
+        write_tensors(before, {key: state[key] for key in state if key.startswith(tuple(LEARNS.values()))})
+    encoder.load_state_dict(encoder.state_dict() | read_tensors(before))
+    said, points = [], []
+    for records in (shop.train, shop.valid):
+        said.append(Captions.of(records))
+        features = torch.from_numpy(text_states(encoder, said[-1], shop.cache).pooled.astype(np.float32))
+        with torch.no_grad():
+            points.append(encoder.embed_features(text=features.to(encoder.contra_temp.device)).text.cpu())
+    kinds, keys = kinds_of(shop.train), keys_of(shop.train, said[0], points[0])
+    stage = VocabularyStage(
+        encoder, recipe.vocabulary, recipe.seed, out, said[0].texts, points[0], [tuple(kind.split(", ")) for kind in kinds],
+        keys.to(encoder.contra_temp.device), said[1].texts, points[1],
+    )  # fmt: skip
+    return run(stage, recipe.vocabulary.loop, folder, stop_after)
+
+
 def train_control(
     recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
 ) -> LoopResult:
-    """Stage 4 (training/control.py)."""
+    """Stage 5 (training/control.py)."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
     encoder = shop.encoder()

@@ -21,6 +21,7 @@ from foleygram.training.stages import (
     train_memory,
     train_pretraining,
     train_timing,
+    train_vocabulary,
 )
 
 STAGES = {
@@ -28,6 +29,7 @@ STAGES = {
     "diffusion": train_diffusion,
     "pretraining": train_pretraining,
     "gram": train_gram,
+    "vocabulary": train_vocabulary,
     "control": train_control,
     "timing": train_timing,
     "memory": train_memory,

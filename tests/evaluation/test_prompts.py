@@ -7,9 +7,30 @@ import pytest
 
 from foleygram.data.captions import COUNTED, NOUNS, NUMBERS, TEMPLATES, TOOL_NOUNS, VERBS, paraphrases, template
 from foleygram.data.scenes import ACTIONS
+from foleygram.data.vocabulary import ADJECTIVES, FEET, OBJECTS, PLACES, TOOLS, UNHEARD, WHO
+from foleygram.data.vocabulary import VERBS as MORE_VERBS
+from foleygram.evaluation.blind_prompts import BLIND
 from foleygram.evaluation.prompts import HITS, PROMPTS, SHAPES, guide, spread, trained_prompts
 
 PLAIN = {"a", "of", "the"}
+GENERIC = {
+    "surface",
+    "table",
+    "palm",
+    "hand",
+    "loose",
+    "soft",
+    "hard",
+    "green",
+    "small",
+    "patch",
+    "path",
+    "bag",
+    "box",
+    "lid",
+    "container",
+}
+"""Words of captions' nouns that name no material by themselves; in blind prompts they are allowed."""
 
 
 def words(text):
@@ -39,6 +60,38 @@ def test_no_word_of_a_prompt_names_a_material_in_training():
         assert not words(prompt.text) & named, prompt
         assert prompt.keys and set(prompt.keys) <= words(prompt.text), prompt
         assert not set(prompt.keys) & known, f"{prompt.text}: {set(prompt.keys) & known} stand in captions"
+
+
+def taught():
+    """Every word that the vocabulary stage can say beyond the captions."""
+    said = [*WHO, *TOOLS, *FEET, *ADJECTIVES, *PLACES, *(verb for verbs in MORE_VERBS.values() for verb in verbs)]
+    return set().union(*map(words, (*said, *(name for names in OBJECTS.values() for name in names))))
+
+
+def stem(word):
+    return re.sub("(es|s|en|ed|ing)$", "", word) if len(word) > 4 else word
+
+
+def test_the_vocabulary_teaches_no_word_that_names_a_material_in_a_prompt():
+    stems = {stem(word) for word in taught()}
+    for prompt in PROMPTS:
+        assert not {stem(key) for key in prompt.keys} & stems, prompt
+
+
+def test_words_for_things_are_in_no_prompt_and_validate_nothing():
+    things = {stem(word) for names in OBJECTS.values() for name in names for word in words(name)}
+    things -= {stem(word) for word in vocabulary() | PLAIN}
+    for text in (*(prompt.text for prompt in (*PROMPTS, *BLIND)), *(text for texts in UNHEARD.values() for text in texts)):
+        assert not {stem(word) for word in words(text)} & things - {"with", "and", "for", "full", "to", "from", "in", "on"}, (
+            text
+        )
+
+
+def test_the_blind_list_names_no_material_in_words_of_the_captions():
+    named = set().union(*(words(noun) for nouns in NOUNS.values() for noun in nouns)) - PLAIN - GENERIC
+    assert len(BLIND) == len({prompt.name for prompt in BLIND}) == 128
+    assert not [prompt.text for prompt in BLIND if words(prompt.text) & named]
+    assert {prompt.materials[0] for prompt in BLIND} == set(NOUNS) and {prompt.action for prompt in BLIND} == set(ACTIONS)
 
 
 @pytest.mark.parametrize("word", ["steel", "oak", "pebbles", "porcelain", "leaves"])

@@ -10,7 +10,7 @@ from foleygram.cli import main
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.evaluation import evaluate, probe
-from foleygram.evaluation.free_text import FRESH, against_truths, benchmark_prompts, swapped
+from foleygram.evaluation.free_text import FRESH, NAMED, against_truths, benchmark_prompts, swapped
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.materials import IN_TRUTH, RECOGNISED, Heard
 from foleygram.evaluation.probe import ProbeCard
@@ -18,6 +18,7 @@ from foleygram.evaluation.prompts import PROMPTS
 from foleygram.evaluation.reference import NEARER, benchmark_reference, guides_of, rank, unheard
 from foleygram.evaluation.trials import write_trial
 from foleygram.media.audio import read_audio
+from foleygram.types import Clip
 from tests.evaluation.conftest import material_clips
 from tests.test_memory import remembering
 from tests.tiny import tiny_model
@@ -88,6 +89,9 @@ def test_what_a_model_remembers_is_judged_by_a_probe_that_never_heard_it_too(man
     assert (f"{RECOGNISED}, free text, {FRESH}" in names) == (f"{IN_TRUTH}, {FRESH}" in names) == asked
     if asked:
         assert "4 families" in report.score(f"{RECOGNISED}, free text, {FRESH}").note
+    named = report.score(NAMED)
+    kinds = [model.config.memory.kinds[model.memory.nearest(model.embed(Clip(text=prompt.text)))] for prompt in TWO]
+    assert named.value == np.mean([kind.split(", ")[0] in prompt.materials for kind, prompt in zip(kinds, TWO, strict=True)])
     silent = benchmark_prompts(model, manifest, tmp_path / "off", prompts=TWO, limit=2, seconds=1.0, steps=1, strokes=False)
     assert not any(FRESH in score.name for score in silent.scores)
 

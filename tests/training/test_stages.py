@@ -1,4 +1,4 @@
-"""The four stages of the mini in their order, on a MiniHits of self-made sounds: killed, resumed, and then used."""
+"""The stages of the mini in their order, on a MiniHits of self-made sounds: killed, resumed, and then used."""
 
 from pathlib import Path
 
@@ -21,9 +21,10 @@ from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
 from foleygram.training.loop import LoopConfig, Stage, build_optimizers
 from foleygram.training.recipe import Recipe
+from foleygram.training.vocabulary import LEARNS, VocabularyTraining
 from foleygram.types import Clip
 
-STAGES = ("autoencoder", "diffusion", "gram", "control")
+STAGES = ("autoencoder", "diffusion", "gram", "vocabulary", "control")
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-3, ema=0.5, log_every=1, validate_every=2)
 MODEL = CONFIG.replace(
     gram=CONFIG.gram.replace(
@@ -53,6 +54,7 @@ def recipe(tmp_path_factory) -> Recipe:
         autoencoder=AutoencoderTraining(loop=LOOP),
         diffusion=DiffusionTraining(loop=LOOP.replace(optimizer="muon"), seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
         gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, colour_weight=1.0),
+        vocabulary=VocabularyTraining(loop=LOOP.replace(precision="no")),
         control=ControlTraining(loop=LOOP, seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
     )
 
@@ -97,6 +99,25 @@ def test_the_base_is_frozen_while_control_learns(recipe, data, through, tmp_path
     copied = before["proj_in.weight"].float()
     learned = read_tensors(through / "control_net.safetensors")["proj_in.weight"].float()
     assert torch.allclose(copied, learned, atol=0.05)
+
+
+def test_later_stages_keep_the_words_that_were_learned(recipe, through):
+    towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), through))
+    learned = [name for name in own if name.startswith(LEARNS["text"])]
+    assert learned and not all(torch.equal(own[name], towers[name]) for name in learned)
+    assert all(torch.equal(own[name], towers[name]) for name in own if name not in learned)
+
+
+def test_gram_anew_forgets_the_words(recipe, data, through, tmp_path):
+    for path in (*through.glob("*.*"), *through.glob("training/*/*.safetensors")):
+        copy = tmp_path / path.relative_to(through)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        copy.write_bytes(path.read_bytes())
+    assert (tmp_path / "training" / "vocabulary" / "checkpoint.safetensors").exists()
+    stages.train_gram(recipe, data, tmp_path)
+    towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), tmp_path))
+    assert all(torch.equal(own[name], towers[name]) for name in own)
+    assert not list((tmp_path / "training" / "vocabulary").glob("*.safetensors"))
 
 
 def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):
