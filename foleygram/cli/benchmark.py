@@ -127,14 +127,14 @@ def prompts(
     force: Force = False,
     json: Json = False,
 ) -> int:
-    """Free text: sound 70 prompts in words that no caption used, and ask whether the right material is heard.
+    """Free text: sound 70 prompts (--blind: 128 others) in words that no caption used, and ask for the material that is heard.
 
     Only the text conditions, under one fixed guide for each action. A linear probe on the judge's embeddings, fitted to true
     sounds of the training split, names the material; the same captions in trained words and the true sounds of the split
     stand beside it. Writes prompts.json and prompts.md into --out; sounds that lie in its folder prompts are kept.
     """
-    from foleygram.evaluation.blind_prompts import BLIND
-    from foleygram.evaluation.free_text import NAME, benchmark_prompts
+    from foleygram.evaluation.blind_prompts import BLIND, BLIND_TITLE
+    from foleygram.evaluation.free_text import NAME, TITLE, benchmark_prompts
     from foleygram.evaluation.prompts import PROMPTS
     from foleygram.evaluation.trials import check_trial
     from foleygram.pipeline import FoleyGRAM
@@ -143,7 +143,7 @@ def prompts(
     with progress() as on_progress:
         report = benchmark_prompts(
             FoleyGRAM.load(model or "mini", device or "auto", dtype or "auto"), manifest, out,
-            prompts=BLIND if blind else PROMPTS, split=split, limit=limit,
+            prompts=BLIND if blind else PROMPTS, title=BLIND_TITLE if blind else TITLE, split=split, limit=limit,
             clips=probe_clips, steps=steps, guidance=guidance, seed=seed, strokes=strokes, cache=cache,
             command=command_line(), on_progress=on_progress,
         )  # fmt: skip

@@ -140,4 +140,5 @@ _WRITTEN = (
     ("glass", "step", "shoes crunching over a shattered chandelier"),
 )
 
+BLIND_TITLE = "Free text, blind: prompts by a writer who saw none of our words"
 BLIND = tuple(Prompt(text, (material,), action) for material, action, text in _WRITTEN)

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from foleygram.pipeline import FoleyGRAM
 
 NAME = "prompts"  # of the trial, its files and the folder of its sounds
+TITLE = "Free text: words that no caption used"
 FREE = f"{RECOGNISED}, free text"
 FRESH = "by a probe that heard none of the remembered objects"
 NAMED = "material of the kind that the text is nearest to, free text"
@@ -66,19 +67,20 @@ def benchmark_prompts(
     strokes: bool = True,
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
+    title: str = TITLE,
     command: str = "",
     on_progress: Progress = lambda stage, done, total: None,
 ) -> TrialReport:
     """Generates each prompt from its text alone under the guide of its action, and asks the probe for the material.
 
     Beside it stand the test's own captions for the same materials and actions under the same guides, the prompts with
-    their results swapped, and the probe on the true sounds of ``split``. ``out``: folder for the sounds, which are kept in
-    its folder ``prompts``, and for embeddings; ``limit``: only so many prompts, materials by turns; ``clips``: of the
-    training split, for the probe; ``steps``, ``guidance``: the model's by default; ``seed``: of the whole run, each prompt
-    has its own from it; ``strokes``: the guides are made up, as they are, so that the model may remember a sound of the kind,
-    as ``generate`` does, else they are kept as a measured one is; then a second probe, which heard none of the remembered
-    objects, is asked too. Raises UsageError below one prompt, DataError where the manifest cannot be used and where ``out``
-    holds sounds of other settings, ModelError without the judge."""
+    their results swapped, and the probe on the true sounds of ``split``. ``out``: folder for the sounds, which are kept
+    in its folder ``prompts``, and for embeddings; ``limit``: only so many prompts, materials by turns; ``title``: of the
+    report; ``clips``: of the training split, for the probe; ``steps``, ``guidance``: the model's by default; ``seed``: of
+    the whole run, each prompt has its own from it; ``strokes``: the guides are made up, as they are, so that the model
+    may remember a sound of the kind, as ``generate`` does, else they are kept as a measured one is; then a second probe,
+    which heard none of the remembered objects, is asked too. Raises UsageError below one prompt, DataError where the
+    manifest cannot be used and where ``out`` holds sounds of other settings, ModelError without the judge."""
     if limit is not None and limit < 1:
         raise UsageError(f"at least one prompt is tried, not {limit}")
     judge = chosen_judge(embedder, cache or Path(out) / CACHE)
@@ -124,7 +126,6 @@ def benchmark_prompts(
         material_grid("True sounds", truths),
         Grid("Prompts", ("prompt", "right", "recognised"), said),
     )
-    title = "Free text: words that no caption used"
     return TrialReport(NAME, title, about, scores, (*free, *trained, *truths), grids, command=command)
 
 

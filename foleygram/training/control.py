@@ -1,4 +1,4 @@
-"""Stage 4: ControlNet and projections on the frozen base (end of section III-B, section IV-C); ``locked: false`` lets it learn.
+"""Stage 5: ControlNet and projections on the frozen base (end of section III-B, section IV-C); ``locked: false`` lets it learn.
 
 The clip's GRAM embeddings take the place of the caption's states, the encoded envelope enters through the ControlNet.
 A tenth of the rows lose the whole cross-attention sequence, in both networks alike; the envelope is never dropped.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,13 +14,14 @@ from foleygram.config import read_json
 from foleygram.data.features import read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.data.shards import open_shards
+from foleygram.data.vocabulary import OBJECTS, VERBS
 from foleygram.device import pick_device
 from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
-from foleygram.errors import ModelError, RecipeError
+from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
 from foleygram.hub.layouts import check_shapes
@@ -34,6 +37,7 @@ from foleygram.training.guides import guide_latents
 from foleygram.training.latents import (
     Captions,
     Crops,
+    TextStatesTable,
     clip_sounds,
     frame_features,
     sound_banks,
@@ -41,13 +45,22 @@ from foleygram.training.latents import (
     text_states,
 )
 from foleygram.training.loop import LoopResult, run
-from foleygram.training.memory import keys_of, kinds_of, remember
+from foleygram.training.memory import keys_of, kind_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
 from foleygram.training.vocabulary import LEARNS, VocabularyStage
 from foleygram.types import Audio
 from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
+
+BEFORE = Path("training", "vocabulary", "before.safetensors")
+"""In a run's folder: the text side as the vocabulary stage found it."""
+
+
+def forget(out: Path) -> None:
+    """Takes away what was learned or measured in a joint space that is learned anew."""
+    for path in (out / "memory.safetensors", out / BEFORE, out / BEFORE.with_name("checkpoint.safetensors")):
+        path.unlink(missing_ok=True)
 
 
 class Workshop:
@@ -120,13 +133,46 @@ class Workshop:
         return guide_latents(self.autoencoder(), records, guide, self.recipe.model.seconds, self.cache)
 
     def encoder(self, anew: bool = False) -> GramEncoder:
-        """With the towers of this run, else the base's, else the recipe's; audio tower and heads are fresh. ``anew``: not this
-        run's own, whose text tower may have learned."""
+        """With the towers of this run where it has a joint space, else the base's, else the recipe's; audio tower and heads are
+        fresh. ``anew``: of the base or the recipe, without the words that a vocabulary stage has taught, here or there."""
         from foleygram.training.towers import FROZEN, frozen_towers
 
-        own = all((self.out / f"{name}.safetensors").exists() for name in FROZEN)
-        towers = self.out if own and not anew else self.base or self.recipe.towers
-        return frozen_towers(self.recipe.replace(towers=str(towers)), self.out).to(pick_device("auto"))
+        own = all((self.out / f"{name}.safetensors").exists() for name in (*FROZEN, "heads"))
+        towers = self.out if own and not anew else self.base
+        # in full: a run may bear the name of a model that ships
+        recipe = self.recipe if towers is None else self.recipe.replace(towers=str(towers.absolute()))
+        encoder = frozen_towers(recipe, self.out).to(pick_device("auto"))
+        if anew and self.unteach(encoder):
+            path = self.out / "text.safetensors"
+            kept = read_tensors(path)
+            write_tensors(
+                path, kept | {key: encoder.state_dict()[key].half() for key in kept if key.startswith(LEARNS["text"])}
+            )
+        return encoder
+
+    def unteach(self, encoder: GramEncoder) -> bool:
+        """Gives the text tower the weights from before the vocabulary stage of this run or its base; whether there was one."""
+        for folder in (self.out, self.base):
+            before = None if folder is None else folder / BEFORE
+            if before is not None and before.exists():
+                text = {key: value for key, value in read_tensors(before).items() if key.startswith(LEARNS["text"])}
+                encoder.load_state_dict(encoder.state_dict() | text)
+                return True
+        return False
+
+    def captions_as_read(self, encoder: GramEncoder, captions: Captions) -> TextStatesTable:
+        """States of captions as the base model reads them, by a text tower that was taught no words."""
+        reader = copy.deepcopy(encoder)
+        self.unteach(reader)
+        return text_states(reader, captions, self.cache)
+
+    def check_aligned(self) -> None:
+        """Raises ModelError in a control experiment whose GRAM stage is still to come: the heads of the base would be taken
+        silently, and they are aligned by volume."""
+        if self.recipe.gram.alignment != "gram" and not (self.out / "heads.safetensors").exists():
+            raise ModelError(
+                f"{self.out / 'heads.safetensors'}: absent; run first: foleygram train gram with this recipe and --out"
+            )
 
     def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
         """What the GRAM stage learns from; the frozen towers run once."""
@@ -156,7 +202,7 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
     sets = []
     for records in (shop.train, shop.valid):
         captions = Captions.of(records)
-        sets.append((Crops([shop.latents(records)], seconds, hop), captions, text_states(encoder, captions, shop.cache)))
+        sets.append((Crops([shop.latents(records)], seconds, hop), captions, shop.captions_as_read(encoder, captions)))
     (train, train_captions, texts), (valid, valid_captions, valid_texts) = sets
     transformer, conditioner = Transformer(recipe.model.transformer), Conditioner(recipe.model.conditioner)
     transformer.initialise()
@@ -176,6 +222,7 @@ def train_pretraining(recipe: Recipe, data: Path, out: Path, stop_after: int | N
     torch.manual_seed(recipe.seed)
     encoder = GramEncoder(recipe.model.gram)
     start_of_gram(encoder, out)
+    forget(out)
     clips = open_shards(sorted(data.glob("*.tar")), recipe.model.seconds)
     stage = PretrainingStage(encoder, recipe.pretraining, clips, recipe.seed, out)
     return run(stage, recipe.pretraining.loop, out / "training" / "pretraining", stop_after)
@@ -205,11 +252,9 @@ def train_gram(
 ) -> LoopResult:
     """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
     torch.manual_seed(recipe.seed)
-    (out / "memory.safetensors").unlink(missing_ok=True)  # of what is learned anew here
-    for name in ("checkpoint", "before"):
-        (out / "training" / "vocabulary" / f"{name}.safetensors").unlink(missing_ok=True)
     shop = Workshop(recipe, data, out)
     encoder = shop.encoder(anew=True)
+    forget(out)
     if recipe.gram.alignment == "none":
         return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
@@ -234,14 +279,20 @@ def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path
 
 def train_vocabulary(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """Stage 4 (training/vocabulary.py). What the text side was before lies beside its checkpoint: there a run that goes on
-    begins too."""
+    begins too. Raises DataError where the clips are of no kind that the vocabulary has words for."""
     torch.manual_seed(recipe.seed)
-    (out / "memory.safetensors").unlink(missing_ok=True)  # its keys are points of texts
     shop = Workshop(recipe, data, out)
+    shop.check_aligned()
     encoder = shop.encoder()
     shop.trained(encoder, "gram", *GRAM_FILES)
-    folder = out / "training" / "vocabulary"
-    before = folder / "before.safetensors"
+    uses = {kind_of(record): (record.material, record.action) for record in shop.train}
+    known = [kind for kind in kinds_of(shop.train) if uses[kind][0] in OBJECTS and uses[kind][1] in VERBS]
+    if not known:
+        raise DataError(
+            f"{data}: the vocabulary has words for {', '.join(OBJECTS)}, and no training clip is of these; leave it out"
+        )
+    (out / "memory.safetensors").unlink(missing_ok=True)  # its keys are points of texts
+    before = out / BEFORE
     if not before.exists():
         state = encoder.state_dict()
         write_tensors(before, {key: state[key] for key in state if key.startswith(tuple(LEARNS.values()))})
@@ -252,12 +303,12 @@ def train_vocabulary(recipe: Recipe, data: Path, out: Path, stop_after: int | No
         features = torch.from_numpy(text_states(encoder, said[-1], shop.cache).pooled.astype(np.float32))
         with torch.no_grad():
             points.append(encoder.embed_features(text=features.to(encoder.contra_temp.device)).text.cpu())
-    kinds, keys = kinds_of(shop.train), keys_of(shop.train, said[0], points[0])
+    keys = keys_of(shop.train, said[0], points[0])[[kind in known for kind in kinds_of(shop.train)]]
     stage = VocabularyStage(
-        encoder, recipe.vocabulary, recipe.seed, out, said[0].texts, points[0], [tuple(kind.split(", ")) for kind in kinds],
+        encoder, recipe.vocabulary, recipe.seed, out, said[0].texts, points[0], [uses[kind] for kind in known],
         keys.to(encoder.contra_temp.device), said[1].texts, points[1],
     )  # fmt: skip
-    return run(stage, recipe.vocabulary.loop, folder, stop_after)
+    return run(stage, recipe.vocabulary.loop, before.parent, stop_after)
 
 
 def train_control(
@@ -266,10 +317,8 @@ def train_control(
     """Stage 5 (training/control.py)."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
+    shop.check_aligned()
     encoder = shop.encoder()
-    if recipe.gram.alignment != "gram" and not (out / "heads.safetensors").exists():
-        # the heads of the base would be taken silently, and they are aligned by volume
-        raise ModelError(f"{out / 'heads.safetensors'}: absent; run first: foleygram train gram with this recipe and --out")
     shop.trained(encoder, "gram", *GRAM_FILES)
     embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
     hop, seconds = recipe.model.autoencoder.hop, recipe.control.seconds
@@ -280,9 +329,10 @@ def train_control(
         sets.append((crops, known.captions, clip_points(embedder, known)))
     if recipe.control.fitted_projections:
         if recipe.control.start:
-            tokens = tokens_of_start(Path(recipe.control.start), embedder, recipe, features[0])
+            tokens = tokens_of_start(Path(recipe.control.start), embedder, recipe, features[0], shop.cache)
         else:
-            tokens = caption_tokens(conditioner, features[0].captions, features[0].texts)
+            captions = features[0].captions
+            tokens = caption_tokens(conditioner, captions, shop.captions_as_read(encoder, captions).pooled)
         fit_projections(conditioner, sets[0][2], tokens)
     del encoder, embedder, features  # from here on only transformer and ControlNet are held
     transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
@@ -301,20 +351,20 @@ def clip_points(embedder: GramStage, features: ClipFeatures) -> ClipEmbeddings:
     return ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
 
 
-def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features: ClipFeatures) -> ClipEmbeddings:
-    """What the model in ``folder`` hears of the clips. Its audio tower and heads go through the embedder, which is then spent;
-    vision and text towers are frozen, so the features are its own too."""
+def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features: ClipFeatures, cache: Path) -> ClipEmbeddings:
+    """What the model in ``folder`` hears and reads of the clips. Its towers of sound and text and its heads go through the
+    embedder, which is then spent; the vision tower is frozen, so the features of frames are its own too."""
     encoder = embedder.encoder
-    frozen = (GRAM_FILES["vision"], GRAM_FILES["text"])
-    towers = {key: value for key, value in encoder.state_dict().items() if key.startswith(frozen)}
+    towers = {key: value for key, value in encoder.state_dict().items() if key.startswith(GRAM_FILES["vision"])}
     state = {}
-    for name in ("audio", "heads"):
+    for name in ("audio", "text", "heads"):
         state |= float_state(read_tensors(folder / f"{name}.safetensors"))
     check_shapes(f"this GRAM encoder ({folder})", towers | state, encoder.state_dict())
     encoder.load_state_dict(towers | state)
     conditioner = Conditioner(recipe.model.conditioner)
     assign(conditioner, folder / "conditioner.safetensors")
-    return point_tokens(conditioner, clip_points(embedder, features))
+    read = replace(features, texts=text_states(encoder, features.captions, cache).pooled)
+    return point_tokens(conditioner, clip_points(embedder, read))
 
 
 def start_of_timing(model: EnvelopePredictor, source: str) -> None:
@@ -351,6 +401,7 @@ def train_memory(
     """What the model remembers (training/memory.py), from its finished joint space and autoencoder. The run's model then has
     it; nothing is trained."""
     shop = Workshop(recipe, data, out)
+    shop.check_aligned()
     encoder, autoencoder, sounds = shop.encoder(), shop.autoencoder(), shop.sounds(shop.train)
     shop.trained(encoder, "gram", *GRAM_FILES)
     features = shop.features(encoder, shop.train, textures)

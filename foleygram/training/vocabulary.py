@@ -1,10 +1,10 @@
 """Stage 4: words that no caption holds. Not in the paper, whose text tower has read far more than ours.
 
 The text side of a finished joint space learns what else is made of each material (data/vocabulary.py): a sentence about such
-a thing has to come to lie where the captions of its kind lie. Captions have to stay where they are, so whatever was trained on
-their points goes on to serve. The towers of sound and picture, their heads and the table of word pieces stay as they are.
-What is kept lies between the old weights and the learned ones, which serves words that nobody taught better than either
-(WiSE-FT, Wortsman et al. 2022).
+a thing has to come to lie where the captions of its kind lie. Captions have to stay where they are, so whatever was trained
+on their points goes on to serve; what was trained on the states of the tower reads captions by the tower as it was. The
+towers of sound and picture, their heads and the table of word pieces stay as they are. What is kept lies between the old
+weights and the learned ones, which serves words that nobody taught better than either (WiSE-FT, Wortsman et al. 2022).
 """
 
 from __future__ import annotations
@@ -127,6 +127,7 @@ class VocabularyStage(Stage):
             right = [
                 self.kinds[nearest][0] == material
                 for material, prompts in UNHEARD.items()
+                if any(material == known for known, _ in self.kinds)
                 for nearest in (self.embed(prompts) @ self.keys.cpu().T).argmax(-1).tolist()
             ]
             moved = 1 - (self.embed(self.valid_texts) * self.valid_points).sum(-1).mean()
@@ -134,8 +135,7 @@ class VocabularyStage(Stage):
 
     def export(self) -> None:
         with self.taken():
-            state = {key: value.clone() for key, value in self.encoder.state_dict().items()}
+            learned = {key: value.half() for key, value in self.encoder.state_dict().items() if key in self.before}
         for name, prefix in LEARNS.items():
             path = self.folder / f"{name}.safetensors"
-            learned = {key: value.half() for key, value in state.items() if key.startswith(prefix)}
-            write_tensors(path, read_tensors(path) | learned)
+            write_tensors(path, read_tensors(path) | {key: learned[key] for key in learned if key.startswith(prefix)})

@@ -1,5 +1,6 @@
 """The stages of the mini in their order, on a MiniHits of self-made sounds: killed, resumed, and then used."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,7 +10,7 @@ from tiny import CONFIG, tiny_model
 import foleygram.training.stages as stages
 from foleygram.data.manifest import read_manifest
 from foleygram.diffusion.transformer import Transformer
-from foleygram.errors import ModelError, RecipeError
+from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.gram.sound_net import SoundNetConfig
 from foleygram.hub.folder import read_tensors
 from foleygram.media.audio import read_audio
@@ -109,15 +110,85 @@ def test_later_stages_keep_the_words_that_were_learned(recipe, through):
 
 
 def test_gram_anew_forgets_the_words(recipe, data, through, tmp_path):
-    for path in (*through.glob("*.*"), *through.glob("training/*/*.safetensors")):
-        copy = tmp_path / path.relative_to(through)
+    out = copied(through, tmp_path / "run")
+    assert (out / "training" / "vocabulary" / "checkpoint.safetensors").exists()
+    stages.train_gram(recipe, data, out)
+    towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), out))
+    assert all(torch.equal(own[name].half(), towers[name].half()) for name in own)
+    assert not list((out / "training" / "vocabulary").glob("*.safetensors"))
+
+
+def copied(run: Path, out: Path) -> Path:
+    for path in (*run.glob("*.*"), *run.glob("training/*/*.safetensors")):
+        copy = out / path.relative_to(run)
         copy.parent.mkdir(parents=True, exist_ok=True)
         copy.write_bytes(path.read_bytes())
-    assert (tmp_path / "training" / "vocabulary" / "checkpoint.safetensors").exists()
-    stages.train_gram(recipe, data, tmp_path)
+    return out
+
+
+def test_gram_in_its_own_towers_forgets_the_words_too(recipe, data, through, tmp_path):
+    """The paper's recipes have the towers in the run's folder itself."""
+    out = copied(through, tmp_path / "run")
+    stages.train_gram(recipe.replace(towers=str(out)), data, out)
+    towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), out))
+    assert all(torch.equal(own[name].half(), towers[name].half()) for name in own)
+
+
+def test_a_control_experiment_has_the_towers_without_the_words(recipe, data, through, tmp_path):
+    other = recipe.replace(base=str(through), gram=recipe.gram.replace(alignment="cosine"))
+    with pytest.raises(ModelError, match="train gram"):
+        stages.train_vocabulary(other, data, tmp_path)
+    stages.train_gram(other, data, tmp_path)
     towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), tmp_path))
-    assert all(torch.equal(own[name], towers[name]) for name in own)
-    assert not list((tmp_path / "training" / "vocabulary").glob("*.safetensors"))
+    assert all(torch.equal(own[name].half(), towers[name].half()) for name in own)
+
+
+def test_captions_are_read_by_the_tower_that_the_base_knows(recipe, data, through):
+    shop = stages.Workshop(recipe, data, through)
+    encoder, captions = shop.encoder(), stages.Captions.of(shop.train)
+    published = tiny_model().gram
+    published.load_state_dict(published.state_dict() | read_tensors(Path(recipe.towers) / "text.safetensors"))
+    with torch.no_grad():
+        wanted = published.text(published.tokens(list(captions.texts))).pooled
+        taught = encoder.text(encoder.tokens(list(captions.texts))).pooled
+    read = torch.from_numpy(shop.captions_as_read(encoder, captions).pooled.copy()).float()
+    torch.testing.assert_close(read, wanted, atol=2e-3, rtol=0)
+    assert not torch.allclose(taught, wanted, atol=2e-3, rtol=0)
+
+
+def test_a_mistake_takes_nothing_away(recipe, data, through, tmp_path):
+    out = copied(through, tmp_path / "run")
+    (out / "memory.safetensors").write_bytes(b"kept")
+    for stage in (stages.train_gram, stages.train_vocabulary):
+        with pytest.raises(DataError):
+            stage(recipe, tmp_path / "nothing.jsonl", out)
+    assert (out / "memory.safetensors").exists() and (out / stages.BEFORE).exists()
+
+
+def test_clips_of_unknown_kinds_are_left_out_or_told(recipe, data, through, tmp_path, monkeypatch):
+    out = copied(through, tmp_path / "run")
+    (out / stages.BEFORE.with_name("checkpoint.safetensors")).unlink()
+    begun = []
+    monkeypatch.setattr(stages, "run", lambda stage, *_: begun.append(stage))
+    records = read_manifest(data, "train")
+    for material, action in ((records[0].material, "both"), ("drywall", "hit"), ("wood, oak", "hit")):
+        strange = [replace(record, material=material, action=action) for record in records]
+        monkeypatch.setattr(stages, "read_manifest", lambda *_, strange=strange: [*strange, *records])
+        stages.train_vocabulary(recipe, data, out)
+        assert set(begun[-1].kinds) == {(record.material, record.action) for record in records}
+        assert len(begun[-1].keys) == len(begun[-1].kinds)
+        monkeypatch.setattr(stages, "read_manifest", lambda *_, strange=strange: strange)
+        with pytest.raises(DataError, match="no training clip is of these"):
+            stages.train_vocabulary(recipe, data, out)
+
+
+def test_a_run_by_the_name_of_a_model_keeps_its_own_towers(recipe, data, through, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    out = copied(through, Path("mini"))
+    before = (out / "text.safetensors").read_bytes()
+    stages.Workshop(recipe, data, out).encoder()
+    assert read_tensors(out / "text.safetensors").keys() == read_tensors(through / "text.safetensors").keys()
+    assert (out / "text.safetensors").read_bytes() == before
 
 
 def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):

@@ -5,7 +5,7 @@ import pytest
 import torch
 from tiny import tiny_model
 
-from foleygram.data.vocabulary import OBJECTS
+from foleygram.data.vocabulary import OBJECTS, UNHEARD
 from foleygram.hub.folder import read_tensors
 from foleygram.training.loop import LoopConfig, run
 from foleygram.training.vocabulary import LEARNS, VocabularyStage, VocabularyTraining
@@ -42,9 +42,12 @@ def test_values_are_what_they_are_called(folder):
     stage = stage_of(folder, kept_weight=2.0, kind_weight=0.5, temperature=0.1).eval()
     ids, mask, kinds, kept = stage.batch(0, range(4), 4)
     with torch.no_grad():
+        assert float(stage(ids, mask, kinds, kept)[2]) == pytest.approx(0, abs=1e-5), "captions lie where they lay"
+        stage.encoder.contra_head_t.linear.weight += torch.randn(stage.encoder.contra_head_t.linear.weight.shape)
         loss, distance, moved, unknown = stage(ids, mask, kinds, kept).tolist()
         points = stage.embed([*(stage.draw(0, row)[0] for row in range(4))])
-    assert moved == pytest.approx(0, abs=1e-5), "captions lie where they lay"
+        captions = stage.embed([stage.texts[stage.draw(0, row)[2]] for row in range(4)])
+    assert moved == pytest.approx(float((1 - (captions * kept).sum(-1)).mean()), abs=1e-5) and moved > 0.01
     assert distance == pytest.approx(float((1 - (points * stage.keys[kinds]).sum(-1)).mean()), abs=1e-5)
     logits = (points @ stage.keys.T / 0.1).log_softmax(-1)
     assert unknown == pytest.approx(float(-logits[torch.arange(4), kinds].mean()), rel=1e-4)
@@ -86,12 +89,23 @@ def test_what_is_kept_lies_between(folder):
 
 
 def test_validation_tells_prompts_in_unheard_words_and_how_far_captions_moved(folder):
-    stage = stage_of(folder, taken=1.0).eval()
+    stage = stage_of(folder, taken=0.5).eval()
+    stage.valid_texts, stage.valid_points = CAPTIONS[:1], stage.valid_points[:1]
+    known = [(material, prompt) for material in ("wood", "metal", "glass") for prompt in UNHEARD[material]]
     right, moved = stage.validate()
-    assert 0 <= right <= 1 and moved == pytest.approx(0, abs=1e-5)
+    near = (stage.embed([prompt for _, prompt in known]) @ stage.keys.T).argmax(-1).tolist()
+    assert right == pytest.approx(
+        np.mean([KINDS[place][0] == material for place, (material, _) in zip(near, known, strict=True)])
+    )
+    assert 0 < right < 1 and moved == pytest.approx(0, abs=1e-5)
+    weight = stage.encoder.contra_head_t.linear.weight
     with torch.no_grad():
-        stage.encoder.contra_head_t.linear.weight.copy_(-stage.encoder.contra_head_t.linear.weight)
+        weight.copy_(-3 * weight)  # half-way: upside down
     assert stage.validate()[1] == pytest.approx(2, abs=1e-4)
+    with torch.no_grad():
+        weight.copy_(weight / 3)  # half-way: nothing, if it is not looked at where it is kept
+    with stage.taken():
+        assert weight.abs().max() < 1e-6
 
 
 def test_only_text_and_its_head_are_in_training_mode(folder):
