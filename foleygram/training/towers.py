@@ -1,4 +1,4 @@
-"""The frozen towers: taken from a finished model, never trained here."""
+"""The frozen towers: taken from a finished model. Only the vocabulary stage trains one of them, the text tower, later."""
 
 from __future__ import annotations
 
