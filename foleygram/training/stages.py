@@ -57,10 +57,15 @@ BEFORE = Path("training", "vocabulary", "before.safetensors")
 """In a run's folder: the text side as the vocabulary stage found it."""
 
 
-def forget(out: Path) -> None:
-    """Takes away what was learned or measured in a joint space that is learned anew."""
-    for path in (out / "memory.safetensors", out / BEFORE, out / BEFORE.with_name("checkpoint.safetensors")):
-        path.unlink(missing_ok=True)
+def forget(out: Path, words: bool = True) -> None:
+    """Takes away the memory, whose points are of a joint space that is learned anew; ``words``: the vocabulary stage too."""
+    path = out / "config.json"
+    if path.exists():  # a model that names a memory without weights cannot be loaded
+        write_json(path, read_json(FoleyGRAMConfig, path).replace(memory=None).model_dump(mode="json"))
+    (out / "memory.safetensors").unlink(missing_ok=True)
+    if words:
+        for name in (BEFORE, BEFORE.with_name("checkpoint.safetensors")):
+            (out / name).unlink(missing_ok=True)
 
 
 class Workshop:
@@ -291,7 +296,7 @@ def train_vocabulary(recipe: Recipe, data: Path, out: Path, stop_after: int | No
         raise DataError(
             f"{data}: the vocabulary has words for {', '.join(OBJECTS)}, and no training clip is of these; leave it out"
         )
-    (out / "memory.safetensors").unlink(missing_ok=True)  # its keys are points of texts
+    forget(out, words=False)
     before = out / BEFORE
     if not before.exists():
         state = encoder.state_dict()

@@ -203,6 +203,8 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):
     assert found.strokes.amax(-1).eq(0).all()
     stages.Workshop(recipe, data, tmp_path)
     assert FoleyGRAM.load(tmp_path).config.memory == model.config.memory
+    stages.train_vocabulary(recipe, data, tmp_path)  # the texts lie elsewhere then
+    assert FoleyGRAM.load(tmp_path).memory is None
 
 
 def test_the_base_goes_on_from_a_model(recipe, data, through, tmp_path, monkeypatch):
