@@ -9,6 +9,7 @@ from tiny import CONFIG, tiny_model
 from torch.nn import functional as F
 
 from foleygram.data.manifest import ClipRecord
+from foleygram.errors import DataError
 from foleygram.finish import FinishConfig
 from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
 from foleygram.palette import SHADES, band_centres, palette
@@ -16,9 +17,10 @@ from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
 from foleygram.timing.track import OnsetEvent, OnsetTrack
+from foleygram.training import memory as memory_stage
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
-from foleygram.training.memory import by_typicality, heard_of, kinds_of, remember
+from foleygram.training.memory import heard_of, kinds_of, remember
 from foleygram.types import ENVELOPE_RATE, Audio, Clip, Embeddings
 
 RATE, DIM = 44100, 24
@@ -166,36 +168,46 @@ def records_of(*materials: str) -> list[ClipRecord]:
     ]  # fmt: skip
 
 
-def test_the_typical_are_near_to_their_own_and_far_from_others():
-    axes = torch.eye(DIM)
-    near, far = (F.normalize(axes[0] + side * axes[1], dim=0) for side in (0.2, -0.2))
-    rival = F.normalize(axes[0] + axes[1], dim=0)
-    order = by_typicality([0, 1], records_of("wood", "wood", "metal"), torch.stack([near, far, rival]))
-    assert order == [1, 0]
-    alone = by_typicality([0, 1, 2], records_of("wood", "wood", "wood"), torch.stack([near, far, axes[2]]))
-    assert alone[-1] == 2  # without others the middle counts
-
-
 def test_a_sound_is_encoded_where_the_autoencoder_is(elsewhere):
     found = heard_of(ringing(0.2), unit(0), tiny_model().autoencoder.to(elsewhere))
     assert found.detail.shape == (4,) and not found.detail.is_meta
 
 
-def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept():
-    silent = Audio(np.zeros((2, RATE), np.float32), RATE)
-    sounds = [ringing(0.02), silent, ringing(0.2), ringing(0.3), ringing(0.1)]
-    records = records_of("wood", "metal", "metal", "metal", "metal")
+def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept(monkeypatch):
+    steady = Audio(np.random.default_rng(0).normal(0, 0.1, (2, 2 * RATE)).astype(np.float32), RATE)
+    sounds = [ringing(0.02), steady, ringing(0.2), ringing(0.3), ringing(0.1), ringing(0.4)]
+    records = records_of("wood", *["metal"] * 5)
     records[3] = replace(records[3], family=records[2].family)
-    captions = Captions(("a", "b", "c"), ((0,), (1, 2), (1,), (2,), (2,)))
+    palettes = np.zeros((6, SHADES, 4))
+    palettes[5] = np.nan  # silence
+    judged = []
+    monkeypatch.setattr(
+        memory_stage,
+        "typicality",
+        lambda read, materials, families: judged.append((materials, families)) or np.array([-1, 0.9, 0.8, 0.7, 0.6]),
+    )
+    captions = Captions(("a", "b", "c"), ((0,), (1, 2), (1,), (2,), (2,), (1,)))
     text = torch.stack([unit(0), unit(1), unit(2)]).numpy()
-    axes = torch.eye(DIM)
-    audio = torch.stack([axes[0], axes[5], *(F.normalize(axes[5] + 0.1 * k * axes[8 + k], dim=0) for k in (1, 2, 3))])
-    autoencoder = tiny_model().autoencoder
-    memory = remember(records, captions, ClipEmbeddings(audio.numpy(), audio.numpy(), text), sounds.__getitem__, autoencoder)
+    audio = torch.stack([unit(10 + place) for place in range(6)])
+    memory = remember(
+        records, captions, ClipEmbeddings(audio.numpy(), audio.numpy(), text), sounds.__getitem__, tiny_model().autoencoder,
+        palettes,
+    )  # fmt: skip
+    assert judged == [(["wood"] + ["metal"] * 4, [{"0"}, {"1"}, {"2"}, {"2"}, {"4"}])]
     assert kinds_of(records) == memory.config.kinds == ("metal, hit", "wood, hit")
-    # the silent one is the most typical but has no strokes, the fourth is the object of the third
+    # the steady one is the most typical but has no strokes, the fourth is the object of the third
     assert memory.config.families == ("0", "2")
     torch.testing.assert_close(memory.points[0, :3], audio[[2, 4, 2]])
-    torch.testing.assert_close(memory.keys[0], F.normalize(unit(1) + unit(2) + unit(1) + unit(2) + unit(2), dim=0))
+    said = unit(1) + unit(2) + unit(1) + unit(2) + unit(2) + unit(1)
+    torch.testing.assert_close(memory.keys[0], F.normalize(said, dim=0))
     amplitudes = Strokes(memory.recall(Embeddings(text=memory.keys[:1])).strokes[0].numpy()).amplitudes(0, ENVELOPE_RATE)
     assert amplitudes[round(0.25 * ENVELOPE_RATE)] == pytest.approx(np.exp(-1.25), rel=0.4)
+
+
+def test_where_nothing_sounds_there_is_nothing_to_remember():
+    records, points = records_of("wood"), unit(0)[None].numpy()
+    with pytest.raises(DataError, match="nothing to remember"):
+        remember(
+            records, Captions(("a",), ((0,),)), ClipEmbeddings(points, points, points), lambda place: ringing(0.1),
+            tiny_model().autoencoder, np.full((1, SHADES, 4), np.nan),
+        )  # fmt: skip

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foleygram.data.manifest import read_manifest
+from foleygram.data.vocabulary import names_thing
 from foleygram.errors import UsageError
 from foleygram.evaluation.benchmark import CACHE, clip_seed, fingerprint_of, keep_settings
 from foleygram.evaluation.bootstrap import mean_interval, percentiles
@@ -103,7 +104,7 @@ def benchmark_prompts(
     truths = true_sounds(records, probe, judge, f"listening to the {split} split", on_progress)
     scores = prompt_scores(free, trained, truths, probe.card, families_in(records), seed)
     if model.memory is not None:
-        scores += (named_score(model, chosen, seed),)
+        scores += named_scores(model, chosen, seed)
     remembered = () if model.memory is None or not strokes else model.config.memory.families
     if remembered and len(materials_without(manifest, remembered)) > 1:
         fresh = train_probe(manifest, clips=clips, embedder=judge, unheard=remembered, on_progress=on_progress)
@@ -170,14 +171,22 @@ def prompt_scores(
     )
 
 
-def named_score(model: FoleyGRAM, prompts: Sequence[Prompt], seed: int) -> Score:
+def named_scores(model: FoleyGRAM, prompts: Sequence[Prompt], seed: int) -> tuple[Score, ...]:
     """What the language alone does: the share of prompts whose nearest kind in the model's memory is of a right material. No
-    sound is made or heard for it."""
+    sound is made or heard for it. Where some prompts name a thing that the vocabulary teaches, with and without these."""
     kinds = model.config.memory.kinds
     near = [kinds[model.memory.nearest(model.embed(Clip(text=prompt.text)))] for prompt in prompts]
-    right = [float(kind.split(", ")[0] in prompt.materials) for kind, prompt in zip(near, prompts, strict=True)]
-    interval = mean_interval(np.array(right), seed=seed) if len(right) > 1 else None
-    return Score(NAMED, float(np.mean(right)), "higher", interval, None, "the joint space", len(right), 0, "before any sound")
+    right = np.array([kind.split(", ")[0] in prompt.materials for kind, prompt in zip(near, prompts, strict=True)], np.float64)
+    taught = np.array([any(names_thing(prompt.text, material) for material in prompt.materials) for prompt in prompts])
+
+    def score(name: str, chosen: np.ndarray) -> Score:
+        own = right[chosen]
+        interval = mean_interval(own, seed=seed) if len(own) > 1 else None
+        return Score(name, float(own.mean()), "higher", interval, None, "the joint space", len(own), 0, "before any sound")
+
+    parts = ((f"{NAMED}, things that the vocabulary names", taught), (f"{NAMED}, other things", ~taught))
+    split = parts if taught.any() and not taught.all() else ()
+    return tuple(score(name, chosen) for name, chosen in ((NAMED, np.ones_like(taught)), *split))
 
 
 def materials_without(manifest: str | Path, families: Sequence[str]) -> set[str]:

@@ -23,6 +23,7 @@ from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.vision import preprocess_frames
 from foleygram.media.audio import read_audio
+from foleygram.palette import FLOOR, SHADES, band_centres, palette
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.cache import cached_array, key_of
 from foleygram.types import SAMPLE_RATE, Audio
@@ -147,6 +148,19 @@ def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.nd
         np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.rate, audio.mel, audio.pad, audio.frames, audio.slices
     )
     return cached_array(folder, "banks", key, len(sounds), row, "filter banks")
+
+
+def sound_palettes(sounds: np.ndarray, folder: Path) -> np.ndarray:
+    """fp16 [clip, shade, band]: palette of each sound as dB of the shares of power; all NaN where it has none."""
+
+    def row(index: int) -> np.ndarray:
+        found = palette(Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE))
+        if found is None:
+            return np.full((SHADES, len(band_centres(SAMPLE_RATE))), np.nan, np.float16)
+        return (10 * np.log10(np.maximum(found, FLOOR))).astype(np.float16)
+
+    key = key_of(np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), SHADES, FLOOR)
+    return cached_array(folder, "palettes", key, len(sounds), row, "measuring palettes")
 
 
 class Crops:

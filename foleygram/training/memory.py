@@ -1,7 +1,7 @@
 """What the model remembers of each kind of sound (memory.py). Nothing is trained.
 
 Of each kind, a material and what is done to it, those clips are kept, of different objects, whose sounds are the most typical
-to the joint space: near to the sounds of their kind, and far from those of other materials that come nearest.
+of their material (typicality.py).
 """
 
 from __future__ import annotations
@@ -22,10 +22,8 @@ from foleygram.palette import palette
 from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
+from foleygram.training.typicality import colours, typicality
 from foleygram.types import Audio
-
-RIVALS = 20
-"""Nearest sounds of other materials from which a typical one lies apart."""
 
 
 def kinds_of(records: Sequence[ClipRecord]) -> tuple[str, ...]:
@@ -52,19 +50,19 @@ def remember(
     points: ClipEmbeddings,
     sound: Callable[[int], Audio],
     autoencoder: SpectralAutoencoder,
+    palettes: Float[np.ndarray, "clip shade band"],
     room: int = MemoryConfig().sounds,
-    on_kind: Callable[[int, int], None] = lambda done, total: None,
 ) -> Memory:
-    """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip, at the autoencoder's rate. A kind
-    takes its most typical clips that have a palette and strokes, at most ``room``, of objects that share no family; a kind
-    without one is left out. Raises DataError where no kind has one."""
-    kinds = kinds_of(records)
-    of_kind = {kind: [place for place, record in enumerate(records) if kind_of(record) == kind] for kind in kinds}
+    """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip, at the autoencoder's rate;
+    ``palettes``: of the clips, dB, NaN where one has none; ``room``: sounds of a kind. A kind takes its most typical clips
+    that have a palette and strokes, of objects that share no family; one without any is left out. Raises DataError where no
+    kind has any."""
+    of_kind = by_typicality(records, palettes)
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
     found, first = [], set()
-    for done, (kind, key) in enumerate(zip(kinds, keys_of(records, captions, text), strict=True), 1):
+    for kind, key in zip(kinds_of(records), keys_of(records, captions, text), strict=True):
         heard, objects = [], set()
-        for place in by_typicality(of_kind[kind], records, audio):
+        for place in of_kind.get(kind, ()):
             if len(heard) == room:
                 break
             families = set(records[place].family)
@@ -75,7 +73,6 @@ def remember(
                 objects |= families
         if heard:
             found.append((kind, key, heard))
-        on_kind(done, len(kinds))
     if not found:
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")
     config = MemoryConfig(kinds=tuple(kind for kind, *_ in found), sounds=room, families=tuple(sorted(first)))
@@ -85,16 +82,19 @@ def remember(
     return memory
 
 
-def by_typicality(places: Sequence[int], records: Sequence[ClipRecord], audio: Float[Tensor, "clip dim"]) -> list[int]:
-    """The clips ``places`` of one kind, the most typical first: the mean cosine to the sounds of the kind, less that to the
-    ``RIVALS`` nearest sounds of other materials."""
-    material = records[places[0]].material
-    others = audio[[place for place, record in enumerate(records) if record.material != material]]
-    own = audio[list(places)]
-    typical = own @ own.mean(0)
-    if len(others):
-        typical -= (own @ others.T).topk(min(RIVALS, len(others))).values.mean(1)
-    return [places[rank] for rank in typical.argsort(descending=True, stable=True).tolist()]
+def by_typicality(records: Sequence[ClipRecord], palettes: Float[np.ndarray, "clip shade band"]) -> dict[str, list[int]]:
+    """The clips of each kind that have a palette, the most typical first."""
+    places = np.flatnonzero(~np.isnan(palettes).any(axis=(1, 2)))
+    if not len(places):
+        return {}
+    own = [records[place] for place in places]
+    order = typicality(
+        colours(palettes[places]), [each.material for each in own], [set(each.family) or {each.id} for each in own]
+    )
+    kinds: dict[str, list[int]] = {}
+    for rank in (-order).argsort(kind="stable"):
+        kinds.setdefault(kind_of(own[rank]), []).append(int(places[rank]))
+    return kinds
 
 
 def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAutoencoder) -> Remembered | None:

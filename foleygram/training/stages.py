@@ -42,6 +42,7 @@ from foleygram.training.latents import (
     frame_features,
     sound_banks,
     sound_latents,
+    sound_palettes,
     text_states,
 )
 from foleygram.training.loop import LoopResult, run
@@ -416,7 +417,8 @@ def train_memory(
         return Audio(sounds[place].astype(np.float32) / 32768, autoencoder.config.rate)
 
     room = (recipe.model.memory or MemoryConfig()).sounds
-    memory = remember(shop.train, features.captions, points, sound, autoencoder, room)
+    palettes = sound_palettes(sounds, shop.cache)
+    memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room)
     write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
     shop.write_config(memory=memory.config)
     return LoopResult(0, 0.0, True, (0.0,))

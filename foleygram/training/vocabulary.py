@@ -20,7 +20,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foleygram.config import Config
-from foleygram.data.vocabulary import UNHEARD, request
+from foleygram.data.vocabulary import UNHEARD, asked, request
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokens
 from foleygram.hub.folder import read_tensors, write_tensors
@@ -32,7 +32,7 @@ LEARNS = {"text": "text.encoder.", "heads": "contra_head_t."}
 
 class VocabularyTraining(Config):
     loop: LoopConfig = LoopConfig(
-        steps=800, batch=48, learning_rate=1e-4, warmup=50, decay="linear", weight_decay=0.01, ema=0.99, precision="no",
+        steps=2000, batch=48, learning_rate=1e-4, warmup=50, decay="linear", weight_decay=0.01, ema=0.99, precision="no",
         validate_every=100,
     )  # fmt: skip
     head_share: float = 3.0  # learning rate of the head, as a share of the loop's
@@ -41,7 +41,7 @@ class VocabularyTraining(Config):
     kept_weight: float = 3.0  # of the distance of captions from where they were
     kind_weight: float = 0.3  # of telling the kind by the nearest key
     temperature: float = 0.07  # of telling the kind
-    taken: float = Field(0.5, ge=0, le=1)  # how far to go from the old weights to the learned ones
+    taken: float = Field(0.875, ge=0, le=1)  # how far to go from the old weights to the learned ones
 
 
 class VocabularyStage(Stage):
@@ -121,14 +121,15 @@ class VocabularyStage(Stage):
         return self.encoder.embed_features(text=self.encoder.text_features(tokens)).text.cpu()
 
     def validate(self) -> Sequence[float]:
-        """Share of the prompts in unheard words whose nearest key is of their material; how far the captions of the
+        """Share of the things that are not taught whose nearest key is of their material; how far the captions of the
         validation split have moved; with the weights that are kept."""
+        actions = {material: [action for known, action in self.kinds if known == material] for material in UNHEARD}
         with self.taken():
             right = [
                 self.kinds[nearest][0] == material
-                for material, prompts in UNHEARD.items()
-                if any(material == known for known, _ in self.kinds)
-                for nearest in (self.embed(prompts) @ self.keys.cpu().T).argmax(-1).tolist()
+                for material, known in actions.items()
+                if known
+                for nearest in (self.embed(asked(material, known)) @ self.keys.cpu().T).argmax(-1).tolist()
             ]
             moved = 1 - (self.embed(self.valid_texts) * self.valid_points).sum(-1).mean()
         return float(np.mean(right)), float(moved)

@@ -8,13 +8,14 @@ import pytest
 
 from foleygram.cli import main
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
+from foleygram.data.vocabulary import OBJECTS
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.evaluation import evaluate, probe
-from foleygram.evaluation.free_text import FRESH, NAMED, against_truths, benchmark_prompts, swapped
+from foleygram.evaluation.free_text import FRESH, NAMED, against_truths, benchmark_prompts, named_scores, swapped
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.materials import IN_TRUTH, RECOGNISED, Heard
 from foleygram.evaluation.probe import ProbeCard
-from foleygram.evaluation.prompts import PROMPTS
+from foleygram.evaluation.prompts import PROMPTS, Prompt
 from foleygram.evaluation.reference import NEARER, benchmark_reference, guides_of, rank, unheard
 from foleygram.evaluation.trials import write_trial
 from foleygram.media.audio import read_audio
@@ -98,6 +99,17 @@ def test_what_a_model_remembers_is_judged_by_a_probe_that_never_heard_it_too(man
     assert named.value == np.mean([near[0] == 0, near[1] == 1]) and named.clips == 2
     silent = benchmark_prompts(model, manifest, tmp_path / "off", prompts=TWO, limit=2, seconds=1.0, steps=1, strokes=False)
     assert not any(FRESH in score.name for score in silent.scores)
+
+
+def test_prompts_that_name_what_the_vocabulary_teaches_are_told_apart():
+    model = remembering()
+    model.config = model.config.replace(memory=model.config.memory.replace(kinds=("wood, hit", "glass, hit")))
+    taught = Prompt.of(f"tapping {OBJECTS['glass'][0]}", "glass", "hit", "")
+    both, known, other = named_scores(model, (*TWO[:2], taught), 0)
+    assert (both.clips, known.clips, other.clips) == (3, 1, 2)
+    assert both.value == pytest.approx((known.value + 2 * other.value) / 3)
+    assert known.value == float(model.memory.nearest(model.embed(Clip(text=taught.text))) == 1)
+    assert [score.name for score in named_scores(model, TWO[:2], 0)] == [NAMED]
 
 
 def test_results_handed_to_other_prompts():
