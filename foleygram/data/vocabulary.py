@@ -18,9 +18,10 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.data.captions import NOUNS, paraphrases
+from foleygram.errors import DataError
 
 HELD_OUT = 16
-"""One in so many of the words that names end with is held out, and every name that ends with it."""
+"""One in so many of the words that names end with is held out."""
 
 
 def bare(name: str) -> str:
@@ -28,29 +29,50 @@ def bare(name: str) -> str:
     return re.sub("^(an?|the) ", "", name.lower())
 
 
+def singular(word: str) -> str:
+    """By its ending alone: boxes to box, berries to berry, plates to plate."""
+    if len(word) > 4 and word.endswith("ies"):
+        return f"{word[:-3]}y"
+    return re.sub("(?<=ss|sh|ch)es$|(?<=x)es$|(?<![sui])s$", "", word)
+
+
+def words(text: str) -> tuple[str, ...]:
+    """In small letters, in the singular."""
+    return tuple(singular(word) for word in re.findall("[a-z0-9]+", text.lower()))
+
+
 def read_objects(path: Path) -> dict[str, tuple[str, ...]]:
-    """Names of things by material: a line with the material, then indented lines of names between semicolons."""
+    """Names of things by material: a line with the material, then indented lines of names between semicolons. Raises DataError
+    where names come before a material."""
     found: dict[str, str] = {}
+    material = None
     for line in path.read_text(encoding="utf-8").splitlines():
-        if not line.startswith(" "):
-            material = line
-        else:
-            found[material] = f"{found.get(material, '')} {line.strip()}"
-    return {material: tuple(name.strip() for name in names.split(";")) for material, names in found.items()}
+        if line.strip() and not line[0].isspace():
+            material = line.strip()
+            found[material] = ""
+        elif line.strip() and material is None:
+            raise DataError(f"{path}: names without a material; begin with a line that names one, not indented")
+        elif line.strip():
+            found[material] += f" {line.strip()}"
+    return {material: tuple(filter(None, map(str.strip, names.split(";")))) for material, names in found.items()}
 
 
-def is_held_out(name: str) -> bool:
-    """Whether the last word of a name, in the singular, is one of those that are not taught. No word of the captions is."""
-    last = re.sub("s$", "", bare(name).split()[-1])
-    return last not in _CAPTIONED and int.from_bytes(hashlib.sha256(last.encode()).digest()[:4], "big") % HELD_OUT == 0
+def is_held_out(word: str) -> bool:
+    """Whether a word, in the singular, is one of those that are not taught. No word of the captions is."""
+    return word not in _CAPTIONED and int.from_bytes(hashlib.sha256(word.encode()).digest()[:4], "big") % HELD_OUT == 0
 
 
-_CAPTIONED = {re.sub("s$", "", word) for nouns in NOUNS.values() for noun in nouns for word in noun.split()}
+_CAPTIONED = {word for nouns in NOUNS.values() for noun in nouns for word in words(bare(noun))} - {"of"}
 _ALL = read_objects(Path(__file__).with_name("objects.txt"))
-OBJECTS = {material: tuple(name for name in names if not is_held_out(name)) for material, names in _ALL.items()}
-"""What is taught."""
-UNHEARD = {material: tuple(name for name in names if is_held_out(name)) for material, names in _ALL.items()}
-"""What validates."""
+_ENDS = {words(name)[-1] for names in _ALL.values() for name in names}
+_UNTAUGHT = {word for word in _ENDS if is_held_out(word)}
+OBJECTS = {material: tuple(name for name in names if not _UNTAUGHT & set(words(name))) for material, names in _ALL.items()}
+"""What is taught: no name that holds one of the words that are held out."""
+UNHEARD = {
+    material: tuple(name for name in names if words(name)[-1] in _UNTAUGHT and not _CAPTIONED & set(words(bare(name))))
+    for material, names in _ALL.items()
+}
+"""What validates: names that end in such a word, and hold none that captions use for a material."""
 
 VERBS = {
     "hit": (
@@ -132,9 +154,9 @@ def request(material: str, action: str, rng: np.random.Generator, plain: float =
 
 
 def names_thing(text: str, material: str) -> bool:
-    """Whether a text names a thing of ``material`` that is taught."""
-    said = f" {' '.join(re.findall('[a-z]+', text.lower()))} "
-    return any(f" {' '.join(re.findall('[a-z]+', bare(name)))} " in said for name in OBJECTS.get(material, ()))
+    """Whether a text names a thing of ``material`` that is taught, in singular or plural."""
+    said = f" {' '.join(words(text))} "
+    return any(f" {' '.join(words(bare(name)))} " in said for name in OBJECTS.get(material, ()))
 
 
 def asked(material: str, actions: Sequence[str]) -> tuple[str, ...]:

@@ -53,7 +53,7 @@ def remember(
     palettes: Float[np.ndarray, "clip shade band"],
     room: int = MemoryConfig().sounds,
 ) -> Memory:
-    """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip, at the autoencoder's rate;
+    """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip;
     ``palettes``: of the clips, dB, NaN where one has none; ``room``: sounds of a kind. A kind takes its most typical clips
     that have a palette and strokes, of objects that share no family; one without any is left out. Raises DataError where no
     kind has any."""

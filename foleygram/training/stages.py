@@ -51,7 +51,7 @@ from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
 from foleygram.training.vocabulary import LEARNS, VocabularyStage
-from foleygram.types import Audio
+from foleygram.types import SAMPLE_RATE, Audio
 from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
 
 BEFORE = Path("training", "vocabulary", "before.safetensors")
@@ -414,7 +414,7 @@ def train_memory(
     points = clip_points(GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []), features)
 
     def sound(place: int) -> Audio:
-        return Audio(sounds[place].astype(np.float32) / 32768, autoencoder.config.rate)
+        return Audio(sounds[place].astype(np.float32) / 32768, SAMPLE_RATE)
 
     room = (recipe.model.memory or MemoryConfig()).sounds
     palettes = sound_palettes(sounds, shop.cache)

@@ -1,10 +1,10 @@
-"""Typical of a material is what judges tell that never heard the object."""
+"""Typical of a material is what judges tell who have missed the object."""
 
 import numpy as np
 import pytest
 
 from foleygram.training import typicality as module
-from foleygram.training.typicality import FOLDS, LOWEST, colours, fold_of, judged, typicality
+from foleygram.training.typicality import FOLDS, colours, fold_of, judged, typicality
 
 SHADES, BANDS = 2, 8
 
@@ -25,7 +25,6 @@ def test_colours_are_levels_under_the_loudest_band_by_twos():
     np.testing.assert_allclose(read[:, 0], (level - level.mean()) / (level.std() + 1e-3))
     np.testing.assert_array_equal(read[:, 1], 0)  # all of them below what is told apart
     np.testing.assert_allclose(colours(rows + 5), read, atol=1e-9)
-    assert LOWEST == -60
 
 
 def test_a_sound_like_others_of_its_material_is_typical_and_one_like_another_material_is_not():
@@ -36,28 +35,47 @@ def test_a_sound_like_others_of_its_material_is_typical_and_one_like_another_mat
 
 
 @pytest.fixture
-def held(monkeypatch):
-    """Who was held out, of each judge."""
+def missed(monkeypatch):
+    """What each judge has missed."""
     asked = []
-    monkeypatch.setattr(module, "judged", lambda alike, wanted, held: asked.append(held.copy()) or judged(alike, wanted, held))
+    monkeypatch.setattr(
+        module, "judged", lambda alike, wanted, missed: asked.append(missed.copy()) or judged(alike, wanted, missed)
+    )
     return asked
 
 
-def test_nobody_is_judged_by_who_heard_the_object(held):
+def test_nobody_is_judged_by_who_heard_the_only_object(missed):
     families = [{"the gong"}, {"the gong"}, *({f"object {place}"} for place in range(30))]
     typicality(colours(palettes_of(*(1, 6) * 16)), ["wood", "metal"] * 16, families)
-    assert all(each[0] == each[1] for each in held)
-    times = sum(each.astype(int) for each in held)
-    assert times.tolist() == [1] * 32 and len(held) > 5
+    assert all(each[0] == each[1] for each in missed)
+    assert sum(each.astype(int) for each in missed).tolist() == [1] * 32 and len(missed) > 5
 
 
-def test_what_was_made_of_two_recordings_is_judged_without_either(held):
+def test_a_mixture_is_judged_by_those_who_missed_one_of_its_recordings(missed, monkeypatch):
     names = [f"object {place}" for place in range(100)]
     one = names[0]
     other = next(name for name in names if fold_of(name) != fold_of(one))
-    typicality(colours(palettes_of(1, 6, 1, 6)), ["wood", "metal", "wood", "metal"], [{one, other}, {one}, {other}, {names[7]}])
-    assert sum(each[0] for each in held) == 2 and len({fold_of(name) for name in names}) == FOLDS
-    assert all(each[0] == (each[1] or each[2]) for each in held)
+    read, materials = colours(palettes_of(1, 6, 1, 6)), ["wood", "metal", "wood", "metal"]
+    found = typicality(read, materials, [{one, other}, {one}, {other}, {names[7]}])
+    own = [each for each in missed if each[0]]
+    assert len(own) == 2 and len({fold_of(name) for name in names}) == FOLDS
+    assert all(each[1] or each[2] for each in own)
+    wanted = (np.eye(2)[[1, 0, 1, 0]] - 0.5) / np.sqrt(2)
+    seen = np.mean([judged(read @ read.T, wanted, each)[0] for each in own], axis=0)
+    assert found[0] == pytest.approx(seen[1] - seen[0])
+
+
+def test_few_clips_of_a_material_weigh_as_much_as_many():
+    loud = (1,) * 24 + (6,) * 6 + (3,)  # the last one is neither
+    materials = ["wood"] * 24 + ["metal"] * 6 + ["wood"]
+    found = typicality(colours(palettes_of(*loud)), materials, [{f"object {place}"} for place in range(31)])
+    assert abs(found[-1]) < found[:30].min()
+
+
+def test_who_is_judged_by_nobody_comes_last():
+    alone = typicality(colours(palettes_of(1, 6)), ["wood", "metal"], [{"a"}, {"a"}])
+    assert np.isneginf(alone).all()
+    assert typicality(np.zeros((4, 5)), ["wood", "metal"] * 2, [{f"object {place}"} for place in range(4)]).tolist() == [0] * 4
 
 
 def test_ridge_regression_is_the_closed_form():
