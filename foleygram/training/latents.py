@@ -159,8 +159,8 @@ def sound_palettes(sounds: np.ndarray, folder: Path) -> np.ndarray:
             return np.full((SHADES, len(band_centres(SAMPLE_RATE))), np.nan, np.float16)
         return (10 * np.log10(np.maximum(found, FLOOR))).astype(np.float16)
 
-    # a sum of each sound: of other clips between the same ends the palettes are others
-    sums = np.array([np.asarray(sound[0, ::97], np.int64).sum() for sound in sounds])
+    # a few samples of each sound, for clips may change between the same ends; all of them would be gigabytes to read
+    sums = np.array([np.asarray(sound[0, ::SAMPLE_RATE], np.int64).sum() for sound in sounds])
     key = key_of(sums, MOMENTS, STRENGTHS, band_centres(SAMPLE_RATE), WINDOW, STEP, FLOOR)
     return cached_array(folder, "palettes", key, len(sounds), row, "measuring palettes")
 
