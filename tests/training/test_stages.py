@@ -8,6 +8,7 @@ import torch
 from tiny import CONFIG, tiny_model
 
 import foleygram.training.stages as stages
+import foleygram.training.workshop as workshop
 from foleygram.data.manifest import read_manifest
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError, RecipeError
@@ -23,6 +24,7 @@ from foleygram.training.gram import GramTraining
 from foleygram.training.loop import LoopConfig, Stage, build_optimizers
 from foleygram.training.recipe import Recipe
 from foleygram.training.vocabulary import LEARNS, VocabularyTraining
+from foleygram.training.workshop import BEFORE, Workshop
 from foleygram.types import Clip
 
 STAGES = ("autoencoder", "diffusion", "gram", "vocabulary", "control")
@@ -144,7 +146,7 @@ def test_a_control_experiment_has_the_towers_without_the_words(recipe, data, thr
 
 
 def test_captions_are_read_by_the_tower_that_the_base_knows(recipe, data, through):
-    shop = stages.Workshop(recipe, data, through)
+    shop = Workshop(recipe, data, through)
     encoder, captions = shop.encoder(), stages.Captions.of(shop.train)
     published = tiny_model().gram
     published.load_state_dict(published.state_dict() | read_tensors(Path(recipe.towers) / "text.safetensors"))
@@ -162,22 +164,22 @@ def test_a_mistake_takes_nothing_away(recipe, data, through, tmp_path):
     for stage in (stages.train_gram, stages.train_vocabulary):
         with pytest.raises(DataError):
             stage(recipe, tmp_path / "nothing.jsonl", out)
-    assert (out / "memory.safetensors").exists() and (out / stages.BEFORE).exists()
+    assert (out / "memory.safetensors").exists() and (out / BEFORE).exists()
 
 
 def test_clips_of_unknown_kinds_are_left_out_or_told(recipe, data, through, tmp_path, monkeypatch):
     out = copied(through, tmp_path / "run")
-    (out / stages.BEFORE.with_name("checkpoint.safetensors")).unlink()
+    (out / BEFORE.with_name("checkpoint.safetensors")).unlink()
     begun = []
     monkeypatch.setattr(stages, "run", lambda stage, *_: begun.append(stage))
     records = read_manifest(data, "train")
     for material, action in ((records[0].material, "both"), ("drywall", "hit"), ("wood, oak", "hit")):
         strange = [replace(record, material=material, action=action) for record in records]
-        monkeypatch.setattr(stages, "read_manifest", lambda *_, strange=strange: [*strange, *records])
+        monkeypatch.setattr(workshop, "read_manifest", lambda *_, strange=strange: [*strange, *records])
         stages.train_vocabulary(recipe, data, out)
         assert set(begun[-1].kinds) == {(record.material, record.action) for record in records}
         assert len(begun[-1].keys) == len(begun[-1].kinds)
-        monkeypatch.setattr(stages, "read_manifest", lambda *_, strange=strange: strange)
+        monkeypatch.setattr(workshop, "read_manifest", lambda *_, strange=strange: strange)
         with pytest.raises(DataError, match="no training clip is of these"):
             stages.train_vocabulary(recipe, data, out)
 
@@ -186,7 +188,7 @@ def test_a_run_by_the_name_of_a_model_keeps_its_own_towers(recipe, data, through
     monkeypatch.chdir(tmp_path)
     out = copied(through, Path("mini"))
     before = (out / "text.safetensors").read_bytes()
-    stages.Workshop(recipe, data, out).encoder()
+    Workshop(recipe, data, out).encoder()
     assert read_tensors(out / "text.safetensors").keys() == read_tensors(through / "text.safetensors").keys()
     assert (out / "text.safetensors").read_bytes() == before
 
@@ -201,7 +203,7 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):
     found = model.recalled(model.references(Clip(text="a person hits wood", seconds=1.0)))
     assert found.audio.norm() == pytest.approx(1, abs=1e-2) and found.palette.isfinite().all()
     assert found.strokes.amax(-1).eq(0).all()
-    stages.Workshop(recipe, data, tmp_path)
+    Workshop(recipe, data, tmp_path)
     assert FoleyGRAM.load(tmp_path).config.memory == model.config.memory
     stages.train_vocabulary(recipe, data, tmp_path)  # the texts lie elsewhere then
     assert FoleyGRAM.load(tmp_path).memory is None
@@ -231,7 +233,7 @@ def test_control_goes_on_from_a_model_of_another_space(recipe, data, through, tm
     former = FoleyGRAM.load(through, dtype="fp32")
     for key, value in begun[0].control_net.state_dict().items():
         torch.testing.assert_close(value, former.control_net.state_dict()[key])
-    shop = stages.Workshop(other, data, out)
+    shop = Workshop(other, data, out)
     features = shop.features(former.gram, shop.train, None)
     points = stages.GramStage(former.gram, other.gram, 0, out, None, None, []).embed(features)
     wanted = former.conditioner.gram_audio(points.audio)

@@ -176,6 +176,7 @@ def test_verb(clips, tmp_path, monkeypatch, named):
     from foleygram.training import stages
     from foleygram.training.recipe import read_recipe
     from foleygram.training.train import train
+    from foleygram.training.workshop import Workshop
 
     monkeypatch.setattr("foleygram.training.curve.draw_curve", lambda *_: None)
     monkeypatch.setattr(stages, "TimingConfig", lambda: CONFIG)  # the default is not tiny
@@ -191,9 +192,9 @@ def test_verb(clips, tmp_path, monkeypatch, named):
     run_folder = tmp_path / "run"
     tiny_model().save(run_folder)  # what the other stages made
     content = read_recipe(tmp_path / "recipe.yaml")
-    stages.Workshop(content, data, run_folder)
+    Workshop(content, data, run_folder)
     assert FoleyGRAM.load(run_folder, "cpu", "fp32").timing is None  # a model before the predictor is trained
     report = train("timing", tmp_path / "recipe.yaml", data, run_folder)
     assert report.steps == 1
-    stages.Workshop(content, data, run_folder)
+    Workshop(content, data, run_folder)
     assert FoleyGRAM.load(run_folder, "cpu", "fp32").config.timing == CONFIG
