@@ -19,9 +19,9 @@ LIBRARIES = (
     "pydantic", "accelerate", "opencv-python-headless", "librosa", "transformers",
 )  # fmt: skip
 NEEDS = {  # what a command needs besides the core: (import name, how to install)
-    "prepare minihits": (("cv2", "pip install foleygram[train]"),),
-    "train": (("accelerate", "pip install foleygram[train]"),),
-    "evaluate": (("librosa", "pip install foleygram[eval]"),),
+    "prepare minihits": (("cv2", "pip install -e '.[train]'"),),
+    "train": (("accelerate", "pip install -e '.[train]'"),),
+    "evaluate": (("librosa", "pip install -e '.[eval]'"),),
 }
 GIB = 2**30
 

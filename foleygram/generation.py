@@ -93,6 +93,8 @@ def generate(
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
     notes = remarks(order, info, guide)
+    if clip.text is not None and "T" in order.use and (unread := model.gram.tokenizer.unread(clip.text)):
+        notes.append(f"the text is too long for this model, which does not read '{unread}'; put first what counts")
     strokes = whose_strokes(order, guide, model, embeddings)
     if strokes == "memory" and guide.envelope.values.max() > 0:
         kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]

@@ -90,7 +90,8 @@ def read_guide(
     """The guide of a clip of ``seconds``. ``predictor``: of the model that is in use.
 
     ``source``: an Envelope, a Guide as it is, ``own`` for the sound of ``video``, the name of a file (``read_file``), or None
-    for a prediction from the picture; ``voice``: the file is a hummed or tapped recording. Raises EnvelopeError, MediaError."""
+    for a prediction from the picture; ``voice``: the file is a hummed or tapped recording. Raises EnvelopeError,
+    MediaError, and UsageError for a voice that is no sound file."""
     if isinstance(source, Guide):
         return source
     if isinstance(source, Envelope):

@@ -120,7 +120,7 @@ class FoleyGRAM(nn.Module):
         """A shipped model by name (``mini``), a model folder, or ``user/repository`` on the hub.
 
         ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16, int8; ``offload``: see :meth:`place`.
-        Built on the meta device, loaded strictly, moved. Raises ModelError."""
+        Built on the meta device, loaded strictly, moved. Raises ModelError, and UsageError for another device or dtype."""
         kind = arithmetic(pick_device(device), dtype)
         folder = find_folder(source)
         config = read_json(FoleyGRAMConfig, folder / "config.json")

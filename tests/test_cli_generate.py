@@ -234,6 +234,10 @@ def test_references_change_the_sound(foleygram, desk):
 def test_notes(foleygram, desk):
     code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "guide.wav", "--text", "wood", "--use", "V")
     assert code == 0 and "the envelope ends at 1.00 s of 1.20 s" in out and "leaves --text unused" in out
+    code, out, _ = foleygram(
+        "generate", "clip.mp4", "-o", "long.wav", "--envelope", "guide.wav", "--text", "wood " * 60 + "end"
+    )
+    assert code == 0 and "does not read 'wood" in out and "wood end'" in out
     write_audio(Path("nothing.wav"), Audio(np.zeros((1, 44100)), 44100))
     code, out, _ = foleygram("generate", "clip.mp4", "-o", "b.wav", "--envelope", "nothing.wav")
     assert code == 0 and "silent throughout" in out

@@ -18,7 +18,7 @@ Texts = Annotated[list[str] | None, typer.Option("--text", help="A text to embed
 def embed(files: Files, texts: Texts = None, model: Model = None, device: Device = None, json: Json = False) -> None:
     """Show how well sound (A), picture (V) and text (T) agree.
 
-    Prints the cosines and the volume of Eq. 2: 0 is full agreement, 1 none at all.
+    Prints the cosines (1: alike) and the volume of Eq. 2 (0: full agreement, 1: none at all).
     """
     from foleygram.alignment import as_json
     from foleygram.alignment import embed as library

@@ -45,7 +45,7 @@ Strokes = Annotated[
     str | None,
     typer.Option(
         help="Whose strokes the events become: guide, reference (--audio) or memory (a sound that the model remembers, with "
-        "its colours). [default: guide; under a prediction or a list of events reference, without a reference sound memory]"
+        "its colours). [default: guide; if the timing is predicted or a list: reference with --audio, else memory]"
     ),
 ]
 Sidecar = Annotated[

@@ -199,6 +199,11 @@ class Tokenizer:
         ids = torch.tensor([entry.ids for entry in encoded])
         return Tokens(ids, torch.tensor([entry.attention_mask for entry in encoded], dtype=torch.bool))
 
+    def unread(self, text: str) -> str:
+        """The end of a text that is too long, which nobody reads; empty where all of it is read."""
+        entry = self._tokenizer.encode(text)
+        return text[max(end for _, end in entry.offsets) :].strip() if entry.overflowing else ""
+
 
 def _uncased_word_piece(vocabulary: str):
     """The tokenizer of BERT-base-uncased from its word pieces."""

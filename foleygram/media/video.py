@@ -161,7 +161,8 @@ def read_frames(
 
     ``short_side``: pixels of the shorter side. The rotation flag is applied. Memory is that of the frames returned.
     ``Video.times`` are the true presentation times, ``Video.seconds`` the length of the whole picture.
-    Raises MediaError where the file holds no picture, UsageError for a count below 1 and for times that are NaN or fall.
+    Raises MediaError where the file holds no picture, UsageError for a count below 1, for times that are NaN or fall, and
+    for both times and count.
     """
     if times is not None and count is not None:
         raise UsageError("frames are chosen by times or by count, not by both")
@@ -227,7 +228,8 @@ def write_video(
     sound from time 0 on as ``Soundtrack`` encodes it.
 
     ``path``: .mp4, .m4v, .mov or .mkv. Odd sizes are padded to even by repeating the last row and column, as yuv420p asks.
-    The same frames give the same bytes. Raises MediaError for wrong frames, OutputError where the file cannot lie.
+    The same frames give the same bytes. Raises MediaError for wrong frames, OutputError where the file cannot
+    lie, UsageError for a rate that is not above 0.
     """
     import av
     from av.video.reformatter import VideoReformatter

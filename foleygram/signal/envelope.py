@@ -83,7 +83,8 @@ def envelope_from_hits(
     A hit begins at its time, rises in a straight line for ``attack`` s to an amplitude of ``strength`` (linear, the RMS of
     the sound at its loudest; real hits reach 0.05 to 0.5) and falls to 1/e within every further ``decay`` s. Hits that
     overlap add in power, as independent sounds do. No hits give silence. Any order.
-    Raises EnvelopeError for a hit that is NaN, has a negative strength or lies outside 0 to ``seconds``.
+    Raises EnvelopeError for a hit that is NaN, has a negative strength or lies outside 0 to ``seconds``, UsageError for a
+    length, attack or decay that is not above 0.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError(f"an envelope of hits lasts longer than 0 s, not {seconds}")
@@ -157,7 +158,8 @@ def read_envelope(path: Path) -> Envelope:
 
 
 def read_hits(path: Path) -> list[tuple[float, float]]:
-    """Hits (seconds, strength) from a text file of rows ``seconds[,strength]`` (the header is optional), sorted by time.
+    """Hits (seconds, strength), by time, from a text file of rows ``seconds``, or ``seconds,strength`` in each; a header may
+    come first.
 
     A strength that is not given is 0.1. Raises EnvelopeError that names the line.
     """

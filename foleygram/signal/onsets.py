@@ -21,7 +21,7 @@ def detect_onsets(audio: Audio, backtrack: bool = False, delta: float = 0.07) ->
     try:
         import librosa
     except ImportError:
-        raise UsageError("this onset detector needs librosa; install it with: pip install 'foleygram[eval]'") from None
+        raise UsageError("this onset detector needs librosa; install it with: pip install -e '.[eval]'") from None
 
     mono = resample(Audio(audio.mono()[None], audio.rate), SAMPLE_RATE).samples[0]
     if not mono.any():

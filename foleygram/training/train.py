@@ -82,7 +82,7 @@ def train(
     try:
         import accelerate  # noqa: F401
     except ImportError:
-        raise UsageError("training needs accelerate, which is not installed; run: pip install 'foleygram[train]'") from None
+        raise UsageError("training needs accelerate, which is not installed; run: pip install -e '.[train]'") from None
     content = read_recipe(Path(recipe), changes)
     out = Path(out or content.out)
     if threads is not None:

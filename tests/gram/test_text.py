@@ -98,6 +98,13 @@ def test_long_text_loses_its_end_but_keeps_the_separator():
     assert tokens.ids.tolist() == [[2, 8, 8, 8, 8, 8, 8, 3]]
 
 
+def test_the_end_that_nobody_reads_is_told():
+    tokenizer = Tokenizer("\n".join(PIECES), SMALL)
+    assert tokenizer.unread("a person hits wooden wood") == ""
+    assert tokenizer.unread("a Person hits wooden wood, a stick hits.") == ", a stick hits."
+    assert tokenizer.unread("") == ""
+
+
 def test_tokenizer_round_trip_through_its_content():
     tokenizer = Tokenizer("\n".join(PIECES), SMALL)
     again = Tokenizer(tokenizer.content, SMALL)
