@@ -212,3 +212,20 @@ def test_where_nothing_sounds_there_is_nothing_to_remember():
             records, Captions(("a",), ((0,),)), ClipEmbeddings(points, points, points), lambda place: ringing(0.1),
             tiny_model().autoencoder, np.full((1, SHADES, 4), np.nan),
         )  # fmt: skip
+
+
+def test_what_is_not_to_be_remembered_is_passed_over(monkeypatch):
+    records = records_of("metal", "metal", "wood", "wood")
+    records[0] = replace(records[0], family=("samples/Gong", "0"))
+    records[2] = replace(records[2], family=("samples/Xylophone",))
+    monkeypatch.setattr(memory_stage, "typicality", lambda *_: np.array([0.4, 0.3, 0.2, 0.1]))
+    points = torch.stack([unit(place) for place in range(4)])
+    several = Captions(("a",), ((0,),) * 4)
+    everything = (
+        records, several, ClipEmbeddings(points.numpy(), points.numpy(), unit(0)[None].numpy()), lambda place: ringing(0.1),
+        tiny_model().autoencoder, np.zeros((4, SHADES, 4)),
+    )  # fmt: skip
+    for without, kept in (((), (0, 2)), (("*/Xylophone",), (0, 3)), (("samples/*",), (1, 3))):
+        memory = remember(*everything, without=without)
+        torch.testing.assert_close(memory.points[:, 0], points[list(kept)])
+    assert remember(*everything, without=("[23]", "samples/X*")).config.kinds == ("metal, hit",)

@@ -1,12 +1,14 @@
 """What the model remembers of each kind of sound (memory.py). Nothing is trained.
 
 Of each kind, a material and what is done to it, those clips are kept, of different objects, whose sounds are the most typical
-of their material (typicality.py).
+of their material (typicality.py). Typical to a judge is not always plain to a listener: a tuned bar is unmistakably wood, but
+not what a door sounds like. Who makes the model may name recordings that it is not to remember.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from fnmatch import fnmatchcase
 
 import numpy as np
 import torch
@@ -14,6 +16,7 @@ from jaxtyping import Float
 from torch import Tensor
 from torch.nn import functional as F
 
+from foleygram.config import Config
 from foleygram.data.manifest import ClipRecord
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
@@ -44,6 +47,13 @@ def keys_of(records: Sequence[ClipRecord], captions: Captions, text: Float[Tenso
     return F.normalize(torch.stack([text[places].mean(0) for places in said.values()]), dim=-1)
 
 
+class MemoryTraining(Config):
+    """``without``: shell patterns of recordings, as the manifest names families, that are not remembered, such as
+    ``*/Xylophone``; a clip that holds one of them is passed over."""
+
+    without: tuple[str, ...] = ()
+
+
 def remember(
     records: Sequence[ClipRecord],
     captions: Captions,
@@ -52,10 +62,12 @@ def remember(
     autoencoder: SpectralAutoencoder,
     palettes: Float[np.ndarray, "clip shade band"],
     room: int = MemoryConfig().sounds,
+    without: Sequence[str] = (),
 ) -> Memory:
     """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip;
     ``palettes``: of the clips, dB, NaN where one has none; ``room``: sounds of a kind. A kind takes its most typical clips
-    that have a palette and strokes, of objects that share no family; one without any is left out. Raises DataError where no
+    that have a palette and strokes and hold nothing that a pattern of ``without`` fits (:class:`MemoryTraining`), of objects
+    that share no family; one without any is left out. Raises DataError where no
     kind has any."""
     of_kind = by_typicality(records, palettes)
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
@@ -66,6 +78,8 @@ def remember(
             if len(heard) == room:
                 break
             families = set(records[place].family)
+            if any(fnmatchcase(family, pattern) for family in families for pattern in without):
+                continue
             if not objects & families and (one := heard_of(sound(place).stereo(), audio[place], autoencoder)):
                 if not heard:
                     first |= families

@@ -15,6 +15,7 @@ from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
+from foleygram.training.memory import MemoryTraining
 from foleygram.training.pretraining import PretrainingConfig
 from foleygram.training.timing import TimingTraining
 from foleygram.training.vocabulary import VocabularyTraining
@@ -38,6 +39,7 @@ class Recipe(Config):
     vocabulary: VocabularyTraining = VocabularyTraining()
     control: ControlTraining = ControlTraining()
     timing: TimingTraining = TimingTraining()
+    memory: MemoryTraining = MemoryTraining()
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:

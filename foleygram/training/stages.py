@@ -268,7 +268,7 @@ def train_memory(
 
     room = (recipe.model.memory or MemoryConfig()).sounds
     palettes = sound_palettes(sounds, shop.cache)
-    memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room)
+    memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room, recipe.memory.without)
     write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
     shop.write_config(memory=memory.config)
     return LoopResult(0, 0.0, True, (0.0,))
