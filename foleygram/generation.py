@@ -49,9 +49,9 @@ from foleygram.sidecar import (
     Source,
     relative,
     sidecar_of,
+    sidecar_room,
     source_of,
     versions,
-    write_sidecar,
 )
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
 from foleygram.weights import MODELS, find_folder, weights_files
@@ -95,6 +95,8 @@ def generate(
     notes = remarks(order, info, guide)
     if clip.text is not None and "T" in order.use and (unread := model.gram.tokenizer.unread(clip.text)):
         notes.append(f"the text is too long for this model, which does not read '{unread}'; put first what counts")
+    if clip.text is not None and "T" in order.use and model.gram.tokenizer.is_strange(clip.text):
+        notes.append("this model knows hardly a word of the text; write it in English")
     strokes = whose_strokes(order, guide, model, embeddings)
     if strokes == "memory" and guide.envelope.values.max() > 0:
         kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
@@ -117,10 +119,11 @@ def generate(
                 film = filmed(order, info, model, known, film)
             seed = take_seed(order.seed, number)
             with rendered(model, known, curve, info.seconds, sampler, seed, film, order.raw, watch, name) as sound:
-                with watch.stage("write"):
+                place = sidecar_of(out)
+                with watch.stage("write"), sidecar_room(place, card, order.may_replace(place)) as write_sidecar:
                     write(order, sound, out)
                     result = card.replace(result=source_of(out, out.parent), take=number + 1)
-                    write_sidecar(sidecar_of(out), result, order.may_replace(sidecar_of(out)))
+                    write_sidecar(result)
                 same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
                 notes += doubts(order, out, sound.peak, same, result)
                 rank = judged(model, known, guide.envelope, sound, number, watch) if len(order.outs) > 1 else None
@@ -351,9 +354,8 @@ def doubts(order: Order, out: Path, peak: float, same: bool | None, made: Sideca
         excess = f"{20 * np.log10(peak):+.1f} dB"
         where = "players clip it there" if out.suffix.lower() in LOSSY else "was clipped there"
         lower = f"foleygram envelope --scale-db {-math.ceil(20 * np.log10(peak)):d}"
-        found.append(
-            f"{out.name} reaches {excess} over full scale and {where}; lower the guide ({lower}) or take --format float"
-        )
+        whole = "--format float" if out.suffix.lower() == ".wav" else "a .wav with --format float"
+        found.append(f"{out.name} reaches {excess} over full scale and {where}; lower the guide ({lower}) or take {whole}")
     if same is False:
         before, now = order.sidecar.versions, made.versions
         changed = [f"{name} was {old} and is {now.get(name)}" for name, old in before.items() if now.get(name) != old]

@@ -6,11 +6,12 @@ from __future__ import annotations
 
 import hashlib
 import math
+import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, SupportsIndex
 
 import numpy as np
 import torch
@@ -303,8 +304,10 @@ class FoleyGRAM(nn.Module):
         sound, or, without one, of a sound that the model remembers and takes for the reference (not with ``raw``);
         ``track``: those events, where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
-        check_range("--seed", seed, 0, LARGEST_SEED)
+        seed = check_whole("--seed", seed, 0, LARGEST_SEED)
         sampler = chosen_sampler(self.config.sampler, steps, guidance)
+        if not isinstance(clip, Clip):
+            raise UsageError("generate needs a Clip; read one from a file with read_clip, or make one")
         if not isinstance(envelope, Envelope):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
@@ -370,9 +373,9 @@ class FoleyGRAM(nn.Module):
 
     @staticmethod
     def take_numbers(takes: int | Iterable[int]) -> list[int]:
-        if isinstance(takes, int):
-            return list(range(check_range("--takes", takes, 1, TAKES_LIMIT)))
-        return [check_range("take", number, 0, TAKES_LIMIT - 1) for number in takes]
+        if isinstance(takes, Iterable):
+            return [check_whole("take", number, 0, TAKES_LIMIT - 1) for number in takes]
+        return list(range(check_whole("--takes", takes, 1, TAKES_LIMIT)))
 
 
 def loudest(sound: Audio, seconds: float) -> Audio:
@@ -396,10 +399,18 @@ SHRUNK = (*HALVED, "vision", "audio", "text")
 def chosen_sampler(usual: SamplerConfig, steps: int | None, guidance: float | None) -> SamplerConfig:
     """The ``usual`` sampler with what was said instead: ``steps`` 1..1000, ``guidance`` 0..20. Raises UsageError."""
     said = {
-        "steps": None if steps is None else check_range("--steps", steps, 1, 1000),
+        "steps": None if steps is None else check_whole("--steps", steps, 1, 1000),
         "guidance": None if guidance is None else check_range("--guidance", guidance, 0.0, 20.0),
     }
     return usual.replace(**{name: value for name, value in said.items() if value is not None})
+
+
+def check_whole(name: str, value: SupportsIndex, low: int, high: int) -> int:
+    """``check_range`` of a whole number of any kind."""
+    try:
+        return check_range(name, operator.index(value), low, high)
+    except TypeError:
+        raise UsageError(f"{name} takes a whole number from {low} to {high}, not {value!r}") from None
 
 
 def check_range(name: str, value, low, high):

@@ -8,6 +8,8 @@ from __future__ import annotations
 import json
 import os
 import platform
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Literal
@@ -120,10 +122,30 @@ def read_sidecar(path: Path) -> Sidecar:
         raise UsageError(f"--from {path}: is not JSON; name the .json beside a result") from error
 
 
-def write_sidecar(path: Path, sidecar: Sidecar, force: bool) -> None:
-    """Readable JSON, whole or not at all. Raises OutputError."""
-    with whole_file(path, force) as temporary:
-        temporary.write_text(json.dumps(sidecar.model_dump(mode="json"), indent=2) + "\n", encoding="utf-8")
+ROOM = 4096
+"""Bytes that the result's name and hash may add to a sidecar."""
+
+
+@contextmanager
+def sidecar_room(path: Path, draft: Sidecar, force: bool) -> Iterator[Callable[[Sidecar], None]]:
+    """Yields what writes the sidecar, which gets its name when the block ends well. Room for it is taken before, so that a full
+    disk is met while the former result still stands. ``draft``: the sidecar as yet without its result. Raises OutputError."""
+
+    def content(sidecar: Sidecar) -> bytes:
+        return (json.dumps(sidecar.model_dump(mode="json"), indent=2) + "\n").encode()
+
+    with whole_file(path, force) as temporary, temporary.open("rb+") as file:
+        file.write(content(draft) + b" " * ROOM)
+        file.flush()
+        os.fsync(file.fileno())
+
+        def write(sidecar: Sidecar) -> None:
+            file.seek(0)
+            file.write(content(sidecar))
+            file.truncate()
+            file.flush()
+
+        yield write
 
 
 def find_source(source: Source, sidecar: Path, option: str) -> Path:
@@ -131,9 +153,10 @@ def find_source(source: Source, sidecar: Path, option: str) -> Path:
 
     Raises MediaError where it is gone or has changed."""
     folder = Path(sidecar).resolve().parent
-    for path in (folder / source.path, folder / Path(source.path).name):
+    first = (folder / source.path).resolve()
+    for path in (first, folder / first.name):
         if path.is_file():
             if sha256_of(path) != source.sha256:
                 raise MediaError(f"{path}: has changed since {sidecar} was written; restore it, or name it with {option}")
             return path
-    raise MediaError(f"{source.path}: is gone, {sidecar} was made from it; put it beside the sidecar, or name it with {option}")
+    raise MediaError(f"{first}: is gone, {sidecar} was made from it; put it beside the sidecar, or name it with {option}")

@@ -66,6 +66,10 @@ CANCELLED = 0.02
 channels, about 1 for unrelated ones, 0 for opposite ones."""
 
 
+MOST_CHANNELS = 64
+"""Of a sound with fewer samples than channels; an array of more is taken to be turned."""
+
+
 @dataclass(frozen=True, eq=False)
 class Audio:
     """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz."""
@@ -74,9 +78,14 @@ class Audio:
     rate: int
 
     def __post_init__(self):
-        samples = np.ascontiguousarray(self.samples, dtype=np.float32)
+        samples = np.asarray(self.samples)
+        if samples.dtype.kind != "f":
+            raise MediaError(f"audio is floating point in +-1, this array is {samples.dtype}; divide it by its full scale")
+        samples = np.ascontiguousarray(samples, dtype=np.float32)
         if samples.ndim != 2:
             raise MediaError(f"audio is [channel, sample], this array has {samples.ndim} dimensions; add the channel axis")
+        if samples.shape[0] > max(samples.shape[1], MOST_CHANNELS):
+            raise MediaError(f"audio is [channel, sample], this array is {list(samples.shape)}; transpose it")
         if self.rate <= 0:
             raise MediaError(f"audio has a positive sample rate, not {self.rate}")
         if not np.isfinite(samples).all():
@@ -217,6 +226,8 @@ class Clip:
     def __post_init__(self):
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise UsageError(f"a clip lasts longer than 0 s, not {self.seconds}")
+        if not isinstance(self.text, str | None):
+            raise UsageError(f"the text of a clip is a string, not {type(self.text).__name__}")
         if self.text is not None and any(0xD800 <= ord(sign) < 0xE000 for sign in self.text):
             raise UsageError("the text holds bytes that are no letters; write it in UTF-8 (--text)")
 

@@ -3,13 +3,17 @@
 import json
 import os
 import shlex
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from foleygram import cli
 from foleygram.cli import main
 from foleygram.media.video import write_video
 
@@ -245,3 +249,40 @@ def test_a_silent_video_says_how_it_may_sound(foleygram, tiny_folder, tmp_path, 
     write_video(tmp_path / "silent.mp4", moving_bar(6), 10)
     code, _, err = foleygram("envelope", tmp_path / "silent.mp4", "--model", tiny_folder)
     assert code == 1 and "--envelope own" in err and err.count("\n") == 1
+
+
+def test_an_option_that_is_given_twice_is_refused_where_one_value_counts(foleygram, tiny_folder, tiny_video, tmp_path):
+    code, _, err = foleygram("generate", tiny_video, "--out", tmp_path / "a.wav", "--text", "wood", "--text", "metal")
+    assert code == 2 and "--text is given twice" in err and err.count("\n") == 1
+    code, _, err = foleygram("train", "gram", "r.yaml", "--data", "a", "--data", "b")
+    assert code == 2 and "--data is given twice" in err
+    code, _, err = foleygram("prepare", "minihits", "--out", "a", "--out", "a")
+    assert code == 2 and "--out is given twice" in err
+    code, out, _ = foleygram(
+        "embed", tiny_video, "--model", tiny_folder, "--text", "wood", "--text", "metal", "--json", "--json"
+    )
+    assert code == 0 and len(json.loads(out)) == 2
+
+
+def test_python_runs_the_package_by_name():
+    done = subprocess.run([sys.executable, "-m", "foleygram", "--version"], capture_output=True, text=True)
+    assert done.returncode == 0 and done.stdout.startswith("foleygram ")
+
+
+@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="needs signals")
+def test_an_interrupt_waits_until_torch_is_imported(monkeypatch, capsys):
+    """Below the import lies C++ that ends the process when an exception passes through it."""
+    spec = SimpleNamespace(_initializing=True)
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__spec__=spec))
+    reached = []
+
+    def busy(_):
+        signal.raise_signal(signal.SIGINT)
+        reached.append("import")
+        spec._initializing = False
+        time.sleep(20)
+        reached.append("end")
+
+    monkeypatch.setattr(cli, "run", busy)
+    assert main([]) == 1
+    assert reached == ["import"] and "stopped by Ctrl-C" in capsys.readouterr().err

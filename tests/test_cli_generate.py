@@ -1,7 +1,9 @@
 """The story of ``foleygram generate``: a video in, a video with sound out, by the real command line."""
 
+import errno
 import hashlib
 import json
+import os
 import re
 from pathlib import Path
 
@@ -421,3 +423,45 @@ def test_a_prediction_without_events_says_so(foleygram, desk, predicting):
     code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--model", predicting(False))
     assert code == 0, err
     assert "no event found in 7 frames" in out and "silent throughout" in out
+
+
+def test_a_result_stands_as_long_as_there_is_no_room_for_its_sidecar(foleygram, desk, monkeypatch):
+    line = ("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--use", "V")
+    assert foleygram(*line)[0] == 0
+    before = digest("a.wav"), digest("a.wav.json")
+
+    def full(_):  # the first that is asked for room is the sidecar
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = foleygram(*line, "--seed", "2", "--force")
+    assert code == 1 and "a.wav.json: cannot be written (the disk is full" in err
+    assert (digest("a.wav"), digest("a.wav.json")) == before and len(list(desk.iterdir())) == 7
+
+
+def test_a_sidecar_ends_where_its_json_does(foleygram, desk):
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
+    assert Path("a.wav.json").read_text().endswith("}\n")
+
+
+def test_advice_against_clipping_can_be_followed(foleygram, desk):
+    Path("loud.csv").write_text("seconds,amplitude\n0,20\n1.2,20\n")
+    for name, advice in (("a.mp4", "or take a .wav with --format float"), ("a.wav", "or take --format float")):
+        code, out, _ = foleygram("generate", "clip.mp4", "-o", name, "--envelope", "loud.csv")
+        assert code == 0 and "over full scale" in out and advice in out
+
+
+def test_nobody_has_to_read_what_memory_is_needed(foleygram, desk, monkeypatch):
+    import foleygram.cli.generate as verb
+
+    def full(*_, err=False, **__):
+        if err:
+            raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(verb.typer, "echo", full)
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
+
+
+def test_a_text_in_another_script_is_told(foleygram, desk):
+    code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--text", "шаги по гравию")
+    assert code == 0 and "knows hardly a word" in out

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from foleygram.types import Audio
+from foleygram.errors import MediaError, UsageError
+from foleygram.types import Audio, Clip
 
 RATE = 44100
 
@@ -40,3 +41,19 @@ def test_an_offset_goes_and_silence_stays():
     centred = Audio(np.stack([sound, sound]), RATE).centred().samples
     assert not centred[:, :1000].any() and abs(centred[:, 1000:].mean()) < 1e-5
     assert not Audio(np.zeros((1, 5), np.float32), RATE).centred().samples.any()
+
+
+def test_audio_refuses_arrays_that_are_no_samples():
+    for array, message in (
+        (np.zeros((1, 100), np.int16), "divide it by its full scale"),
+        (np.zeros((100, 2), np.float32), "transpose it"),
+        (np.zeros(100, np.float32), "add the channel axis"),
+    ):
+        with pytest.raises(MediaError, match=message):
+            Audio(array, RATE)
+    assert Audio(np.zeros((2, 1), np.float64), RATE).samples.dtype == np.float32
+
+
+def test_a_text_is_a_string():
+    with pytest.raises(UsageError, match="a string, not int"):
+        Clip(text=5)

@@ -9,6 +9,7 @@ from __future__ import annotations
 import errno
 import signal
 import sys
+import threading
 from collections.abc import Sequence
 
 PROGRAM = "foleygram"
@@ -25,6 +26,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     stopped: list[str] = []
 
     def stop(number: int, frame: object) -> None:
+        if is_importing("torch"):  # an exception cannot pass through the C++ below it
+            later = threading.Timer(0.05, signal.raise_signal, (number,))
+            later.daemon = True
+            later.start()
+            return
         stopped.append(signal.Signals(number).name)
         raise KeyboardInterrupt
 
@@ -47,6 +53,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"stopped by {who}; what was finished before is kept, and nothing is left half-written")
         return 1
     return code
+
+
+def is_importing(name: str) -> bool:
+    """Whether a package is being imported just now."""
+    return getattr(getattr(sys.modules.get(name), "__spec__", None), "_initializing", False)
 
 
 def run(arguments: Sequence[str]) -> int:

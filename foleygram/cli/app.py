@@ -8,8 +8,9 @@ import typer
 from typer import Abort as Abort
 
 from foleygram.cli import benchmark, embed, envelope, evaluate, generate, importing, models, prepare, train
+from foleygram.cli.verbs import Verbs
 
-app = typer.Typer(
+app = Verbs(
     name="foleygram",
     help="A synchronous, fitting Foley sound track under a video (FoleyGRAM).",
     add_completion=False,

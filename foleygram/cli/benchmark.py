@@ -10,8 +10,9 @@ import typer
 from foleygram.cli.evaluate import Cache, Limit, Materials, Report, Second, command_line
 from foleygram.cli.options import Device, Dtype, Force, Json, Model
 from foleygram.cli.progress import progress
+from foleygram.cli.verbs import Verbs
 
-app = typer.Typer(rich_markup_mode=None)
+app = Verbs(rich_markup_mode=None)
 
 Manifest = Annotated[Path, typer.Argument(help="The clips.jsonl of foleygram prepare.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for sounds and tables; sounds that lie there already are kept.")]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -29,7 +30,7 @@ Picture = Annotated[Path | None, typer.Option("--video-ref", help="What it looks
 Use = Annotated[
     str | None, typer.Option(help="Which of audio, video, text condition: AVT AV AT VT A V T. [default: V and all given]")
 ]
-Seed = Annotated[int | None, typer.Option(help="Same seed, same bytes. [default: 0]")]
+Seed = Annotated[int | None, typer.Option(help="Same seed and number of threads, same bytes. [default: 0]")]
 Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000. [default: the model's]")]
 Guidance = Annotated[float | None, typer.Option(help="How strictly references are followed, 0 to 20. [default: the model's]")]
 Takes = Annotated[int | None, typer.Option(help="Several takes: OUT_take1, OUT_take2, ... [default: 1]")]
@@ -98,7 +99,8 @@ def generate(
 
 def announce(gib: float) -> None:
     """On standard error, for whoever has too little memory and would rather stop now."""
-    typer.echo(f"foleygram: will need about {gib:.1f} GiB of memory", err=True)
+    with suppress(OSError):  # nobody has to read it
+        typer.echo(f"foleygram: will need about {gib:.1f} GiB of memory", err=True)
 
 
 def in_words(report) -> str:

@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None)
+from foleygram.cli.verbs import Verbs
+
+app = Verbs(rich_markup_mode=None)
 
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Model folder to fill. [default: the cache of the model full]")]
 

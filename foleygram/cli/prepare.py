@@ -7,7 +7,9 @@ from typing import Annotated
 
 import typer
 
-app = typer.Typer(rich_markup_mode=None)
+from foleygram.cli.verbs import Verbs
+
+app = Verbs(rich_markup_mode=None)
 
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder to make; an interrupted run goes on there.")]
 Sounds = Annotated[Path | None, typer.Option(help="Recordings with a manifest.csv. [default: self-made sounds]")]

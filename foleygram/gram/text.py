@@ -199,6 +199,13 @@ class Tokenizer:
         ids = torch.tensor([entry.ids for entry in encoded])
         return Tokens(ids, torch.tensor([entry.attention_mask for entry in encoded], dtype=torch.bool))
 
+    def is_strange(self, text: str) -> bool:
+        """Whether half of its word pieces or more are unknown, as in another script."""
+        encoded = self._tokenizer.encode(text)
+        pieces = [piece for piece, special in zip(encoded.tokens, encoded.special_tokens_mask, strict=True) if not special]
+        unknown = encoded.tokens.count("[UNK]")
+        return unknown > 0 and 2 * unknown >= max(len(pieces), unknown)
+
     def unread(self, text: str) -> str:
         """The end of a text that is too long, which nobody reads; empty where all of it is read."""
         entry = self._tokenizer.encode(text)
