@@ -184,10 +184,8 @@ def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept(monkey
     judged = []
     monkeypatch.setattr(
         memory_stage,
-        "by_typicality",
-        lambda palettes, points, kinds, materials, families: (
-            judged.append((points.tolist(), materials, families)) or {"metal, hit": [1, 2, 3, 4], "wood, hit": [0]}
-        ),
+        "typicality",
+        lambda read, materials, families: judged.append((materials, families)) or np.array([-1, 0.9, 0.8, 0.7, 0.6]),
     )
     captions = Captions(("a", "b", "c"), ((1,), (0,), (1, 2), (1,), (2,), (2,)))
     text = torch.stack([unit(0), unit(1), unit(2)]).numpy()
@@ -196,7 +194,7 @@ def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept(monkey
         records, captions, ClipEmbeddings(audio.numpy(), audio.numpy(), text), sounds.__getitem__, tiny_model().autoencoder,
         palettes,
     )  # fmt: skip
-    assert judged == [(audio[1:].tolist(), ["wood"] + ["metal"] * 4, [{"1"}, {"2"}, {"3"}, {"3"}, {records[5].id}])]
+    assert judged == [(["wood"] + ["metal"] * 4, [{"1"}, {"2"}, {"3"}, {"3"}, {records[5].id}])]
     assert kinds_of(records) == memory.config.kinds == ("metal, hit", "wood, hit")
     # the steady one is the most typical but has no strokes, the fifth is the object of the fourth
     assert memory.config.families == ("1", "3")
@@ -220,7 +218,7 @@ def test_what_is_not_to_be_remembered_is_passed_over(monkeypatch):
     records = records_of("metal", "metal", "wood", "wood")
     records[0] = replace(records[0], family=("samples/Gong", "0"))
     records[2] = replace(records[2], family=("samples/Xylophone",))
-    monkeypatch.setattr(memory_stage, "by_typicality", lambda *_: {"metal, hit": [0, 1], "wood, hit": [2, 3]})
+    monkeypatch.setattr(memory_stage, "typicality", lambda *_: np.array([0.4, 0.3, 0.2, 0.1]))
     points = torch.stack([unit(place) for place in range(4)])
     several = Captions(("a",), ((0,),) * 4)
     everything = (

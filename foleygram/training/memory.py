@@ -1,7 +1,8 @@
 """What the model remembers of each kind of sound (memory.py). Nothing is trained.
 
 Of each kind, a material and what is done to it, those clips are kept, of different objects, whose sounds are the most typical
-(typicality.py). Who makes the model may name recordings that it is not to remember.
+of their material (typicality.py). Typical to a judge is not always plain to a listener: a tuned bar is unmistakably wood, but
+not what a door sounds like. Who makes the model may name recordings that it is not to remember.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ from foleygram.palette import palette
 from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
-from foleygram.training.typicality import by_typicality
+from foleygram.training.typicality import colours, typicality
 from foleygram.types import Audio
 
 
@@ -68,8 +69,8 @@ def remember(
     that have a palette and strokes and hold nothing that a pattern of ``without`` fits (:class:`MemoryTraining`), of objects
     that share no family; one without any is left out. Raises DataError where no
     kind has any."""
+    of_kind = by_typicality(records, palettes)
     audio, text = (torch.from_numpy(np.asarray(side, np.float32)) for side in (points.audio, points.text))
-    of_kind = most_typical(records, palettes, audio.numpy())
     found, first = [], set()
     for kind, key in zip(kinds_of(records), keys_of(records, captions, text), strict=True):
         heard, objects = [], set()
@@ -95,19 +96,19 @@ def remember(
     return memory
 
 
-def most_typical(
-    records: Sequence[ClipRecord], palettes: Float[np.ndarray, "clip shade band"], points: Float[np.ndarray, "clip dim"]
-) -> dict[str, list[int]]:
+def by_typicality(records: Sequence[ClipRecord], palettes: Float[np.ndarray, "clip shade band"]) -> dict[str, list[int]]:
     """The clips of each kind that have a palette, the most typical first."""
     places = np.flatnonzero(~np.isnan(palettes).any(axis=(1, 2)))
     if not len(places):
         return {}
     own = [records[place] for place in places]
-    found = by_typicality(
-        palettes[places], points[places], [kind_of(each) for each in own], [each.material for each in own],
-        [set(each.family) or {each.id} for each in own],
-    )  # fmt: skip
-    return {kind: places[ranked].tolist() for kind, ranked in found.items()}
+    order = typicality(
+        colours(palettes[places]), [each.material for each in own], [set(each.family) or {each.id} for each in own]
+    )
+    kinds: dict[str, list[int]] = {}
+    for rank in (-order).argsort(kind="stable"):
+        kinds.setdefault(kind_of(own[rank]), []).append(int(places[rank]))
+    return kinds
 
 
 def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAutoencoder) -> Remembered | None:

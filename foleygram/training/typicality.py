@@ -1,11 +1,9 @@
-"""Which sounds are typical of their kind. Ours; it chooses what the memory keeps (training/memory.py).
+"""Which sounds are typical of their material, by their colours. Ours; it chooses what the memory keeps (training/memory.py).
 
-Typical is what is plain, and distinct besides. Plain: near to the middle of its kind in the joint space. Distinct: what
-linear judges of materials, who read palettes, tell best from all other materials. Each judge has missed a part of the
-recordings, and a sound is judged by those that missed one of its own: nobody vouches for the only object that it knows of a
-kind. What is distinct alone may be odd, as a tuned bar for wood; what is plain alone is not always told from others.
-(docs/lab-notes.md, sessions 12 and 13. Who has missed one recording of a mixture may have heard the other; to leave out all
-chose worse.)
+Linear judges of materials read palettes. Each has missed a part of the recordings, and a sound is judged by those that missed
+one of its own: nobody vouches for the only object that it knows of a kind. Typical is what they tell best from all other
+materials. (Who has missed one recording of a mixture may have heard the other. To leave out all chose worse; docs/lab-notes.md,
+session 12.)
 """
 
 from __future__ import annotations
@@ -25,45 +23,6 @@ RIDGE = 0.1
 LOWEST = -60.0
 """dB under the loudest band of a shade; what is below is all the same."""
 
-NEAREST = 20
-"""Sounds of other materials whose nearness counts against a sound: those that are nearest to it."""
-
-PLAIN = 0.25
-"""Share of a kind that is plain."""
-
-
-def by_typicality(
-    palettes: Float[np.ndarray, "sound shade band"],
-    points: Float[np.ndarray, "sound dim"],
-    kinds: Sequence[str],
-    materials: Sequence[str],
-    families: Sequence[Collection[str]],
-) -> dict[str, list[int]]:
-    """The sounds of each kind: first what is plain, then the rest, of both the most distinct first. ``palettes``: dB of shares
-    of power; ``points``: in the joint space, of unit length; ``families``: recordings that each sound was made of."""
-    told, plain = distinctness(colours(palettes), materials, families), plainness(points, kinds, materials)
-    found = {}
-    for kind in sorted(set(kinds)):
-        places = np.flatnonzero([each == kind for each in kinds])
-        odd = plain[places] < np.quantile(plain[places], 1 - PLAIN)
-        found[kind] = places[np.lexsort((-told[places], odd))].tolist()
-    return found
-
-
-def plainness(
-    points: Float[np.ndarray, "sound dim"], kinds: Sequence[str], materials: Sequence[str]
-) -> Float[np.ndarray, "sound"]:
-    """How near each sound lies to the middle of its kind, less how near to the sounds of other materials (cosines)."""
-    kind_of, material_of = np.asarray(kinds), np.asarray(materials)
-    near = np.zeros(len(points))
-    for kind in set(kinds):
-        own = np.flatnonzero(kind_of == kind)
-        near[own] = points[own] @ points[own].mean(axis=0)
-        others = points[material_of != material_of[own[0]]]
-        if len(others):
-            near[own] -= np.sort(points[own] @ others.T, axis=1)[:, -NEAREST:].mean(axis=1)
-    return near
-
 
 def colours(palettes: Float[np.ndarray, "sound shade band"]) -> Float[np.ndarray, "sound colour"]:
     """What a judge reads: dB of each shade under its loudest band, bands by twos, each in units of its spread over the
@@ -75,7 +34,7 @@ def colours(palettes: Float[np.ndarray, "sound shade band"]) -> Float[np.ndarray
     return (read - read.mean(axis=0)) / (read.std(axis=0) + 1e-3)
 
 
-def distinctness(
+def typicality(
     read: Float[np.ndarray, "sound colour"], materials: Sequence[str], families: Sequence[Collection[str]]
 ) -> Float[np.ndarray, "sound"]:
     """By how much the own material of each sound lies before the best other one, as the judges see it; 0 for all where there

@@ -1,10 +1,10 @@
-"""Typical is what is plain and what judges tell who have missed the object."""
+"""Typical of a material is what judges tell who have missed the object."""
 
 import numpy as np
 import pytest
 
 from foleygram.training import typicality as module
-from foleygram.training.typicality import FOLDS, by_typicality, colours, distinctness, fold_of, judged, plainness
+from foleygram.training.typicality import FOLDS, colours, fold_of, judged, typicality
 
 SHADES, BANDS = 2, 8
 
@@ -27,10 +27,10 @@ def test_colours_are_levels_under_the_loudest_band_by_twos():
     np.testing.assert_allclose(colours(rows + 5), read, atol=1e-9)
 
 
-def test_a_sound_like_others_of_its_material_is_distinct_and_one_like_another_material_is_not():
+def test_a_sound_like_others_of_its_material_is_typical_and_one_like_another_material_is_not():
     loud = (1,) * 12 + (6,) * 13
     materials = ["wood"] * 12 + ["metal"] * 12 + ["wood"]
-    found = distinctness(colours(palettes_of(*loud)), materials, [{f"object {place}"} for place in range(25)])
+    found = typicality(colours(palettes_of(*loud)), materials, [{f"object {place}"} for place in range(25)])
     assert found[:24].min() > 0 > found[24] and found.argmin() == 24
 
 
@@ -46,7 +46,7 @@ def missed(monkeypatch):
 
 def test_nobody_is_judged_by_who_heard_the_only_object(missed):
     families = [{"the gong"}, {"the gong"}, *({f"object {place}"} for place in range(30))]
-    distinctness(colours(palettes_of(*(1, 6) * 16)), ["wood", "metal"] * 16, families)
+    typicality(colours(palettes_of(*(1, 6) * 16)), ["wood", "metal"] * 16, families)
     assert all(each[0] == each[1] for each in missed)
     assert sum(each.astype(int) for each in missed).tolist() == [1] * 32 and len(missed) > 5
 
@@ -56,7 +56,7 @@ def test_a_mixture_is_judged_by_those_who_missed_one_of_its_recordings(missed, m
     one = names[0]
     other = next(name for name in names if fold_of(name) != fold_of(one))
     read, materials = colours(palettes_of(1, 6, 1, 6)), ["wood", "metal", "wood", "metal"]
-    found = distinctness(read, materials, [{one, other}, {one}, {other}, {names[7]}])
+    found = typicality(read, materials, [{one, other}, {one}, {other}, {names[7]}])
     own = [each for each in missed if each[0]]
     assert len(own) == 2 and len({fold_of(name) for name in names}) == FOLDS
     assert all(each[1] or each[2] for each in own)
@@ -68,16 +68,14 @@ def test_a_mixture_is_judged_by_those_who_missed_one_of_its_recordings(missed, m
 def test_few_clips_of_a_material_weigh_as_much_as_many():
     loud = (1,) * 24 + (6,) * 6 + (3,)  # the last one is neither
     materials = ["wood"] * 24 + ["metal"] * 6 + ["wood"]
-    found = distinctness(colours(palettes_of(*loud)), materials, [{f"object {place}"} for place in range(31)])
+    found = typicality(colours(palettes_of(*loud)), materials, [{f"object {place}"} for place in range(31)])
     assert abs(found[-1]) < found[:30].min()
 
 
 def test_who_is_judged_by_nobody_comes_last():
-    alone = distinctness(colours(palettes_of(1, 6)), ["wood", "metal"], [{"a"}, {"a"}])
+    alone = typicality(colours(palettes_of(1, 6)), ["wood", "metal"], [{"a"}, {"a"}])
     assert np.isneginf(alone).all()
-    assert (
-        distinctness(np.zeros((4, 5)), ["wood", "metal"] * 2, [{f"object {place}"} for place in range(4)]).tolist() == [0] * 4
-    )
+    assert typicality(np.zeros((4, 5)), ["wood", "metal"] * 2, [{f"object {place}"} for place in range(4)]).tolist() == [0] * 4
 
 
 def test_ridge_regression_is_the_closed_form():
@@ -90,35 +88,4 @@ def test_ridge_regression_is_the_closed_form():
 
 
 def test_one_material_alone_has_nothing_to_be_told_from():
-    assert distinctness(colours(palettes_of(1, 2)), ["wood", "wood"], [{"a"}, {"b"}]).tolist() == [0, 0]
-
-
-def directions(*degrees: float) -> np.ndarray:
-    turned = np.deg2rad(degrees)
-    return np.stack([np.cos(turned), np.sin(turned)], axis=1)
-
-
-def test_plain_is_near_to_the_middle_of_a_kind_and_far_from_other_materials():
-    kinds, materials = ["wood, hit"] * 3 + ["wood, step", "metal, hit"], ["wood"] * 4 + ["metal"]
-    points = directions(0, 30, 60, 90, 120)
-    near = plainness(points, kinds, materials)
-    middle = points[:3].mean(axis=0)
-    np.testing.assert_allclose(near[:3], points[:3] @ middle - points[:3] @ points[4])
-    np.testing.assert_allclose(near[4], 1 - np.cos(np.deg2rad([30, 60, 90, 120])).mean())
-    np.testing.assert_allclose(plainness(points[:3], kinds[:3], materials[:3]), points[:3] @ middle)
-
-
-def test_only_the_nearest_of_other_materials_count_against_a_sound(monkeypatch):
-    monkeypatch.setattr(module, "NEAREST", 2)
-    near = plainness(directions(0, 40, 50, 170), ["a", "b", "b", "b"], ["wood", "metal", "metal", "metal"])
-    assert near[0] == pytest.approx(1 - np.cos(np.deg2rad([40, 50])).mean())
-
-
-def test_the_most_distinct_of_what_is_plain_comes_first(monkeypatch):
-    told = np.array([9, 1, 2, 8, 3, 7, 6, 5.0])
-    plain = np.array([0, 3, 3, 0, 3, 0, 0, 1.0])
-    monkeypatch.setattr(module, "distinctness", lambda *_: told)
-    monkeypatch.setattr(module, "plainness", lambda *_: plain)
-    kinds = ["wood, hit"] * 3 + ["metal, hit"] + ["wood, hit"] * 4
-    found = by_typicality(palettes_of(*(1,) * 8), directions(*range(8)), kinds, ["wood"] * 8, [set()] * 8)
-    assert found == {"metal, hit": [3], "wood, hit": [4, 2, 1, 0, 5, 6, 7]}
+    assert typicality(colours(palettes_of(1, 2)), ["wood", "wood"], [{"a"}, {"b"}]).tolist() == [0, 0]
