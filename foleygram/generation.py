@@ -24,7 +24,7 @@ from foleygram.errors import MediaError, ModelError, OutputError, UsageError
 from foleygram.guide import OWN, Guide, is_noisy, read_guide
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
-from foleygram.media.mux import mux
+from foleygram.media.mux import mux, unkept
 from foleygram.media.soundtrack import LOSSY
 from foleygram.media.spool import Spool
 from foleygram.media.video import MediaInfo, probe, read_frames
@@ -339,7 +339,7 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
     if unused:
         options = {"T": "--text", "A": "--audio", "V": "--video-ref"}
         notes.append(f"--use {order.use} leaves {' and '.join(options[letter] for letter in unused)} unused")
-    return notes
+    return notes + unkept(order.video, order.outs[0][1]) if order.is_video else notes
 
 
 def repeats(order: Order, out: Path) -> bool:

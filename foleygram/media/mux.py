@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from fractions import Fraction
+from io import BytesIO
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from foleygram.errors import OutputError
-from foleygram.media.container import open_media, packets_of, picture_of
-from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed, is_failure_of_disk
+from foleygram.errors import MediaError, OutputError
+from foleygram.media.container import frames_of, open_media, packets_of, picture_of
+from foleygram.media.soundtrack import CLOCKS, CONTAINERS, Soundtrack, container_of, encoding_failed, is_failure_of_disk
 from foleygram.media.timeline import read_timeline
 from foleygram.output import check_output, whole_file
 from foleygram.types import Sound
@@ -20,12 +23,15 @@ if TYPE_CHECKING:
 EDITABLE = ("mp4", "mov")
 """Containers whose edit list can hide frames that are needed for decoding only."""
 
+TRIED = 8  # packets; enough for a first frame of any order of decoding, few enough for the memory
+
 
 def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
     """Writes ``out``: the picture of ``video``, its packets untouched, with ``audio`` as the only sound, both from time 0.
 
     The container follows the name of ``out`` (.mp4 .m4v .mov .mkv .webm), the codec of the sound follows the container
-    (``Soundtrack``). Rotation, colour and metadata of the picture are kept; other sounds, subtitles and data are left out.
+    (``Soundtrack``). Rotation, colour and metadata of the picture are kept, the shape of its pixels where the container can say
+    it (``unkept``); other sounds, subtitles and data are left out.
     Raises MediaError where ``video`` holds no picture or ``audio`` no sample, OutputError where ``out`` is ``video``, exists
     (without ``force``), cannot hold this picture or cannot be written.
     """
@@ -73,12 +79,14 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
 
 
 def copied_stream(target: OutputContainer, picture: VideoStream) -> VideoStream:
-    """A stream of ``target`` for the packets of ``picture``: codec parameters, side data (rotation) and metadata.
+    """A stream of ``target`` for the packets of ``picture``: codec parameters, side data (rotation), pixel shape, metadata.
 
     Raises ValueError where the container does not hold the codec.
     """
     copy = target.add_stream_from_template(picture, opaque=True)
     copy.metadata.update(picture.metadata)
+    if picture.sample_aspect_ratio:  # ProRes, CineForm, VP9 and AV1 do not say it themselves
+        copy.codec_context.sample_aspect_ratio = picture.sample_aspect_ratio
     if picture.codec_context.codec_tag == "hvc1" and target.format.name in ("mp4", "mov"):
         copy.codec_context.codec_tag = "hvc1"  # FFmpeg's default, hev1, is not played by Apple's software
     return copy
@@ -93,3 +101,42 @@ def needed_packets(source: InputContainer, picture: VideoStream) -> Iterator[Pac
         if not packet.is_discard:
             yield from hidden
             hidden.clear()
+
+
+def kept_shape(video: Path, kind: str) -> Fraction | None:
+    """Width of a pixel over its height, as a container of ``kind`` (FFmpeg's name) keeps it for this picture; None where not
+    one frame can be read back from it. Copies a few packets in the memory."""
+    import av
+
+    content = BytesIO()
+    try:
+        with open_media(video) as source, av.open(content, "w", format=kind) as target:
+            picture = picture_of(source, video)
+            copy, zero = copied_stream(target, picture), None
+            for packet in islice(packets_of(source, picture), TRIED):
+                zero = packet.dts if zero is None else zero
+                if zero is not None and packet.dts is not None and packet.pts is not None:
+                    packet.dts, packet.pts = packet.dts - zero, packet.pts - zero  # so that none is hidden
+                packet.stream = copy
+                target.mux(packet)
+        content.seek(0)
+        with av.open(content) as back:
+            picture = picture_of(back, video)
+            return None if next(frames_of(back, picture), None) is None else picture.sample_aspect_ratio or Fraction(1)
+    except (av.FFmpegError, ValueError, MediaError):
+        return None
+
+
+def unkept(video: Path, out: Path) -> list[str]:
+    """What ``mux`` does not keep of a film, one line each. Raises MediaError, and OutputError for the name of another kind."""
+    video, out = Path(video), Path(out)
+    kind, notes = container_of(out), []
+    with open_media(video) as source:
+        shape = picture_of(source, video).sample_aspect_ratio or Fraction(1)
+    if kind not in EDITABLE and kept_shape(video, kind) not in (None, shape):
+        other = next((name for name in (".mp4", ".mov") if kept_shape(video, CONTAINERS[name]) == shape), None)
+        notes.append(
+            f"the film's pixels are {shape.numerator}:{shape.denominator} wide, which the {out.suffix} does not say, so that it"
+            f" looks squeezed or stretched; {f'end the name with {other}' if other else 'convert the video to H.264 first'}"
+        )
+    return notes

@@ -3,6 +3,7 @@
 from fractions import Fraction
 
 import numpy as np
+import pytest
 
 
 def record(
@@ -19,17 +20,23 @@ def record(
     sound_start=0.0,
     pixels="yuv420p",
     options=None,
+    aspect=None,
 ):
     """Writes ``count`` grey frames, the level rising, at ``rate`` fps from frame number ``first`` on, or at ``times`` (s);
-    ``sound``: one Audio per track, beginning at ``sound_start`` s. Tracks of mkv are PCM, so exact to the sample."""
+    ``sound``: one Audio per track, beginning at ``sound_start`` s. Tracks of mkv are PCM, so exact to the sample;
+    ``aspect``: width of a pixel over its height. Skips the test where PyAV has no such encoder."""
     import av
 
+    if codec not in av.codec.codecs_available:
+        pytest.skip(f"no encoder {codec}")
     rate = Fraction(rate)
     with av.open(str(path), "w", format=container) as output:
         picture = output.add_stream(codec, rate=rate, options=options or {})
         picture.height, picture.width = size
         picture.pix_fmt = pixels
         picture.codec_context.thread_count = 1
+        if aspect is not None:
+            picture.codec_context.sample_aspect_ratio = aspect
         if rotation is not None:
             picture.set_display_rotation(rotation)
         if times is not None:

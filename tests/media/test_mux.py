@@ -4,13 +4,14 @@ import os
 import signal
 import subprocess
 import sys
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
 from foleygram.errors import MediaError, OutputError
 from foleygram.media.audio import read_audio
-from foleygram.media.mux import mux
+from foleygram.media.mux import mux, unkept
 from foleygram.media.video import probe, read_frames
 from foleygram.types import Audio
 
@@ -21,6 +22,14 @@ from .test_media_audio import lag
 @pytest.fixture(scope="module")
 def sound(clicks):
     return clicks(1.2, [0.1, 0.55, 0.9])
+
+
+def shape(path) -> Fraction | None:
+    """Width of a pixel over its height."""
+    import av
+
+    with av.open(str(path)) as container:
+        return container.streams.video[0].sample_aspect_ratio
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "m4v", "mov", "mkv"])
@@ -144,6 +153,34 @@ def test_hevc_keeps_the_tag_that_players_ask_for(tmp_path, sound, tag):
     mux(tagged, sound, tmp_path / "out.mp4")
     with av.open(str(tmp_path / "out.mp4")) as container:
         assert container.streams.video[0].codec_context.codec_tag == tag
+
+
+@pytest.mark.parametrize(
+    ("codec", "pixels", "source", "suffix"),
+    [
+        ("prores_ks", "yuv422p10le", "mov", "mov"),
+        ("cfhd", "yuv422p10le", "mov", "mov"),
+        ("libvpx-vp9", "yuv420p", "mp4", "mp4"),
+    ],
+)
+def test_pixels_keep_their_shape_or_it_is_told(tmp_path, sound, codec, pixels, source, suffix):
+    """These codecs do not say themselves how wide a pixel is: only the container does, and Matroska cannot be made to."""
+    film = record(tmp_path / f"a.{source}", codec, count=3, size=(64, 96), pixels=pixels, aspect=Fraction(16, 11))
+    mux(film, sound, tmp_path / f"out.{suffix}")
+    assert shape(tmp_path / f"out.{suffix}") == Fraction(16, 11)
+    assert unkept(film, tmp_path / f"out.{suffix}") == []
+    if codec != "cfhd":  # .mkv does not hold it
+        assert unkept(film, tmp_path / "out.mkv") == [
+            "the film's pixels are 16:11 wide, which the .mkv does not say, so that it looks squeezed or stretched;"
+            f" end the name with .{suffix}"
+        ]
+
+
+def test_pixel_shapes_that_the_codec_says_are_no_matter(tmp_path, sound):
+    film = record(tmp_path / "a.mp4", count=3, aspect=Fraction(16, 11))
+    for suffix in ("mp4", "mkv"):
+        mux(film, sound, tmp_path / f"out.{suffix}")
+        assert shape(tmp_path / f"out.{suffix}") == Fraction(16, 11) and unkept(film, tmp_path / f"out.{suffix}") == []
 
 
 def test_force_replaces(tmp_path, tiny_video, sound):
