@@ -87,9 +87,35 @@ def copied_stream(target: OutputContainer, picture: VideoStream) -> VideoStream:
     copy.metadata.update(picture.metadata)
     if picture.sample_aspect_ratio:  # ProRes, CineForm, VP9 and AV1 do not say it themselves
         copy.codec_context.sample_aspect_ratio = picture.sample_aspect_ratio
-    if picture.codec_context.codec_tag == "hvc1" and target.format.name in ("mp4", "mov"):
-        copy.codec_context.codec_tag = "hvc1"  # FFmpeg's default, hev1, is not played by Apple's software
+    tag = tag_of(picture)
+    if tag and target.format.name in EDITABLE and takes_tag(picture, target.format.name, tag):
+        # FFmpeg's default calls every ProRes HQ, and HEVC hev1, which Apple's software does not play.
+        copy.codec_context.codec_tag = tag
     return copy
+
+
+def tag_of(picture: VideoStream) -> str | None:
+    """The four letters by which .mp4 and .mov name the flavour of a codec; None for other containers and for no letters."""
+    if "mp4" not in picture.container.format.name.split(","):
+        return None
+    try:
+        tag = picture.codec_context.codec_tag
+    except UnicodeDecodeError:
+        return None
+    return tag if tag.isprintable() else None
+
+
+def takes_tag(picture: VideoStream, kind: str, tag: str) -> bool:
+    """Whether a container of ``kind`` accepts the tag for this codec: .mp4 and .mov know different ones."""
+    import av
+
+    try:
+        with av.open(BytesIO(), "w", format=kind) as target:
+            target.add_stream_from_template(picture, opaque=True).codec_context.codec_tag = tag
+            target.start_encoding()
+    except (av.FFmpegError, ValueError):
+        return False
+    return True
 
 
 def needed_packets(source: InputContainer, picture: VideoStream) -> Iterator[Packet]:

@@ -155,6 +155,27 @@ def test_hevc_keeps_the_tag_that_players_ask_for(tmp_path, sound, tag):
         assert container.streams.video[0].codec_context.codec_tag == tag
 
 
+def tag(path) -> str:
+    import av
+
+    with av.open(str(path)) as container:
+        return container.streams.video[0].codec_context.codec_tag
+
+
+@pytest.mark.parametrize(("profile", "name"), [("proxy", "apco"), ("lt", "apcs"), ("standard", "apcn"), ("hq", "apch")])
+def test_every_prores_keeps_its_name(tmp_path, sound, profile, name):
+    film = record(tmp_path / "a.mov", "prores_ks", count=2, pixels="yuv422p10le", options={"profile": profile})
+    mux(film, sound, tmp_path / "out.mov")
+    assert tag(film) == tag(tmp_path / "out.mov") == name
+
+
+def test_a_tag_that_the_container_does_not_know_is_left_out(tmp_path, sound):
+    film = record(tmp_path / "a.mov", "mjpeg", count=2, pixels="yuvj420p")
+    mux(film, sound, tmp_path / "out.mp4")
+    assert (tag(film), tag(tmp_path / "out.mp4")) == ("jpeg", "mp4v")
+    np.testing.assert_array_equal(read_frames(tmp_path / "out.mp4").frames, read_frames(film).frames)
+
+
 @pytest.mark.parametrize(
     ("codec", "pixels", "source", "suffix"),
     [
