@@ -76,6 +76,17 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
                 sound.finish()
         except av.FFmpegError as error:
             raise encoding_failed(out, error) from error
+        if not can_be_shown(temporary):  # FFmpeg writes some pictures under a name that no program knows, itself neither
+            raise OutputError(refusal)
+
+
+def can_be_shown(path: Path) -> bool:
+    """Whether a frame of the picture can be decoded."""
+    try:
+        with open_media(path) as container:
+            return next(frames_of(container, picture_of(container, path)), None) is not None
+    except MediaError:
+        return False
 
 
 def copied_stream(target: OutputContainer, picture: VideoStream) -> VideoStream:

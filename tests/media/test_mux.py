@@ -204,6 +204,14 @@ def test_pixel_shapes_that_the_codec_says_are_no_matter(tmp_path, sound):
         assert shape(tmp_path / f"out.{suffix}") == Fraction(16, 11) and unkept(film, tmp_path / f"out.{suffix}") == []
 
 
+def test_a_copy_that_nobody_can_open_is_refused(tmp_path, sound):
+    """FFmpeg writes planar raw pictures into a .mov without a word, and cannot read them back."""
+    film = record(tmp_path / "a.avi", "rawvideo", count=3)
+    with pytest.raises(OutputError, match="cannot hold a picture in"):
+        mux(film, sound, tmp_path / "out.mov")
+    assert not (tmp_path / "out.mov").exists()
+
+
 def test_force_replaces(tmp_path, tiny_video, sound):
     out = tmp_path / "out.mp4"
     out.write_text("an older file")
