@@ -23,6 +23,27 @@ if TYPE_CHECKING:
 EDITABLE = ("mp4", "mov")
 """Containers whose edit list can hide frames that are needed for decoding only."""
 
+NAMES = {
+    "h264": "H.264",
+    "hevc": "HEVC",
+    "av1": "AV1",
+    "vp8": "VP8",
+    "vp9": "VP9",
+    "mpeg1video": "MPEG-1",
+    "mpeg2video": "MPEG-2",
+    "mpeg4": "MPEG-4",
+    "prores": "ProRes",
+    "dnxhd": "DNxHD",
+    "cfhd": "CineForm",
+    "dvvideo": "DV",
+    "ffv1": "FFV1",
+    "mjpeg": "Motion JPEG",
+    "gif": "GIF",
+    "png": "PNG",
+    "rawvideo": "raw pixels",
+}
+"""What people call a codec, by FFmpeg's name."""
+
 TRIED = 8  # packets; enough for a first frame of any order of decoding, few enough for the memory
 
 
@@ -45,8 +66,6 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
         raise OutputError(f"{out}: {video.name} does not say when each frame is shown; convert it to .mp4 first")
     with open_media(video) as source, whole_file(out, force, sources=[video]) as temporary:
         picture = picture_of(source, video)
-        instead = "end the name with .mkv" if kind != "matroska" else "convert the video to H.264 first"
-        refusal = f"{out}: {out.suffix} cannot hold a picture in {picture.codec_context.name}; {instead}"
         try:
             # bitexact: no random number of the file in Matroska, so that the same input gives the same bytes
             options = {"fflags": "+bitexact", **CLOCKS.get(kind, {})}
@@ -59,12 +78,11 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
                 except (av.FFmpegError, ValueError) as error:
                     if is_failure_of_disk(error):
                         raise
-                    raise OutputError(refusal) from error
+                    raise refusal(video, out, picture) from error
                 for packet in needed_packets(source, picture):
                     if packet.is_discard and kind not in EDITABLE:
-                        raise OutputError(
-                            f"{out}: {out.suffix} cannot hide the trimmed parts of {video.name}; end the name with .mp4"
-                        )
+                        advice = instead(video, out, EDITABLE)
+                        raise OutputError(f"{out}: {out.suffix} cannot hide the trimmed parts of {video.name}; {advice}")
                     # Both timestamps move alike, so that the first frame is shown at 0, where the sound begins.
                     if packet.pts is not None:
                         packet.pts -= zero
@@ -77,7 +95,23 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
         except av.FFmpegError as error:
             raise encoding_failed(out, error) from error
         if not can_be_shown(temporary):  # FFmpeg writes some pictures under a name that no program knows, itself neither
-            raise OutputError(refusal)
+            raise refusal(video, out, picture)
+
+
+def refusal(video: Path, out: Path, picture: VideoStream) -> OutputError:
+    """That the container of ``out`` does not hold the codec of this picture, and which one does."""
+    codec = picture.codec_context.codec.canonical_name  # of the codec, not of the library that decodes it
+    return OutputError(f"{out}: {out.suffix} cannot hold a picture in {NAMES.get(codec, codec)}; {instead(video, out)}")
+
+
+def instead(video: Path, out: Path, kinds: tuple[str, ...] = ("mp4", "mov", "matroska")) -> str:
+    """What to do where the container of ``out`` does not do: name another of ``kinds`` that holds this picture, first of all
+    that of the film itself."""
+    for suffix in (video.suffix.lower(), ".mp4", ".mov", ".mkv"):
+        kind = CONTAINERS.get(suffix)
+        if kind in kinds and kind != container_of(out) and kept_shape(video, kind) is not None:
+            return f"end the name with {suffix}"
+    return "convert the video to H.264 first"
 
 
 def can_be_shown(path: Path) -> bool:

@@ -55,7 +55,7 @@ def test_webm_takes_opus_at_48_kilohertz(tmp_path, sound):
     assert picture_packets(tmp_path / "out.webm") == picture_packets(source)
     back = read_audio(tmp_path / "out.webm")
     assert back.samples.shape == (2, 52920) and abs(lag(back, sound)) <= 1
-    with pytest.raises(OutputError, match="cannot hold a picture in vp9; end the name with .mkv"):
+    with pytest.raises(OutputError, match="cannot hold a picture in VP9; end the name with .mp4"):
         mux(source, sound, tmp_path / "out.mov")
 
 
@@ -115,7 +115,7 @@ def test_refusals(tmp_path, tiny_video, tiny_sound, sound):
     assert copy.read_bytes() == tiny_video.read_bytes()
     with pytest.raises(OutputError, match="a video is written as .mp4"):
         mux(tiny_video, sound, tmp_path / "out.avi")
-    with pytest.raises(OutputError, match="cannot hold a picture in h264; end the name with .mkv"):
+    with pytest.raises(OutputError, match="cannot hold a picture in H.264; end the name with .mp4"):
         mux(tiny_video, sound, tmp_path / "out.webm")
     with pytest.raises(MediaError, match="sound but no picture"):
         mux(tiny_sound, sound, tmp_path / "out.mp4")
@@ -125,7 +125,7 @@ def test_refusals(tmp_path, tiny_video, tiny_sound, sound):
     with pytest.raises(OutputError, match="does not say when each frame is shown; convert it to .mp4"):
         mux(raw, sound, tmp_path / "out.mp4")
     gif = record(tmp_path / "a.gif", "gif", count=3, pixels="rgb8")
-    with pytest.raises(OutputError, match="convert the video to H.264"):
+    with pytest.raises(OutputError, match="cannot hold a picture in GIF; end the name with .mov"):
         mux(gif, sound, tmp_path / "out.mkv")
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.gif", "copy.mp4", "raw.h264"]
 
@@ -207,9 +207,34 @@ def test_pixel_shapes_that_the_codec_says_are_no_matter(tmp_path, sound):
 def test_a_copy_that_nobody_can_open_is_refused(tmp_path, sound):
     """FFmpeg writes planar raw pictures into a .mov without a word, and cannot read them back."""
     film = record(tmp_path / "a.avi", "rawvideo", count=3)
-    with pytest.raises(OutputError, match="cannot hold a picture in"):
+    with pytest.raises(OutputError, match="cannot hold a picture in raw pixels; convert the video to H.264 first"):
         mux(film, sound, tmp_path / "out.mov")
     assert not (tmp_path / "out.mov").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "codec", "options", "words"),
+    [
+        ("a.mov", "prores_ks", {"pixels": "yuv422p10le"}, "ProRes"),
+        ("a.gif", "gif", {"pixels": "rgb8"}, "GIF"),
+        ("a.avi", "dvvideo", {"size": (576, 720), "rate": 25}, "DV"),
+        ("a.avi", "ffv1", {}, "FFV1"),
+        ("a.mkv", "libsvtav1", {}, "AV1"),
+    ],
+)
+def test_the_container_that_is_named_instead_holds_the_picture(tmp_path, sound, name, codec, options, words, monkeypatch):
+    monkeypatch.setenv("SVT_LOG", "0")
+    film = record(tmp_path / name, codec, count=3, **options)
+    refused = 0
+    for suffix in (".mp4", ".mov", ".mkv", ".webm"):
+        try:
+            mux(film, sound, tmp_path / f"out{suffix}")
+        except OutputError as error:
+            refused += 1
+            own = name[1:] if name in ("a.mov", "a.mkv") else "."
+            assert f"{suffix} cannot hold a picture in {words}; end the name with {own}" in str(error)
+            mux(film, sound, tmp_path / f"better.{str(error).rpartition('.')[2]}", force=True)
+    assert refused
 
 
 def test_force_replaces(tmp_path, tiny_video, sound):
