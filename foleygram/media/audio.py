@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import struct
+from collections.abc import Callable
 from fractions import Fraction
 from io import BytesIO
 from pathlib import Path
@@ -161,19 +162,26 @@ def quantised(samples: np.ndarray, bits: int, random: np.random.Generator) -> np
 
 class Witness:
     """A file that remembers the first failure of the disk: libsndfile, which calls it, does not tell a full disk from
-    other failures."""
+    other failures, and an error that its calls let through would be printed. Seeking can fail as well, as it writes what
+    Python holds back."""
 
     def __init__(self, file: BinaryIO):
         self.file, self.error = file, None
-        self.seek, self.tell, self.read = file.seek, file.tell, file.read
+        self.tell, self.read = self.guarded(file.tell), self.guarded(file.read, b"")
+        self.seek, self.write = self.guarded(file.seek), self.guarded(file.write)
 
-    def write(self, content: bytes) -> int:
-        if self.error is None:
-            try:
-                return self.file.write(content)
-            except OSError as error:
-                self.error = error
-        return 0
+    def guarded(self, call: Callable, nothing: int | bytes = 0) -> Callable:
+        """``call`` that gives ``nothing`` once the disk has failed."""
+
+        def guard(*arguments):
+            if self.error is None:
+                try:
+                    return call(*arguments)
+                except OSError as error:
+                    self.error = error
+            return nothing
+
+        return guard
 
 
 def write_pcm(file: BinaryIO, sound: Sound, kind: str, subtype: str) -> None:

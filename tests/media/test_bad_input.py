@@ -190,6 +190,24 @@ def test_full_disk_keeps_the_old_file(tmp_path, tiny_video, clicks):
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.mp4", "a.wav", "b.mkv", "b.mp4"]
 
 
+@pytest.mark.parametrize("short", [1, 3000, 20000, 60000])
+@pytest.mark.parametrize("name", ["a.wav", "a.flac"])
+def test_a_disk_that_is_full_near_the_end_prints_nothing(tmp_path, name, short):
+    """Whatever libsndfile was about when it failed, be it going back to the head of the file."""
+    resource = pytest.importorskip("resource")
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    noise = Audio(np.random.default_rng(0).uniform(-0.9, 0.9, (2, 22050)).astype(np.float32), 44100)
+    write_audio(tmp_path / name, noise)
+    resource.setrlimit(resource.RLIMIT_FSIZE, ((tmp_path / name).stat().st_size - short, before[1]))
+    try:
+        with pytest.raises(OutputError, match="disk is full") as error:
+            write_audio(tmp_path / name, noise, force=True)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert_one_line(error)
+    assert [path.name for path in tmp_path.iterdir()] == [name] and read_audio(tmp_path / name).seconds == 0.5
+
+
 def test_late_failure_of_the_disk(tmp_path, monkeypatch, clicks):
     """A disk may accept the bytes and fail when they are to be kept."""
 
