@@ -247,6 +247,16 @@ def test_notes(foleygram, desk):
     assert code == 1 and "nothing.wav: its sound is silent" in err and not Path("c.wav").exists()
 
 
+def test_a_film_that_breaks_off_is_told(foleygram, desk, moving_bar):
+    write_video(Path("film.mkv"), moving_bar(40), 10)
+    whole = Path("film.mkv").read_bytes()
+    Path("part.mkv").write_bytes(whole[: len(whole) * 3 // 4])
+    for name, told in (("film.mkv", False), ("part.mkv", True)):
+        code, out, err = foleygram("generate", name, "-o", f"{name}.wav", "--envelope", "hits.csv", "--text", "wood")
+        assert code == 0, err
+        assert (f"the file says 4.0 s, only {probe(Path(name)).seconds:.1f} s of its picture can be read" in out) == told
+
+
 @pytest.mark.parametrize(("out", "what"), [("a.wav", "was clipped there"), ("a.mp4", "players clip it there"), ("f.wav", None)])
 def test_a_sound_over_full_scale_is_told(foleygram, desk, monkeypatch, out, what):
     def loud(self, latent, seed=0):

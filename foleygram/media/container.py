@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from foleygram.errors import MediaError, UsageError
 
 if TYPE_CHECKING:
+    from typing import BinaryIO
+
     from av import AudioFrame, AudioStream, Packet, VideoFrame, VideoStream
     from av.container import InputContainer
     from av.stream import Stream
@@ -95,15 +97,31 @@ def sound_of(container: InputContainer, path: Path, track: int = 0) -> AudioStre
     return tracks[track]
 
 
+def check_disk(path: Path) -> None:
+    """Raises MediaError where a byte of the file cannot be read. FFmpeg itself calls the end of a file that is cut off a
+    failure of the disk, too."""
+    try:
+        with path.open("rb") as file:
+            while file.read(1 << 22):
+                pass
+    except OSError as error:
+        raise MediaError(f"{path}: cannot be read to its end ({error.strerror}); copy it to another disk first") from error
+
+
 def packets_of(container: InputContainer, stream: Stream) -> Iterator[Packet]:
-    """The packets of a stream. A file that is cut off or damaged ends where it can no longer be read."""
+    """The packets of a stream. A file that is cut off or damaged ends where it can no longer be read. Raises MediaError where
+    it is the disk that fails."""
     import av
 
     demuxed = container.demux(stream)
     while True:
         try:
             packet = next(demuxed)
-        except (StopIteration, av.FFmpegError, OSError):
+        except StopIteration:
+            return
+        except (av.FFmpegError, OSError) as error:
+            if isinstance(error, OSError):
+                check_disk(Path(container.name))
             return
         if packet.size:  # the empty packet at the end is PyAV's sign to flush the decoder
             yield packet
@@ -122,3 +140,56 @@ def frames_of(container: InputContainer, stream: Stream) -> Iterator[VideoFrame 
     for packet in packets_of(container, stream):
         yield from decode(packet)
     yield from decode(None)
+
+
+def breaks_off(path: Path) -> bool:
+    """Whether a Matroska or AVI file says of itself that it goes on after its last byte."""
+    with Path(path).open("rb") as file:
+        end = file.seek(0, os.SEEK_END)
+        file.seek(0)
+        head, position = file.read(4), 0
+        while head == b"RIFF":  # an AVI of more than 1 GB has several
+            size = int.from_bytes(file.read(4), "little")
+            if size in (0, 0xFFFFFFFF):  # written without going back: nobody knew how long it becomes
+                return False
+            position += 8 + size
+            file.seek(position)
+            head = file.read(4)
+        if head != b"\x1aE\xdf\xa3":  # the head of Matroska, which the segment follows
+            return position > end
+        file.seek(length_of_element(file) or 0, os.SEEK_CUR)
+        if file.read(4) != b"\x18S\x80g":
+            return False
+        size = length_of_element(file)
+        return size is not None and file.tell() + size > end
+
+
+def length_of_element(file: BinaryIO) -> int | None:
+    """The length of a Matroska element, of which the next byte is the first; None where it is left open."""
+    first = (file.read(1) or b"\0")[0]
+    count = 8 - first.bit_length()  # further bytes: as many as there are zeros before the first one
+    length = int.from_bytes(bytes([first - (1 << 7 - count)]) + file.read(count), "big") if first else None
+    return None if length == (1 << 7 * (count + 1)) - 1 else length
+
+
+def stated_seconds(path: Path) -> float:
+    """How long a file that is cut off says that its picture is; 0.0 for a whole one and where nothing says that it is cut.
+
+    .mp4 and .mov list all their frames with their places in the file, Matroska and AVI say how many bytes follow: a picture
+    that is merely shorter than its sound, or whose last frame stays long, is not taken for half of one.
+    """
+    with open_media(path) as container:
+        stream = picture_of(container, path)
+        kind = container.format.name.split(",")
+        if "avi" in kind:  # its duration is FFmpeg's own guess from the size where the index at the end is lost
+            return float(stream.frames / stream.average_rate) if stream.average_rate and breaks_off(path) else 0.0
+        if "matroska" in kind:
+            return container.duration / 1_000_000 if container.duration and breaks_off(path) else 0.0
+        if "mp4" not in kind:
+            return 0.0
+        size = os.stat(path).st_size
+        shown = [entry for entry in stream.index_entries if not entry.is_discard]
+        if len(shown) < 2 or all(entry.pos + entry.size <= size for entry in shown):
+            return 0.0
+        stamps = [entry.timestamp for entry in shown]
+        return float((max(stamps) - min(stamps)) * stream.time_base) * len(shown) / (len(shown) - 1)

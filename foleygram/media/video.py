@@ -12,7 +12,7 @@ import numpy as np
 
 from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.audio import track_samples
-from foleygram.media.container import find_picture, frames_of, open_media, picture_of
+from foleygram.media.container import find_picture, frames_of, open_media, picture_of, stated_seconds
 from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed
 from foleygram.media.timeline import Timeline, read_timeline, shown_frames
 from foleygram.output import whole_file
@@ -20,6 +20,8 @@ from foleygram.types import Audio, Video
 
 if TYPE_CHECKING:
     from av import VideoFrame
+
+CUT_SECONDS = 0.25  # less at the end of a file that is cut off is not worth a word
 
 SEEK_SECONDS = 5.0
 """A wanted frame farther ahead than this is sought instead of decoding all frames up to it."""
@@ -30,7 +32,8 @@ class MediaInfo:
     """What a file holds. ``seconds``: length of the picture, without one of the sound; ``width``, ``height``: pixels as
     presented, rotation applied; ``fps``: mean frame rate; ``rotation``: degrees clockwise by which players turn the stored
     picture (0, 90, 180, 270); ``frames``: number of frames; ``audio_rate``: Hz of the first sound track;
-    ``audio_start``: when that begins, seconds after the first frame. Numbers of an absent picture or sound are 0."""
+    ``audio_start``: when that begins, seconds after the first frame; ``stated``: seconds that a file which is cut
+    off says its picture has, 0 for a whole one. Numbers of an absent picture or sound are 0."""
 
     path: Path
     seconds: float
@@ -44,6 +47,7 @@ class MediaInfo:
     audio_tracks: int = 0
     audio_rate: int = 0
     audio_start: float = 0.0
+    stated: float = 0.0
 
 
 def quarter_turns(frame: VideoFrame) -> int:
@@ -77,6 +81,7 @@ def probe(path: Path) -> MediaInfo:
             first = next(frames_of(container, track), None) if track.codec_context else None
             if first is not None and first.pts is not None:
                 start = float(first.pts * track.time_base - int(timeline.ticks[0]) * timeline.unit)
+    stated = stated_seconds(path)
     measured = len(timeline.ticks) / timeline.seconds
     turns = quarter_turns(frame)
     width, height = (frame.height, frame.width) if turns % 2 else (frame.width, frame.height)
@@ -92,6 +97,7 @@ def probe(path: Path) -> MediaInfo:
         rotation=-90 * turns % 360,
         frames=len(timeline.ticks),
         audio_start=start,
+        stated=stated if stated - timeline.seconds > CUT_SECONDS else 0.0,
         **sound,
     )
 

@@ -1,7 +1,9 @@
 """Each bad input ends in one line that says what happened and what to do."""
 
+import errno
 import re
 import struct
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,11 +11,12 @@ import pytest
 from foleygram.errors import FoleyGRAMError, MediaError, OutputError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.clip import read_clip
+from foleygram.media.container import packets_of
 from foleygram.media.mux import mux
 from foleygram.media.video import probe, read_frames, stream_frames, write_video
 from foleygram.types import Audio
 
-from .recordings import record
+from .recordings import record, shifted
 
 READERS = [probe, read_frames, read_audio, read_clip, lambda path: next(stream_frames(path))]
 
@@ -26,6 +29,19 @@ def boxes(data: bytes) -> dict[bytes, tuple[int, int]]:
         found[name] = (position, position + size)
         position += size
     return found
+
+
+def index_first(path) -> bytes:
+    """An mp4 with its index moved to the front, as downloads have it, and the offsets in it with it."""
+    data = path.read_bytes()
+    found = boxes(data)
+    moov, mdat = data[slice(*found[b"moov"])], found[b"mdat"]
+    moved = bytearray(moov)
+    for place in [match.start() for match in re.finditer(b"stco", moov)]:
+        count = struct.unpack(">I", moov[place + 8 : place + 12])[0]
+        for entry in range(place + 12, place + 12 + 4 * count, 4):
+            struct.pack_into(">I", moved, entry, struct.unpack(">I", moov[entry : entry + 4])[0] + len(moov))
+    return data[: found[b"ftyp"][1]] + bytes(moved) + data[found[b"ftyp"][1] : mdat[1]]
 
 
 def assert_one_line(error: pytest.ExceptionInfo) -> None:
@@ -78,22 +94,56 @@ def test_names_with_colons_and_percents_are_files(tmp_path, tiny_sound):
 @pytest.mark.parametrize("suffix", ["mkv", "mp4"])
 def test_video_cut_in_the_middle_gives_what_is_there(tmp_path, clicks, suffix):
     whole = record(tmp_path / f"whole.{suffix}", count=60, size=(96, 96), sound=[clicks(6, [1])], options={"g": "5"})
-    data = whole.read_bytes()
-    if suffix == "mp4":  # the index moved to the front, as downloads have it, and its offsets with it
-        found = boxes(data)
-        moov, mdat = data[slice(*found[b"moov"])], found[b"mdat"]
-        moved = bytearray(moov)
-        for place in [match.start() for match in re.finditer(b"stco", moov)]:
-            count = struct.unpack(">I", moov[place + 8 : place + 12])[0]
-            for entry in range(place + 12, place + 12 + 4 * count, 4):
-                struct.pack_into(">I", moved, entry, struct.unpack(">I", moov[entry : entry + 4])[0] + len(moov))
-        data = data[: found[b"ftyp"][1]] + bytes(moved) + data[found[b"ftyp"][1] : mdat[1]]
+    data = index_first(whole) if suffix == "mp4" else whole.read_bytes()
     cut = tmp_path / f"cut.{suffix}"
     cut.write_bytes(data[: len(data) // 2])
     info = probe(cut)
     assert 0 < info.frames < 60 and 0 < info.seconds < 6
     assert len(read_frames(cut, count=4).frames) == 4
     assert 0 < read_audio(cut).seconds < 6
+    assert abs(info.stated - 6) < 0.1 and probe(whole).stated == 0
+
+
+def test_half_an_avi_is_known_as_such(tmp_path):
+    whole = record(tmp_path / "whole.avi", "mpeg4", count=30, size=(96, 96), options={"g": "5"})
+    data = whole.read_bytes()
+    (tmp_path / "cut.avi").write_bytes(data[: (data.index(b"movi") + len(data)) // 2])
+    assert probe(whole).stated == 0 and probe(tmp_path / "cut.avi").stated == 3
+
+
+def test_whole_films_of_awkward_lengths_are_not_taken_for_halves(tmp_path, clicks):
+    """A sound that goes on, a last frame that stays, hidden beginnings, a file written without going back."""
+    late = record(tmp_path / "late.mkv", times=[0, 0.1, 0.2, 3], first=10, sound=[clicks(6, [1])])
+    long = record(tmp_path / "long.mp4", sound=[clicks(6, [1])])
+    trimmed = shifted(record(tmp_path / "whole.mp4", count=30), tmp_path / "trimmed.mp4", 0.7)
+    live = bytearray(late.read_bytes())
+    place = live.index(b"\x18S\x80g") + 4
+    live[place : place + 8] = b"\x01" + b"\xff" * 7
+    (tmp_path / "live.mkv").write_bytes(live)
+    for film in (late, long, trimmed, tmp_path / "live.mkv"):
+        assert probe(film).stated == 0 < probe(film).seconds
+
+
+def test_a_failing_disk_is_not_taken_for_the_end_of_a_film(tmp_path, monkeypatch):
+    """A file that breaks off gives FFmpeg's "input/output error" as well: what cannot be read by anybody decides."""
+
+    class Demuxer:
+        name = str(tmp_path / "a.mp4")
+
+        def demux(self, stream):
+            raise OSError(errno.EIO, "Input/output error")
+            yield
+
+    (tmp_path / "a.mp4").write_bytes(bytes(100))
+    assert list(packets_of(Demuxer(), None)) == []
+
+    def fail(*_):
+        raise OSError(errno.EIO, "Input/output error")
+
+    monkeypatch.setattr(Path, "open", fail)
+    with pytest.raises(MediaError, match="cannot be read to its end") as error:
+        list(packets_of(Demuxer(), None))
+    assert_one_line(error)
 
 
 def test_damaged_packets_are_passed_over(tmp_path):
