@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from media.recordings import record
 
 from foleygram import quantisation
 from foleygram.cli import main
@@ -245,6 +246,14 @@ def test_notes(foleygram, desk):
     assert code == 0 and "silent throughout" in out
     code, out, err = foleygram("generate", "clip.mp4", "-o", "c.wav", "--envelope", "hits.csv", "--audio", "nothing.wav")
     assert code == 1 and "nothing.wav: its sound is silent" in err and not Path("c.wav").exists()
+
+
+def test_sounds_that_a_film_loses_are_told(foleygram, desk, clicks):
+    record(Path("two.mkv"), sound=[clicks(1.2, [0.1])] * 2)
+    for out, told in (("a.mp4", True), ("a.wav", False)):
+        code, text, err = foleygram("generate", "two.mkv", "-o", out, "--envelope", "hits.csv", "--text", "wood")
+        assert code == 0, err
+        assert ("left out of a.mp4: 1 further sound track" in text) == told
 
 
 def test_a_film_that_breaks_off_is_told(foleygram, desk, moving_bar):

@@ -19,6 +19,7 @@ from foleygram.types import Sound
 if TYPE_CHECKING:
     from av import Packet, VideoStream
     from av.container import InputContainer, OutputContainer
+    from av.container.core import Chapter
 
 EDITABLE = ("mp4", "mov")
 """Containers whose edit list can hide frames that are needed for decoding only."""
@@ -52,7 +53,7 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
 
     The container follows the name of ``out`` (.mp4 .m4v .mov .mkv .webm), the codec of the sound follows the container
     (``Soundtrack``). Rotation, colour and metadata of the picture are kept, the shape of its pixels where the container can say
-    it (``unkept``); other sounds, subtitles and data are left out.
+    it (``unkept``), chapters; other sounds, subtitles and data are left out.
     Raises MediaError where ``video`` holds no picture or ``audio`` no sample, OutputError where ``out`` is ``video``, exists
     (without ``force``), cannot hold this picture or cannot be written.
     """
@@ -61,7 +62,8 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
     video, out = Path(video), Path(out)
     kind = container_of(out)
     check_output(out, force, sources=[video])
-    zero = read_timeline(video).first_stamp
+    timeline = read_timeline(video)
+    zero = timeline.first_stamp
     if zero is None:
         raise OutputError(f"{out}: {video.name} does not say when each frame is shown; convert it to .mp4 first")
     with open_media(video) as source, whole_file(out, force, sources=[video]) as temporary:
@@ -74,6 +76,7 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
                     copy = copied_stream(target, picture)
                     sound = Soundtrack(target, audio)
                     target.metadata.update(source.metadata)
+                    target.set_chapters(chapters_from(source, kind, zero * picture.time_base, timeline.length))
                     target.start_encoding()
                 except (av.FFmpegError, ValueError) as error:
                     if is_failure_of_disk(error):
@@ -96,6 +99,21 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
             raise encoding_failed(out, error) from error
         if not can_be_shown(temporary):  # FFmpeg writes some pictures under a name that no program knows, itself neither
             raise refusal(video, out, picture)
+
+
+def chapters_from(source: InputContainer, kind: str, start: Fraction, length: Fraction) -> list[Chapter]:
+    """The chapters of a film for a container of ``kind``, counted from ``start`` (s) where its picture begins; what lies
+    outside its ``length`` (s) is left out."""
+    kept = []
+    for chapter in sorted(source.chapters(), key=lambda chapter: chapter["start"] * chapter["time_base"]):
+        begin, end = (max(chapter[side] * chapter["time_base"] - start, Fraction(0)) for side in ("start", "end"))
+        begin, end = round(begin * 1000), round(min(end, length) * 1000)
+        if begin < end and (not kept or begin > kept[-1]["start"]):  # a track has one at a time
+            named = {"title": "", **chapter["metadata"]}  # .mp4 and .mov would drop one without a title
+            kept.append({"id": chapter["id"], "start": begin, "end": end, "time_base": Fraction(1, 1000), "metadata": named})
+    if kind in EDITABLE and kept and kept[0]["start"] > 0:  # their chapters are a track, and read as if it began at 0
+        kept.insert(0, {**kept[0], "id": -1, "start": 0, "end": kept[0]["start"], "metadata": {"title": ""}})
+    return kept
 
 
 def refusal(video: Path, out: Path, picture: VideoStream) -> OutputError:
@@ -204,6 +222,11 @@ def unkept(video: Path, out: Path) -> list[str]:
     kind, notes = container_of(out), []
     with open_media(video) as source:
         shape = picture_of(source, video).sample_aspect_ratio or Fraction(1)
+        sounds, subtitles = len(source.streams.audio) - 1, len(source.streams.subtitles)
+    absent = [f"{sounds} further sound track{'s' if sounds > 1 else ''}"] if sounds > 0 else []
+    absent += ["subtitles"] if subtitles else []
+    if absent:
+        notes.append(f"left out of {out.name}: {', '.join(absent)}")
     if kind not in EDITABLE and kept_shape(video, kind) not in (None, shape):
         other = next((name for name in (".mp4", ".mov") if kept_shape(video, CONTAINERS[name]) == shape), None)
         notes.append(

@@ -11,7 +11,7 @@ import pytest
 
 from foleygram.errors import MediaError, OutputError
 from foleygram.media.audio import read_audio
-from foleygram.media.mux import mux, unkept
+from foleygram.media.mux import chapters_from, mux, unkept
 from foleygram.media.video import probe, read_frames
 from foleygram.types import Audio
 
@@ -75,6 +75,69 @@ def test_all_other_tracks_are_dropped_and_mono_becomes_stereo(tmp_path, sound):
     assert read_audio(tmp_path / "out.mp4").channels == 2
 
 
+def rich(path, sound, first=0):
+    """A film with two sounds, subtitles and three chapters, of which the last lies behind its end; the picture begins at frame
+    ``first``."""
+    import av
+
+    film = record(path.with_name("plain.mkv"), first=first, sound=[sound, sound])
+    path.with_name("words.srt").write_text("1\n00:00:00,000 --> 00:00:01,000\nHello\n")
+    with av.open(str(film)) as source, av.open(str(path.with_name("words.srt"))) as words, av.open(str(path), "w") as target:
+        copies = {stream: target.add_stream_from_template(stream, opaque=True) for stream in (*source.streams, *words.streams)}
+        marks = [("one", 0, 500), ("zwölf", 500 + 100 * first, 1200 + 100 * first), ("late", 9000, 9500)]
+        target.set_chapters(
+            [
+                {"id": number, "start": start, "end": end, "time_base": Fraction(1, 1000), "metadata": {"title": title}}
+                for number, (title, start, end) in enumerate(marks, 1)
+            ]
+        )
+        for stream, packet in [(packet.stream, packet) for part in (source, words) for packet in part.demux() if packet.size]:
+            packet.stream = copies[stream]
+            target.mux(packet)
+    return path
+
+
+def chapters(path) -> list[tuple[str, float, float]]:
+    import av
+
+    with av.open(str(path)) as container:
+        found = container.chapters()
+        ends = [[round(float(c[side] * c["time_base"]), 3) for side in ("start", "end")] for c in found]
+        return [(chapter["metadata"].get("title", ""), *pair) for chapter, pair in zip(found, ends, strict=True)]
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
+def test_chapters_are_kept_and_the_rest_that_is_left_out_is_told(tmp_path, sound, suffix):
+    film, out = rich(tmp_path / "rich.mkv", sound), tmp_path / f"out.{suffix}"
+    mux(film, sound, out)
+    assert chapters(out) == [("one", 0, 0.5), ("zwölf", 0.5, 1.2)]
+    assert picture_packets(out) == picture_packets(film) and probe(out).seconds == 1.2
+    assert unkept(film, out) == [f"left out of {out.name}: 1 further sound track, subtitles"]
+    assert unkept(out, tmp_path / "again.mp4") == []
+    mux(out, sound, tmp_path / f"again.{suffix}")
+    assert chapters(tmp_path / f"again.{suffix}") == chapters(out)
+
+
+def test_chapters_in_no_order_and_without_names():
+    class Film:
+        def chapters(self):
+            spans = [(3, 4), (1, 2), (1, 3), (9, 10)]
+            return [{"id": 0, "start": a, "end": b, "time_base": Fraction(1), "metadata": {}} for a, b in spans]
+
+    for kind, expected in [("matroska", [(1000, 2000), (3000, 3500)]), ("mov", [(0, 1000), (1000, 2000), (3000, 3500)])]:
+        kept = chapters_from(Film(), kind, Fraction(0), Fraction(7, 2))
+        assert [(chapter["start"], chapter["end"]) for chapter in kept] == expected
+        assert all(chapter["metadata"] == {"title": ""} for chapter in kept)
+
+
+@pytest.mark.parametrize("suffix", ["mp4", "mkv"])
+def test_chapters_move_with_the_picture(tmp_path, sound, suffix):
+    out = tmp_path / f"out.{suffix}"
+    mux(rich(tmp_path / "rich.mkv", sound, first=10), sound, out)
+    ahead = [("", 0, 0.5)] if suffix == "mp4" else []  # there the first chapter begins with the film
+    assert chapters(out) == [*ahead, ("zwölf", 0.5, 1.2)] and abs(probe(out).audio_start) < 1e-3
+
+
 @pytest.mark.parametrize("suffix", ["mp4", "mov", "mkv"])
 def test_rotation_and_late_pictures(tmp_path, sound, suffix):
     """The rotation flag survives, and a picture that begins at 1 s begins at 0 with its new sound."""
@@ -131,9 +194,10 @@ def test_refusals(tmp_path, tiny_video, tiny_sound, sound):
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "mkv"])
-def test_same_input_same_bytes(tmp_path, tiny_video, sound, suffix):
+def test_same_input_same_bytes(tmp_path, sound, suffix):
+    film = rich(tmp_path / "rich.mkv", sound)
     for name in ("a", "b"):
-        mux(tiny_video, sound, tmp_path / f"{name}.{suffix}")
+        mux(film, sound, tmp_path / f"{name}.{suffix}")
     assert (tmp_path / f"a.{suffix}").read_bytes() == (tmp_path / f"b.{suffix}").read_bytes()
 
 
