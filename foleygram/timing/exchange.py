@@ -23,6 +23,8 @@ from foleygram.timing.track import KINDS, OnsetEvent, OnsetTrack
 COLUMNS = ("seconds", "strength", "kind", "duration")
 SUFFIXES = (".csv", ".json", ".txt", ".rpp", ".mid", ".midi")
 NAMED = ", ".join(SUFFIXES)
+STRENGTH = re.compile(r"\b(?:hit|scratch)\s+(\d*\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+)(?=[\s,;]|$)")
+"""The strength in a label, in lower case: right after the kind, and never a whole number, with which people count."""
 
 
 def suffix_of(path: Path) -> str | None:
@@ -102,8 +104,9 @@ def as_json(track: OnsetTrack) -> str:
 
 
 def label(event: OnsetEvent) -> str:
-    """``hit 0.3``: the text of a label or marker."""
-    return f"{event.kind} {event.strength:.4g}"
+    """``hit 0.3``: the text of a label or marker. The strength is never written as a whole number (``STRENGTH``)."""
+    number = f"{event.strength:.4g}"
+    return f"{event.kind} {number}" if set(".e") & set(number) else f"{event.kind} {number}.0"
 
 
 def as_audacity(track: OnsetTrack) -> str:
@@ -135,12 +138,22 @@ def as_reaper_csv(track: OnsetTrack) -> str:
 
 
 def event_of(seconds: float, text: str, end: float | None = None) -> OnsetEvent:
-    """The event of a label: its text may name the kind and the strength, ``scratch 0.2``; other words say nothing."""
-    words = text.lower().split()
-    kind = next((word for word in words if word in KINDS), "hit")
-    strength = next((float(word) for word in words if re.fullmatch(r"\d*\.?\d+(e-?\d+)?", word)), DEFAULT_STRENGTH)
+    """The event of a label: its text may name the kind and the strength, ``scratch 0.2``; other words and numbers (``take 12``)
+    say nothing."""
+    kind = next((word for word in text.lower().split() if word in KINDS), "hit")
     duration = max(end - seconds, 0.0) if end is not None else 0.0
-    return OnsetEvent(seconds, strength, kind, duration if kind == "scratch" else 0.0)
+    return OnsetEvent(seconds, strength_in(text), kind, duration if kind == "scratch" else 0.0)
+
+
+def strength_in(text: str) -> float:
+    """The strength that a label tells, else the usual one. More than full scale counts only where nothing else is written, as
+    we write what was made louder."""
+    text = text.strip().lower()
+    match = STRENGTH.search(text)
+    if match is None:
+        return DEFAULT_STRENGTH
+    strength = float(match[1])
+    return strength if strength <= 1 or match[0] == text else DEFAULT_STRENGTH
 
 
 def parse_csv(text: str, name: str) -> OnsetTrack:

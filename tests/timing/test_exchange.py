@@ -81,6 +81,30 @@ def test_audacity_writes_spectral_labels_and_commas(tmp_path):
     assert track.times.tolist() == [0.5, 1.0] and track.events[1].duration == pytest.approx(0.4)
 
 
+@pytest.mark.parametrize(
+    ("text", "strength"),
+    [
+        ("step 1", 0.1), ("door slam, take 12", 0.1), ("Shot 24", 0.1), ("1", 0.1), ("0.3", 0.1), ("hit 1", 0.1),
+        ("hit 12", 0.1), ("hit take 0.5", 0.1), ("take 2 of hit 3.5", 0.1), ("white 0.3", 0.1), ("hit 0.3.1", 0.1), ("hit", 0.1), ("", 0.1),
+        ("hit 0.3", 0.3), ("Scratch .2 on wood", 0.2), ("hit 1.0", 1.0), ("hit 1e-05", 1e-5), ("hit 0.0", 0.0),
+    ],
+)  # fmt: skip
+def test_a_number_in_a_label_is_a_strength_only_after_the_kind(tmp_path, text, strength):
+    (tmp_path / "a.txt").write_text(f"0.5\t0.5\t{text}\n")
+    (tmp_path / "a.rpp").write_text(f'  MARKER 1 0.5 "{text}" 0\n')
+    (tmp_path / "a.csv").write_text(f'#,Name,Start,End,Length\nM1,"{text}",0.5,,\n')
+    for suffix in ("txt", "rpp", "csv"):
+        assert [event.strength for event in read_track(tmp_path / f"a.{suffix}").events] == [strength]
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".txt", ".rpp"])
+def test_any_strength_is_read_as_it_was_written(tmp_path, suffix):
+    strengths = [0.0, 1.234e-05, 1e-05, 0.3, 0.9999, 1.0, 1.995, 12.0, 1e6]
+    track = OnsetTrack(tuple(OnsetEvent(k + 0.5, value, ("hit", "scratch")[k % 2], k % 2) for k, value in enumerate(strengths)))
+    write_track(tmp_path / f"a{suffix}", track)
+    assert read_track(tmp_path / f"a{suffix}") == track
+
+
 def test_midi_numbers():
     assert [variable_length(value).hex() for value in (0, 127, 128, 16383, 16384)] == ["00", "7f", "8100", "ff7f", "818000"]
 
