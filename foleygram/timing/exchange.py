@@ -23,8 +23,9 @@ from foleygram.timing.track import KINDS, OnsetEvent, OnsetTrack
 COLUMNS = ("seconds", "strength", "kind", "duration")
 SUFFIXES = (".csv", ".json", ".txt", ".rpp", ".mid", ".midi")
 NAMED = ", ".join(SUFFIXES)
-STRENGTH = re.compile(r"\b(?:hit|scratch)\s+(\d*\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+)(?=[\s,;]|$)")
-"""The strength in a label, in lower case: right after the kind, and never a whole number, with which people count."""
+STRENGTH = re.compile(r"\b(?:hit|scratch)\s+(\d*[.,]\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+)(?=[,;]?(?:\s|$))")
+"""The strength in a label, in lower case: right after the kind, and never a whole number, with which people count; a
+comma may be the decimal point, as in times."""
 
 
 def suffix_of(path: Path) -> str | None:
@@ -152,7 +153,7 @@ def strength_in(text: str) -> float:
     match = STRENGTH.search(text)
     if match is None:
         return DEFAULT_STRENGTH
-    strength = float(match[1])
+    strength = clock_free(match[1])
     return strength if strength <= 1 or match[0] == text else DEFAULT_STRENGTH
 
 

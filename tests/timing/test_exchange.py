@@ -85,8 +85,10 @@ def test_audacity_writes_spectral_labels_and_commas(tmp_path):
     ("text", "strength"),
     [
         ("step 1", 0.1), ("door slam, take 12", 0.1), ("Shot 24", 0.1), ("1", 0.1), ("0.3", 0.1), ("hit 1", 0.1),
-        ("hit 12", 0.1), ("hit take 0.5", 0.1), ("take 2 of hit 3.5", 0.1), ("white 0.3", 0.1), ("hit 0.3.1", 0.1), ("hit", 0.1), ("", 0.1),
+        ("hit 12", 0.1), ("hit take 0.5", 0.1), ("take 2 of hit 3.5", 0.1), ("white 0.3", 0.1), ("hit 0.3.1", 0.1),
+        ("hit", 0.1), ("", 0.1),
         ("hit 0.3", 0.3), ("Scratch .2 on wood", 0.2), ("hit 1.0", 1.0), ("hit 1e-05", 1e-5), ("hit 0.0", 0.0),
+        ("hit 0,3", 0.3), ("scratch ,25, wood", 0.25), ("hit 0,3,1", 0.1), ("door slam, hit, 0,5", 0.1),
     ],
 )  # fmt: skip
 def test_a_number_in_a_label_is_a_strength_only_after_the_kind(tmp_path, text, strength):
