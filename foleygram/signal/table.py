@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -55,15 +56,26 @@ def read_text(path: Path) -> str:
         ) from None
 
 
+def cells_of(line: str) -> list[str]:
+    """The cells of a line that are not empty; in double quotes, as some spreadsheets write all of them, a cell is whole."""
+    if '"' in line and line.count('"') % 2 == 0 and len(line) <= csv.field_size_limit():
+        parted = sorted(set(re.sub(r'"[^"]*"', "", line)) & set(",;\t")) or [" "]
+        cells = next(csv.reader([line], delimiter=parted[0], skipinitialspace=True))
+    else:
+        cells = re.split(r"[,;\t]|\s+", line)
+    return [cell.strip() for cell in cells if cell.strip()]
+
+
 def read_table(path: Path) -> Table:
-    """Reads rows of one or two numbers. Columns are parted by comma, semicolon, tab or spaces; empty lines and what
-    follows # are passed over; the first row may name the columns. Raises EnvelopeError that names the line."""
+    """Reads rows of one or two numbers. Columns are parted by comma, semicolon, tab or spaces, and may stand in double
+    quotes; empty lines and what follows # are passed over; the first row may name the columns. Raises EnvelopeError that names
+    the line."""
     path = Path(path)
     header: tuple[str, ...] = ()
     rows: list[list[float]] = []
     lines: list[int] = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        cells = [cell.strip() for cell in re.split(r"[,;\t]|\s+", line.split("#")[0].strip()) if cell.strip()]
+        cells = cells_of(line.split("#")[0].strip())
         if not cells:
             continue
         try:
@@ -71,8 +83,9 @@ def read_table(path: Path) -> Table:
         except ValueError:
             names = tuple(cell.strip("\"'").lower() for cell in cells)
             if rows or header or names not in HEADERS:
+                comma = ", decimals with a point" if any("," in cell for cell in cells) else ""
                 raise EnvelopeError(
-                    f"{path}: line {number} is not 'seconds,amplitude' nor 'seconds[,strength]' in numbers; correct it"
+                    f"{path}: line {number} is not 'seconds,amplitude' nor 'seconds[,strength]' in numbers{comma}; correct it"
                 ) from None
             header = names
             continue

@@ -45,7 +45,7 @@ def holds_events(path: Path) -> bool:
     first = next((line for line in head.splitlines() if line.strip()), "")
     if suffix == ".txt":
         return first.count("\t") >= 2
-    names = [cell.strip().lower() for cell in first.split(",")]
+    names = [cell.strip(' \t"').lower() for cell in first.split(",")]
     return names[:3] == ["#", "name", "start"] or bool({"kind", "duration"} & set(names))
 
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import EnvelopeError, OutputError
-from foleygram.timing.exchange import as_reaper_csv, parse_csv, read_track, write_track
+from foleygram.timing.exchange import as_reaper_csv, holds_events, parse_csv, read_track, write_track
 from foleygram.timing.midi import midi_bytes, parse_midi, variable_length
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 
@@ -36,6 +36,15 @@ def test_reaper_table_with_clock_times():
     assert track.times == pytest.approx([62.25, 65.5]) and track.events[1].duration == pytest.approx(1.0)
     with pytest.raises(EnvelopeError, match="ruler"):
         parse_csv("#,Name,Start,End,Length\nM1,hit,1.1.00,,\n", "r.csv")
+
+
+def test_events_in_quotes_are_known(tmp_path):
+    path = tmp_path / "a.csv"
+    for header in ("seconds,strength,kind,duration", "#,Name,Start,End,Length"):
+        path.write_text('"' + header.replace(",", '","') + '"\n')
+        assert holds_events(path) and len(read_track(path)) == 0
+    path.write_text('"0.5","0.3"\n')
+    assert not holds_events(path)
 
 
 def test_csv_of_people():

@@ -1,0 +1,39 @@
+"""Tables of numbers as people and spreadsheets write them."""
+
+import pytest
+
+from foleygram.errors import EnvelopeError
+from foleygram.signal.table import read_table
+
+
+def read(tmp_path, text):
+    path = tmp_path / "a.csv"
+    path.write_text(text)
+    return read_table(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        '"0.5","0.3"\n"1.25","0.1"\n', '"0.5";"0.3"\n"1.25";"0.1"\n', '"0.5"\t"0.3"\n"1.25"\t"0.1"\n',
+        '"seconds","strength"\r\n"0.5","0.3"\r\n"1.25","0.1"\r\n', '0.5, "0.3"\n "1.25" ,0.1\n', '"0.5" "0.3"\n1.25  "0.1"\n',
+        "0.5,0.3\n1.25;0.1\n", '"0.5","0.3",""\n"1.25","0.1",\n',
+    ],
+)  # fmt: skip
+def test_cells_may_stand_in_quotes(tmp_path, text):
+    table = read(tmp_path, text)
+    assert table.rows.tolist() == [[0.5, 0.3], [1.25, 0.1]]
+    assert table.header == (("seconds", "strength") if "strength" in text else ())
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('0.2,0.1\n"0.5 0.3"\n', "line 2 is not"), ('0.2,0.1\n"0,5";"0,3"\n', "line 2 is not .* decimals with a point"),
+        ('0.2,0.1\n"0.5","0.3\n"\n', "line 2 is not"), ('0.2,0.1\n"' + 200_000 * "x" + '"', "line 2 is not"),
+    ],
+)  # fmt: skip
+def test_what_is_no_number_in_quotes_is_named(tmp_path, text, expected):
+    with pytest.raises(EnvelopeError, match=expected) as error:
+        read(tmp_path, text)
+    assert "\n" not in str(error.value)
