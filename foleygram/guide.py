@@ -131,8 +131,10 @@ def read_events(path: Path, seconds: float | None) -> Guide:
     if seconds is None:
         seconds = max((event.seconds + event.duration for event in track.events), default=0.0) + TAIL
         refuse_endless(path, seconds)
+    loud = track.strengths[track.strengths > 1 + 1e-6]  # full scale may be rounded
+    doubt = f"{path.name} holds {len(loud)} strength(s) above 1, which is full scale" if len(loud) else ""
     try:
-        return Guide(track.to_envelope(seconds), "table", path, track=track)
+        return Guide(track.to_envelope(seconds), "table", path, track=track, doubt=doubt)
     except EnvelopeError as error:
         raise EnvelopeError(f"{path}: {error}") from None
 

@@ -122,6 +122,15 @@ def test_edits_of_events_are_exact(foleygram, desk):
     assert curve.envelope.at(np.array([0.2, 0.33, 1.05]))[[0, 2]].max() < 1e-3 < curve.envelope.at(np.array([0.33]))[0]
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".json", ".txt", ".rpp"])
+def test_events_that_were_made_louder_than_full_scale_are_read_again_and_told(foleygram, desk, suffix):
+    assert foleygram("track.json", "-o", f"a{suffix}", "--events", "--scale-db", 20)[0] == 0
+    code, report, err = foleygram(f"a{suffix}")
+    assert code == 0 and [event["strength"] for event in report["events"]] == pytest.approx([3, 1, 0.2]), err
+    assert report["notes"] == [f"a{suffix} holds 1 strength(s) above 1, which is full scale"]
+    assert not foleygram("track.json")[1]["notes"]
+
+
 def test_levels(foleygram, desk):
     plain, louder, gated, long, soft, smooth = (
         foleygram("guide.wav", *options, "-o", f"{number}.csv")[1]

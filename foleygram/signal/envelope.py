@@ -38,6 +38,10 @@ DEFAULT_STRENGTH = 0.1
 """Linear RMS amplitude of a hit whose strength the list does not tell: what struck things have in the training clips. Peaks lie
 up to 19 dB above it, so that hardly any sound clips."""
 
+TOO_STRONG = "has a strength above 1, which is full scale; write 0 to 1, decimals with a point"
+"""What is said of a strength that a person wrote: 0,5 is read as two numbers and 127 is a velocity; both would sound far over
+full scale. Curves, and events that we wrote ourselves, may be louder."""
+
 
 def step_count(seconds: float) -> int:
     """Steps of the envelope of a sound of ``seconds``: 1 + floor(samples / h)."""
@@ -127,12 +131,12 @@ def curve(table: Table) -> Envelope:
 
 
 def hits_of(table: Table) -> list[tuple[float, float]]:
-    """The hits of a table of seconds and, if given, strengths."""
+    """The hits of a table of seconds and, if given, strengths of 0 to 1."""
     times = table.rows[:, 0]
     strengths = table.rows[:, 1] if table.width == 2 else np.full(len(times), DEFAULT_STRENGTH)
     table.check_rows(times >= 0, "has a negative time; time starts at 0")
     table.check_rows(strengths >= 0, "has a negative strength; strengths are linear amplitudes of at least 0")
-    table.check_rows(strengths <= LOUDEST, f"has a strength above {LOUDEST:g}; strengths are linear, full scale is 1")
+    table.check_rows(strengths <= 1, TOO_STRONG)
     return sorted(zip(times.tolist(), strengths.tolist(), strict=True))
 
 
@@ -161,7 +165,7 @@ def read_hits(path: Path) -> list[tuple[float, float]]:
     """Hits (seconds, strength), by time, from a text file of rows ``seconds``, or ``seconds,strength`` in each; a header may
     come first.
 
-    A strength that is not given is 0.1. Raises EnvelopeError that names the line.
+    Strengths are linear amplitudes of 0 to 1; one that is not given is 0.1. Raises EnvelopeError that names the line.
     """
     return hits_of(read_table(path))
 

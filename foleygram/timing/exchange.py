@@ -15,7 +15,7 @@ from pathlib import Path
 
 from foleygram.errors import EnvelopeError, OutputError
 from foleygram.output import whole_bytes, whole_text
-from foleygram.signal.envelope import DEFAULT_STRENGTH
+from foleygram.signal.envelope import DEFAULT_STRENGTH, TOO_STRONG
 from foleygram.signal.table import read_text
 from foleygram.timing.midi import midi_bytes, parse_midi
 from foleygram.timing.track import KINDS, OnsetEvent, OnsetTrack
@@ -158,7 +158,9 @@ def strength_in(text: str) -> float:
 
 
 def parse_csv(text: str, name: str) -> OnsetTrack:
-    """Our columns in any order (``seconds`` must be among them), Reaper's, or rows of numbers without a header."""
+    """Our columns in any order (``seconds`` must be among them), Reaper's, or rows of numbers without a header.
+
+    Strengths above 1 are only read under all of our columns, as we write what was made louder."""
     try:
         rows = list(csv.reader(io.StringIO(text)))
     except csv.Error as error:
@@ -169,6 +171,7 @@ def parse_csv(text: str, name: str) -> OnsetTrack:
     header = [cell.strip().lower() for cell in filled[0][1]]
     if header[:3] == ["#", "name", "start"]:
         return reaper_rows(filled[1:], header, name)
+    ours = set(header) == set(COLUMNS)
     if "seconds" in header:
         unknown = [column for column in header if column not in COLUMNS]
         if unknown:
@@ -180,16 +183,17 @@ def parse_csv(text: str, name: str) -> OnsetTrack:
     for number, row in filled:
         cells = {column: cell.strip() for column, cell in zip(header, row, strict=False) if cell.strip()}
         try:
-            events.append(
-                OnsetEvent(
-                    float(cells["seconds"]), float(cells.get("strength", DEFAULT_STRENGTH)), cells.get("kind", "hit"),
-                    float(cells.get("duration", 0)),
-                )
+            event = OnsetEvent(
+                float(cells["seconds"]), float(cells.get("strength", DEFAULT_STRENGTH)), cells.get("kind", "hit"),
+                float(cells.get("duration", 0)),
             )  # fmt: skip
         except (KeyError, ValueError):
             raise EnvelopeError(f"{name}: line {number} is not seconds[,strength[,kind[,duration]]]; correct it") from None
         except EnvelopeError as error:
             raise EnvelopeError(f"{name}: line {number}: {error}") from None
+        if event.strength > 1 and not ours:
+            raise EnvelopeError(f"{name}: line {number} {TOO_STRONG}")
+        events.append(event)
     return OnsetTrack(tuple(events))
 
 

@@ -168,11 +168,16 @@ def test_a_drawn_curve_is_interpolated(tmp_path):
 
 def test_lists_of_hits(tmp_path):
     assert read_hits(write(tmp_path / "a.txt", "0.5\n1.25\n")) == [(0.5, 0.1), (1.25, 0.1)]
+    assert read_hits(write(tmp_path / "c.txt", "0.5,1\n0.7,0\n")) == [(0.5, 1.0), (0.7, 0.0)]
     assert read_hits(write(tmp_path / "b.txt", "seconds,strength\n1.25,0.4\n0.5,0.1\n")) == [(0.5, 0.1), (1.25, 0.4)]
     loaded = load_envelope_file(tmp_path / "b.txt", 2.0)
     np.testing.assert_array_equal(loaded.values, envelope_from_hits([(0.5, 0.1), (1.25, 0.4)], 2.0).values)
     with pytest.raises(EnvelopeError, match="a.txt: the hit at 1.25 s lies outside the clip of 1 s"):
         load_envelope_file(tmp_path / "a.txt", 1.0)
+
+
+def test_curves_may_be_louder_than_full_scale(tmp_path):
+    assert read_envelope(write(tmp_path / "a.csv", "seconds,amplitude\n0,3\n1,3\n")).values.max() == 3
 
 
 def test_curve_or_hits(tmp_path):
@@ -214,6 +219,8 @@ def test_curve_or_hits(tmp_path):
         ("seconds,strength\n0.1,-1\n", "line 2 has a negative strength"),
         ("seconds,strength\n-0.1,1\n", "line 2 has a negative time"),
         ("seconds,strength\n0.1,1e200\n", "line 2 has a strength above"),
+        ("0.1,1\n0,5\n1,0\n1,75\n", "line 2 has a strength above 1, .*; write 0 to 1, decimals with a point"),
+        ("seconds,strength\n0.1,0.5\n0.5,127\n", "line 3 has a strength above 1"),
         ("seconds,amplitude\n0,0\n0.1,1e300\n", "line 3 has an amplitude above"),
         ("seconds,amplitude\n0,0\n1e12,0.1\n", "line 3 lies more than a day"),
     ],

@@ -63,6 +63,8 @@ def test_csv_of_people():
         ("k.json", '{"events": 5}', "events"), ("l.json", '{"events": [null]}', "event 1"), ("m.json", "[" * 100_000, "events"),
         ("n.json", '{"events": [{"seconds": 1, "strength": 1e300}]}', "full scale"), ("o.rpp", '  MARKER 1 -3 "x" 0', "line 1"),
         ("p.csv", "seconds,kind\n0.1," + "x" * 200_000, "no table"), ("q.csv", "#,Name,Start\nM1,hit,-2", "line 2"),
+        ("r.csv", "0.1\n0,5\n", "line 2 has a strength above 1"),
+        ("s.csv", "seconds,strength,kind\n0,5,hit\n", "line 2 has a strength above 1"),
     ],
 )  # fmt: skip
 def test_broken_files_are_named(tmp_path, name, text, message):
