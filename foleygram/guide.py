@@ -109,7 +109,7 @@ def read_file(path: Path, seconds: float | None = None, voice: bool = False) -> 
     """The guide in a sound, a video with sound, a table of amplitudes or hits, or events that another program wrote.
 
     ``seconds``: length of the clip that events belong to, by default until they have faded; ``voice``: it is a recording
-    that somebody hummed or tapped. Raises EnvelopeError, also for an event after the end, MediaError, UsageError."""
+    that somebody hummed or tapped. Raises EnvelopeError, also for an event at the end or later, MediaError, UsageError."""
     check_input(path)
     events = holds_events(path)
     if events or is_table(path):

@@ -273,6 +273,8 @@ def test_a_prediction_tells_how_many_frames_are_damaged(foleygram, desk, tmp_pat
         (("guide.wav", "--film", "no.mp4"), 1, "no such file"),
         (("guide.wav", "--mix", "no.wav"), 1, "no such file"),
         (("track.json", "--film", "clip.mp4"), 1, "the event at 1.5 s lies outside the clip of 1.2 s"),
+        (("end.csv", "--film", "clip.mp4"), 1, "the hit at 1.2 s lies outside the clip of 1.2 s"),
+        (("end.json", "--film", "clip.mp4"), 1, "the event at 1.2 s lies outside the clip of 1.2 s"),
         (("guide.wav", "-o", "a.doc"), 1, ".mid"),
         (("guide.wav", "-o", "a.png", "--picture", "a.png"), 1, ".csv"),
         (("guide.wav", "-o", "guide.wav"), 1, ".csv"),
@@ -286,6 +288,8 @@ def test_a_prediction_tells_how_many_frames_are_damaged(foleygram, desk, tmp_pat
 def test_bad_input_is_one_line(foleygram, desk, line, code, message):
     Path("broken.mid").write_bytes(b"MThd\0\0")
     Path("broken.json").write_text("{]")
+    Path("end.csv").write_text("0.5\n1.2\n")
+    write_track(Path("end.json"), OnsetTrack.at([0.5, 1.2]))
     write_audio(Path("steady.wav"), Audio(np.random.default_rng(0).normal(0, 0.1, (1, 44100)).astype(np.float32), 44100))
     before = {path.name for path in desk.iterdir()}
     found, _, err = foleygram(*line)

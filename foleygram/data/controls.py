@@ -9,7 +9,7 @@ from typing import Literal
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.errors import UsageError
-from foleygram.signal.envelope import envelope_from_hits, extract_envelope
+from foleygram.signal.envelope import begins_within, envelope_from_hits, extract_envelope
 from foleygram.types import Audio, Envelope
 
 Control = Literal["envelope", "onsets", "none"]
@@ -31,7 +31,7 @@ def control_of(record: ClipRecord, audio: Audio, control: Control) -> Envelope:
 
 def onset_track(record: ClipRecord, seconds: float) -> Envelope:
     """Equal hits at the onsets of a clip that fall into its first ``seconds``."""
-    return envelope_from_hits([(time, ONSET_STRENGTH) for time, _ in record.onsets if time <= seconds], seconds)
+    return envelope_from_hits([(time, ONSET_STRENGTH) for time, _ in record.onsets if begins_within(time, seconds)], seconds)
 
 
 def silence(seconds: float) -> Envelope:

@@ -48,6 +48,11 @@ def step_count(seconds: float) -> int:
     return 1 + sample_count(seconds) // ENVELOPE_HOP
 
 
+def begins_within(time: float, seconds: float) -> bool:
+    """Whether what begins at ``time`` (s) has a sample of a clip of ``seconds``; at its very end nothing is heard."""
+    return 0 <= time and math.ceil(time * SAMPLE_RATE) < sample_count(seconds)
+
+
 def rms_of_blocks(blocks: np.ndarray) -> np.ndarray:
     """Eq. 5 from the sums of power over h samples each, float64 [step - 1 + W/h], half a window of them before the first: the
     root of the mean over W samples centred on every h-th, zeros beyond the ends.
@@ -87,8 +92,8 @@ def envelope_from_hits(
     A hit begins at its time, rises in a straight line for ``attack`` s to an amplitude of ``strength`` (linear, the RMS of
     the sound at its loudest; real hits reach 0.05 to 0.5) and falls to 1/e within every further ``decay`` s. Hits that
     overlap add in power, as independent sounds do. No hits give silence. Any order.
-    Raises EnvelopeError for a hit that is NaN, has a negative strength or lies outside 0 to ``seconds``, UsageError for a
-    length, attack or decay that is not above 0.
+    Raises EnvelopeError for a hit that is NaN, has a negative strength or begins before 0 or at ``seconds`` or later,
+    UsageError for a length, attack or decay that is not above 0.
     """
     if not (math.isfinite(seconds) and seconds > 0):
         raise UsageError(f"an envelope of hits lasts longer than 0 s, not {seconds}")
@@ -100,17 +105,16 @@ def envelope_from_hits(
     for time, strength in hits:
         if not (math.isfinite(time) and math.isfinite(strength)) or strength < 0:
             raise EnvelopeError(f"a hit is a finite time and a strength of at least 0, not ({time}, {strength}); correct it")
-        if not 0 <= time <= seconds:
+        if not begins_within(time, seconds):
             raise EnvelopeError(f"the hit at {time:g} s lies outside the clip of {seconds:g} s; move or remove it")
         start = math.ceil(time * SAMPLE_RATE)
         # Below -100 dB of its own peak a hit no longer counts.
         length = min(count - start, math.ceil((attack + 11.5 * decay) * SAMPLE_RATE))
-        if length > 0:
-            since = (start + np.arange(length)) / SAMPLE_RATE - time
-            shape = np.minimum(since / attack, np.exp(-np.maximum(since - attack, 0) / decay))
-            first, lead = divmod(start, ENVELOPE_HOP)
-            power = np.pad((strength * shape) ** 2, (lead, -(lead + length) % ENVELOPE_HOP)).reshape(-1, ENVELOPE_HOP)
-            blocks[half + first : half + first + len(power)] += power.sum(axis=1)
+        since = (start + np.arange(length)) / SAMPLE_RATE - time
+        shape = np.minimum(since / attack, np.exp(-np.maximum(since - attack, 0) / decay))
+        first, lead = divmod(start, ENVELOPE_HOP)
+        power = np.pad((strength * shape) ** 2, (lead, -(lead + length) % ENVELOPE_HOP)).reshape(-1, ENVELOPE_HOP)
+        blocks[half + first : half + first + len(power)] += power.sum(axis=1)
     return Envelope(rms_of_blocks(blocks))
 
 

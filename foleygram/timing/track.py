@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.signal.envelope import DEFAULT_STRENGTH, LOUDEST, step_count
+from foleygram.signal.envelope import DEFAULT_STRENGTH, LOUDEST, begins_within, step_count
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Envelope, sample_count
 
@@ -122,7 +122,7 @@ class OnsetTrack:
 
     def within(self, seconds: float) -> OnsetTrack:
         """Without the events that begin at or after ``seconds``."""
-        return OnsetTrack(tuple(event for event in self.events if event.seconds < seconds))
+        return OnsetTrack(tuple(event for event in self.events if begins_within(event.seconds, seconds)))
 
     def snapped(self, frame_times: np.ndarray) -> OnsetTrack:
         """Every onset at the presentation time (s) of the frame nearest to it. Raises UsageError without a frame."""
@@ -144,11 +144,11 @@ class OnsetTrack:
         """The envelope of ``seconds`` as Eq. 5 would measure it on sounds of this shape, which add in power.
 
         Equal to ``signal.envelope.envelope_from_hits`` within 2 % of the peak for hits, but without an array of samples.
-        Raises EnvelopeError for an event after the end, UsageError for a length that is none."""
+        Raises EnvelopeError for an event at the end or later, UsageError for a length that is none."""
         if not (math.isfinite(seconds) and seconds > 0):
             raise UsageError(f"an envelope lasts longer than 0 s, not {seconds}")
         shape = shape or Shape()
-        late = [event for event in self.events if event.seconds > seconds]
+        late = [event for event in self.events if not begins_within(event.seconds, seconds)]
         if late:
             raise EnvelopeError(f"the event at {late[0].seconds:g} s lies outside the clip of {seconds:g} s; move or remove it")
         steps = step_count(seconds)

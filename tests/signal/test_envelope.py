@@ -119,6 +119,8 @@ def test_no_hits_are_silence_and_overlaps_add_in_power():
         ((0.5, -1), "at least 0"),
         ((-0.1, 1), "outside"),
         ((1.1, 1), "outside"),
+        ((1.0, 1), "outside"),
+        ((0.99999, 1), "outside"),
     ],
 )
 def test_hits_that_cannot_be(hit, expected):

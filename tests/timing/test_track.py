@@ -98,6 +98,15 @@ def test_events_that_are_none(event):
         OnsetEvent(*event)
 
 
+@pytest.mark.parametrize("seconds", [1.2, 2.4, 0.1 + 0.2, 7.0])
+def test_an_event_at_the_very_end_lies_outside(seconds):
+    for time in (seconds, np.nextafter(seconds, 0), np.nextafter(seconds, 9)):
+        assert not OnsetTrack.at([time]).within(seconds)
+        with pytest.raises(EnvelopeError, match="outside the clip"):
+            OnsetTrack.at([time]).to_envelope(seconds)
+    assert OnsetTrack.at([seconds - 0.001]).within(seconds).to_envelope(seconds).values.any()
+
+
 def test_bad_lengths_and_shapes():
     with pytest.raises(EnvelopeError, match="outside the clip"):
         TRACK.to_envelope(2.0)

@@ -153,6 +153,7 @@ def test_guides(data, base, tmp_path):
     expected = model.encode(torch.from_numpy(onset_track(records[1], SECONDS).as_audio(SECONDS).samples)[None])[0]
     np.testing.assert_allclose(onsets[1], expected.numpy(), atol=2e-2)
     assert not silence(SECONDS).values.any()
+    assert not onset_track(ClipRecord("e", "train", None, None, "", "", "", SECONDS, ((SECONDS, 0.5),)), SECONDS).values.any()
     unheard = ClipRecord("x", "train", None, records[0].audio, "", "", "", SECONDS, ())
     with pytest.raises(DataError, match="onsets"):
         guide_latents(model, [unheard], "onsets", SECONDS, tmp_path)
