@@ -25,6 +25,7 @@ from foleygram.signal.envelope import LONGEST, step_count, write_envelope
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.timing.editing import EnvelopeEdits, delay, edit, edit_track
 from foleygram.timing.exchange import NAMED, SUFFIXES, clock, holds_events, write_track
+from foleygram.timing.midi import LOUDEST, louder_than_notes
 from foleygram.timing.strokes import Strokes, sound_strokes
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
@@ -319,6 +320,11 @@ def remarks(
     shaped = [f"--{name.replace('_', '-')}" for name in SHAPING if getattr(request, name)]
     if shaped and request.out is not None and not is_curve(request):
         notes.append(f"{', '.join(shaped)} shape the curve, but {request.out.name} holds events; write a .csv without --events")
+    if request.out is not None and request.out.suffix.lower() in (".mid", ".midi") and (loud := louder_than_notes(track)):
+        notes.append(
+            f"{loud} event(s) are louder than {LOUDEST:g}, which is velocity 127, and are cut to it; lower them "
+            "(--scale-db), or write .json"
+        )
     if guide.kind == "sound" and is_noisy(guide.envelope):
         notes.append("something sounds throughout; if it was hummed or tapped, --voice takes the room's noise away")
     if guide.track is not None and later:

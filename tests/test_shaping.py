@@ -131,6 +131,16 @@ def test_events_that_were_made_louder_than_full_scale_are_read_again_and_told(fo
     assert not foleygram("track.json")[1]["notes"]
 
 
+def test_events_too_loud_for_notes_are_told(foleygram, desk):
+    code, report, _ = foleygram("track.json", "-o", "a.mid", "--scale-db", 12)
+    assert code == 0 and report["notes"] == [
+        "1 event(s) are louder than 0.5, which is velocity 127, and are cut to it; lower them (--scale-db), or write .json"
+    ]
+    assert read_track(Path("a.mid")).strengths.max() == 0.5
+    for options in (("-o", "b.mid"), ("-o", "b.json", "--scale-db", 12), ("--scale-db", 12)):
+        assert not foleygram("track.json", *options)[1]["notes"]
+
+
 def test_levels(foleygram, desk):
     plain, louder, gated, long, soft, smooth = (
         foleygram("guide.wav", *options, "-o", f"{number}.csv")[1]

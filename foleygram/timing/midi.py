@@ -24,6 +24,11 @@ def velocity_of(strength: float) -> int:
     return min(max(round(127 * math.sqrt(strength / LOUDEST)), 1), 127)
 
 
+def louder_than_notes(track: OnsetTrack) -> int:
+    """How many events are too loud for velocity 127, so that their notes read back softer."""
+    return sum(round(127 * math.sqrt(strength / LOUDEST)) > 127 for strength in track.strengths.tolist())
+
+
 def strength_of(velocity: int) -> float:
     """Linear RMS amplitude."""
     return LOUDEST * (velocity / 127) ** 2

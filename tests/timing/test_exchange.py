@@ -5,7 +5,7 @@ import pytest
 
 from foleygram.errors import EnvelopeError, OutputError
 from foleygram.timing.exchange import as_reaper_csv, holds_events, parse_csv, read_track, write_track
-from foleygram.timing.midi import midi_bytes, parse_midi, variable_length
+from foleygram.timing.midi import louder_than_notes, midi_bytes, parse_midi, variable_length
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 
 TRACK = OnsetTrack((OnsetEvent(0.25, 0.3), OnsetEvent(1.5, 0.1), OnsetEvent(62.2, 0.2, "scratch", 0.4)))
@@ -120,6 +120,17 @@ def test_any_strength_is_read_as_it_was_written(tmp_path, suffix):
 
 def test_midi_numbers():
     assert [variable_length(value).hex() for value in (0, 127, 128, 16383, 16384)] == ["00", "7f", "8100", "ff7f", "818000"]
+
+
+def test_what_velocities_cannot_hold_is_counted():
+    track = OnsetTrack.at([0.1, 0.2], 0.5)
+    assert (
+        louder_than_notes(track)
+        == louder_than_notes(parse_midi(midi_bytes(track), "x"))
+        == louder_than_notes(OnsetTrack())
+        == 0
+    )
+    assert louder_than_notes(track.scaled(1.02)) == 2
 
 
 def test_midi_of_other_programs():
