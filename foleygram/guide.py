@@ -8,7 +8,7 @@ Python, or be predicted from the picture.
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
@@ -24,7 +24,7 @@ from foleygram.signal.table import Table, read_table
 from foleygram.timing.exchange import holds_events, read_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.timing.voice import envelope_from_voice
-from foleygram.types import Envelope
+from foleygram.types import Audio, Envelope
 
 if TYPE_CHECKING:
     from foleygram.timing.predictor import EnvelopePredictor
@@ -37,6 +37,8 @@ CHOICES = (
     "a list of hits, labels, markers or MIDI notes)"
 )
 TAIL = 1.5  # s that the envelope of a list of hits goes on after the last one, where no clip says how long it is
+OFFSET_BLOCK = 0.05  # s over which the level that a recording rests at is measured
+OFFSET_LEAST = 1e-3  # share of the peak (-60 dB) up to which a level is none to speak of, and a recording stays as it is
 NOISE_DB = 45.0  # a guide whose quietest tenth is nearer than this to its peak has noise between its sounds
 
 Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
@@ -101,7 +103,7 @@ def read_guide(
     if str(source) == OWN:
         if video is None or not probe(video).has_audio:
             raise EnvelopeError(f"{video}: has no sound of its own to take the envelope from; give --envelope FILE")
-        return Guide(extract_envelope(read_audio(video).in_phase()), "own", video)
+        return Guide(extract_envelope(as_heard(read_audio(video))), "own", video)
     return read_file(Path(source), seconds, voice)
 
 
@@ -116,13 +118,41 @@ def read_file(path: Path, seconds: float | None = None, voice: bool = False) -> 
         if voice:
             raise UsageError(f"{path}: is a list and no recording; --voice is for a hummed or tapped sound, leave it out")
         return read_events(path, seconds) if events else read_rows(path, seconds)
-    sound = read_audio(path).in_phase()
+    sound = as_heard(read_audio(path))
     if voice:
         try:
             return Guide(envelope_from_voice(sound), "voice", path)
         except EnvelopeError as error:
             raise EnvelopeError(f"{path}: {error}") from None
     return Guide(extract_envelope(sound), "sound", path)
+
+
+def as_heard(sound: Audio) -> Audio:
+    """A recording as its envelope is to be taken: without an offset, which is no sound, and with no channel upside down.
+
+    Neither a recording without an offset nor what is digitally silent is changed."""
+    offsets = [offset_of(channel, sound.rate) for channel in sound.samples]
+    if any(offsets):
+        samples = sound.samples.copy()
+        for channel, offset in zip(samples, offsets, strict=True):
+            channel[channel != 0] -= np.float32(offset)
+        sound = replace(sound, samples=samples)
+    return sound.in_phase()
+
+
+def offset_of(channel: np.ndarray, rate: int) -> float:
+    """The level at which a channel [sample] rests, 0 where that is nothing.
+
+    It is the median of short blocks, since the mean moves with a few clicks of one sign; a low thump has a median too, but next
+    to no mean. What is digitally silent for the most part rests at 0."""
+    sounding = np.count_nonzero(channel)
+    if not sounding:
+        return 0.0
+    starts = np.arange(0, len(channel), max(round(OFFSET_BLOCK * rate), 1))
+    sums = np.add.reduceat(channel, starts, dtype=np.float64)
+    mean, median = sums.sum() / sounding, np.median(sums / np.diff(starts, append=len(channel)))
+    rests = abs(median) > OFFSET_LEAST * np.abs(channel).max() and mean / median > 0.5
+    return float(median) if rests else 0.0
 
 
 def read_events(path: Path, seconds: float | None) -> Guide:

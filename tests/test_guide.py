@@ -1,0 +1,65 @@
+"""Where an envelope comes from: recordings as they are followed."""
+
+import numpy as np
+import pytest
+
+from foleygram.guide import as_heard, read_file, read_guide
+from foleygram.media.audio import write_audio
+from foleygram.media.video import write_video
+from foleygram.timing.track import OnsetTrack
+from foleygram.types import Audio
+
+TIMES = [0.3, 0.9, 1.5]
+
+
+def shifted(sound, *offsets):
+    return Audio(0.5 * sound.samples + np.array(offsets, np.float32)[:, None], sound.rate)
+
+
+@pytest.mark.parametrize("offset", [0.2, -0.01])
+@pytest.mark.parametrize("voice", [False, True])
+def test_an_offset_of_a_recording_is_no_sound(tmp_path, clicks, offset, voice):
+    sound = clicks(2.0, TIMES)
+    write_audio(tmp_path / "a.wav", shifted(sound, offset), "FLOAT")
+    guide = read_file(tmp_path / "a.wav", voice=voice)
+    events = OnsetTrack.from_envelope(guide.envelope).events
+    assert [event.seconds for event in events] == pytest.approx(TIMES, abs=0.02)
+    assert {event.kind for event in events} == {"hit"}
+    write_audio(tmp_path / "b.wav", shifted(sound, 0), "FLOAT")
+    plain = read_file(tmp_path / "b.wav", voice=voice).envelope.values
+    np.testing.assert_allclose(guide.envelope.values, plain, atol=1e-3 * plain.max())
+
+
+def test_nor_is_that_of_the_clip_s_own_sound(tmp_path, clicks, moving_bar):
+    write_video(tmp_path / "a.mp4", moving_bar(20), 10, shifted(clicks(2.0, TIMES), 0.2))
+    for guide in (read_guide("own", tmp_path / "a.mp4", 2.0), read_file(tmp_path / "a.mp4")):
+        values = guide.envelope.at(np.array([0.1, 0.7, 1.3, 1.9]))
+        assert values.max() < 0.02 * guide.envelope.values.max()
+
+
+def test_an_offset_does_not_hide_a_channel_that_is_upside_down(clicks):
+    left = clicks(2.0, TIMES).samples[0]
+    twisted = Audio(np.stack([left, -left]) * 0.5 + 0.2, 44100)
+    np.testing.assert_allclose(as_heard(twisted).mono(), 0.5 * left, atol=1e-3)
+
+
+def test_what_has_no_offset_stays_as_it_is(clicks):
+    rate, seconds = 44100, np.arange(44100) / 44100
+    impulses, padded = np.zeros(rate), np.zeros(rate)
+    impulses[[9000, 20000, 31000]] = 1
+    padded[10000:20000] = 0.1 * np.sin(2 * np.pi * 50 * seconds[:10000])
+    thump = np.exp(-seconds[:13230] / 0.1) * np.sin(2 * np.pi * 2.5 * seconds[:13230])
+    low = 0.5 * np.sin(2 * np.pi * 7 * seconds)
+    noise = np.random.default_rng(0).normal(0, 0.1, rate)
+    for samples in (impulses, padded, low, noise - noise.mean(), np.zeros(rate), np.zeros(0), thump - thump.mean()):
+        sound = Audio(samples[None], rate)
+        assert as_heard(sound) is sound
+    sound = clicks(2.0, TIMES)
+    assert as_heard(sound) is sound
+
+
+def test_digital_silence_around_an_offset_stays_silent():
+    samples = np.zeros(44100)
+    samples[10000:40000] = 0.3 + np.random.default_rng(0).normal(0, 0.01, 30000)
+    heard = as_heard(Audio(samples[None], 44100)).samples[0]
+    assert not heard[:10000].any() and not heard[40000:].any() and abs(heard[10000:40000].mean()) < 1e-3
