@@ -21,7 +21,7 @@ from foleygram.config import read_json
 from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import OWN, Guide, is_noisy, read_guide
+from foleygram.guide import OWN, Guide, is_noisy, read_guide, unheard
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux, unkept
@@ -334,6 +334,8 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
         notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
     elif envelope.seconds < info.seconds - 0.1:
         notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
+    if rest := unheard(guide, info.seconds):
+        notes.append(rest)
     if guide.kind == "sound" and is_noisy(envelope):
         notes.append("something sounds throughout the guide; if it was hummed or tapped, --voice takes the room's noise away")
     given = {"T": order.text, "A": order.audio, "V": order.video_ref}

@@ -19,12 +19,12 @@ from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
 from foleygram.media.video import probe, stream_frames
-from foleygram.signal.envelope import LONGEST, extract_envelope, hits_of, is_curve, is_dense, load_envelope_file
+from foleygram.signal.envelope import LONGEST, curve, extract_envelope, hits_of, is_curve, is_dense, load_envelope_file
 from foleygram.signal.table import Table, read_table
 from foleygram.timing.exchange import holds_events, read_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.timing.voice import envelope_from_voice
-from foleygram.types import Audio, Envelope
+from foleygram.types import ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope
 
 if TYPE_CHECKING:
     from foleygram.timing.predictor import EnvelopePredictor
@@ -39,6 +39,8 @@ CHOICES = (
 TAIL = 1.5  # s that the envelope of a list of hits goes on after the last one, where no clip says how long it is
 OFFSET_BLOCK = 0.05  # s over which the level that a recording rests at is measured
 OFFSET_LEAST = 1e-3  # share of the peak (-60 dB) up to which a level is none to speak of, and a recording stays as it is
+OVERHANG = 0.1  # s by which a sound may outlast its picture in any film: codecs fill up their last block
+REST_SILENT = 1e-3  # share of the loudest amplitude (-60 dB) up to which what is cut off is no loss
 NOISE_DB = 45.0  # a guide whose quietest tenth is nearer than this to its peak has noise between its sounds
 
 Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
@@ -48,7 +50,7 @@ Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
 class Guide:
     """An envelope and its origin. ``path``: the file it was taken from, None where there is none; ``story``: what a
     predictor has to say; ``track``: its events, None where nobody named them; ``doubt``: how the file was read, where that
-    could have been meant otherwise."""
+    could have been meant otherwise; ``whole``: the curve of a table before it was cut to the clip, None where it was not."""
 
     envelope: Envelope
     kind: Kind
@@ -56,6 +58,7 @@ class Guide:
     story: str = ""
     track: OnsetTrack | None = None
     doubt: str = ""
+    whole: Envelope | None = None
 
     @property
     def label(self) -> str:
@@ -182,7 +185,8 @@ def read_rows(path: Path, seconds: float | None) -> Guide:
     if table.width == 2 and not table.header and (drawn or is_doubtful(table)):
         kind, other = ("an amplitude curve", "seconds,strength") if drawn else ("a list of hits", "seconds,amplitude")
         doubt = f"{path.name} was read as {kind}; a first line {other} would make it the other"
-    return Guide(load_envelope_file(path, seconds), "table", path, track=track, doubt=doubt)
+    whole = curve(table) if drawn else None
+    return Guide(load_envelope_file(path, seconds), "table", path, track=track, doubt=doubt, whole=whole)
 
 
 def is_doubtful(table: Table) -> bool:
@@ -194,6 +198,16 @@ def refuse_endless(path: Path, seconds: float) -> None:
     """Raises EnvelopeError for a list that lasts longer than any clip."""
     if seconds > LONGEST:
         raise EnvelopeError(f"{path}: lasts {seconds:g} s, more than a day; its times are in seconds, correct them")
+
+
+def unheard(guide: Guide, seconds: float) -> str:
+    """A note on a guide that goes on after a film of ``seconds`` has ended and is not silent there, else nothing."""
+    envelope = guide.envelope if guide.whole is None else guide.whole
+    end = seconds + ENVELOPE_WINDOW / 2 / SAMPLE_RATE  # up to here a window of Eq. 5 reaches into the film
+    beyond = float(envelope.values[envelope.times > end].max(initial=0.0))
+    if envelope.seconds <= seconds + OVERHANG or beyond <= REST_SILENT * float(envelope.values.max()):
+        return ""
+    return f"the guide lasts {envelope.seconds:.2f} s, the film {seconds:.2f} s; the rest of it is not heard"
 
 
 def is_noisy(envelope: Envelope) -> bool:

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, OutputError, UsageError
-from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file
+from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, unheard
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
@@ -122,6 +122,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     seconds = length_of(request, film)
     if seconds is None:  # nothing says how long the clip is: what is moved later is not cut off
         seconds = guide.envelope.seconds + max(later, 0.0)
+    rest = unheard(guide, seconds) if request.seconds is None else ""  # who names a length means to cut
     guide = replace(guide, envelope=fitted(guide.envelope, seconds))
     if request.snap_fps is not None:
         grid = np.arange(math.ceil(seconds * request.snap_fps) + 1) / request.snap_fps
@@ -138,7 +139,8 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
         draw(request, film, guide, curve, onsets)
     return EnvelopeReport(
         request.file, guide.label, guide.kind, curve.seconds, len(curve.values), curve.rate, float(curve.values.max()), onsets,
-        track.events, done, request.out, request.picture, tuple(remarks(request, guide, track, curve, later, seconds)),
+        track.events, done, request.out, request.picture,
+        tuple(remarks(request, guide, track, curve, later, seconds, rest)),
     )  # fmt: skip
 
 
@@ -313,10 +315,10 @@ def in_words(request: EnvelopeRequest, edits: EnvelopeEdits) -> tuple[str, ...]:
 
 
 def remarks(
-    request: EnvelopeRequest, guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seconds: float
+    request: EnvelopeRequest, guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seconds: float, rest: str = ""
 ) -> list[str]:
-    """What the user should know before using the result."""
-    notes = [guide.doubt] if guide.doubt else []
+    """What the user should know before using the result. ``rest``: what was cut off the guide, in words."""
+    notes = [note for note in (guide.doubt, rest) if note]
     shaped = [f"--{name.replace('_', '-')}" for name in SHAPING if getattr(request, name)]
     if shaped and request.out is not None and not is_curve(request):
         notes.append(f"{', '.join(shaped)} shape the curve, but {request.out.name} holds events; write a .csv without --events")

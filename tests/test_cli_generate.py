@@ -237,6 +237,9 @@ def test_references_change_the_sound(foleygram, desk):
 def test_notes(foleygram, desk):
     code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "guide.wav", "--text", "wood", "--use", "V")
     assert code == 0 and "the envelope ends at 1.00 s of 1.20 s" in out and "leaves --text unused" in out
+    assert "is not heard" not in out
+    code, out, _ = foleygram("generate", "silent.mp4", "-o", "d.wav", "--envelope", "guide.wav")
+    assert code == 0 and "note: the guide lasts 1.00 s, the film 0.58 s; the rest of it is not heard" in out
     code, out, _ = foleygram(
         "generate", "clip.mp4", "-o", "long.wav", "--envelope", "guide.wav", "--text", "wood " * 60 + "end"
     )

@@ -3,11 +3,12 @@
 import numpy as np
 import pytest
 
-from foleygram.guide import as_heard, read_file, read_guide
+from foleygram.guide import Guide, as_heard, read_file, read_guide, unheard
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
+from foleygram.signal.envelope import write_envelope
 from foleygram.timing.track import OnsetTrack
-from foleygram.types import Audio
+from foleygram.types import Audio, Envelope
 
 TIMES = [0.3, 0.9, 1.5]
 
@@ -63,3 +64,24 @@ def test_digital_silence_around_an_offset_stays_silent():
     samples[10000:40000] = 0.3 + np.random.default_rng(0).normal(0, 0.01, 30000)
     heard = as_heard(Audio(samples[None], 44100)).samples[0]
     assert not heard[:10000].any() and not heard[40000:].any() and abs(heard[10000:40000].mean()) < 1e-3
+
+
+@pytest.mark.parametrize(
+    ("seconds", "times", "film", "told"),
+    [
+        (4.0, [1.0, 3.0], 2.4, True), (4.0, [1.0, 2.42], 2.4, True), (4.0, [1.0, 2.0], 2.4, False), (4.0, [], 2.4, False),
+        (2.48, [1.0, 2.44], 2.4, False), (2.4, [1.0], 2.4, False), (1.0, [0.5], 2.4, False),
+    ],
+)  # fmt: skip
+def test_what_sounds_after_the_film_is_told(tmp_path, clicks, seconds, times, film, told):
+    write_audio(tmp_path / "a.wav", clicks(seconds, times))
+    envelope = read_file(tmp_path / "a.wav").envelope
+    write_envelope(tmp_path / "a.csv", envelope)
+    expected = f"the guide lasts {seconds:.2f} s, the film {film:.2f} s; the rest of it is not heard" if told else ""
+    for source in (tmp_path / "a.wav", tmp_path / "a.csv", envelope, Guide(envelope, "own")):
+        assert unheard(read_guide(source, None, film), film) == expected
+
+
+def test_a_constant_guide_is_heard_to_its_end():
+    assert unheard(Guide(Envelope(np.full(1000, 0.1)), "given"), 1.0)
+    assert not unheard(Guide(Envelope(np.zeros(1000)), "given"), 1.0)

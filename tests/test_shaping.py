@@ -210,6 +210,17 @@ def test_the_film_gives_length_frames_and_strip(foleygram, desk):
     assert foleygram("guide.wav", "--seconds", 3)[1]["seconds"] == pytest.approx(3, abs=0.003)
 
 
+def test_a_guide_that_outlasts_the_film_is_told(foleygram, desk, clicks):
+    write_audio(Path("long.wav"), clicks(4.0, [0.2, 3.0]))
+    note = "the guide lasts 4.00 s, the film 1.20 s; the rest of it is not heard"
+    assert foleygram("long.wav", "-o", "long.csv")[1]["notes"] == []
+    assert foleygram("long.wav", "--film", "silent.mp4")[1]["notes"] == [note]
+    assert note in foleygram("long.csv", "--film", "silent.mp4")[1]["notes"]
+    assert (
+        foleygram("long.wav", "--seconds", 1.2)[1]["notes"] == foleygram("guide.wav", "--film", "silent.mp4")[1]["notes"] == []
+    )
+
+
 def test_nothing_moved_later_is_cut_off_where_no_film_says_the_length(foleygram, desk):
     code, report, _ = foleygram("track.json", "--shift-ms", 5000)
     assert code == 0 and times(report) == pytest.approx(TRACK.times + 5) and not report["notes"]
