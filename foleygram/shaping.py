@@ -125,7 +125,8 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     rest = unheard(guide, seconds) if request.seconds is None else ""  # who names a length means to cut
     guide = replace(guide, envelope=fitted(guide.envelope, seconds))
     if request.snap_fps is not None:
-        grid = np.arange(math.ceil(seconds * request.snap_fps) + 1) / request.snap_fps
+        # no frame begins at the very end, where a hit would be lost
+        grid = np.arange(max(math.ceil(seconds * request.snap_fps - 1e-6), 2)) / request.snap_fps
     strokes = None if request.strokes is None else read_strokes(request.strokes)
     curve, track = edited(guide, other, edits, grid, seconds, strokes)
     done = in_words(request, edits)

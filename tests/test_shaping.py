@@ -131,6 +131,13 @@ def test_events_that_were_made_louder_than_full_scale_are_read_again_and_told(fo
     assert not foleygram("track.json")[1]["notes"]
 
 
+def test_no_event_is_snapped_to_the_end_of_the_film_and_lost(foleygram, desk):
+    Path("late.csv").write_text("0.52\n1.17\n")
+    for options in (("--snap-fps", 10), ("--snap",)):
+        code, report, err = foleygram("late.csv", "--film", "silent.mp4", *options)
+        assert code == 0 and times(report) == pytest.approx([0.5, 1.1]), err
+
+
 def test_events_too_loud_for_notes_are_told(foleygram, desk):
     code, report, _ = foleygram("track.json", "-o", "a.mid", "--scale-db", 12)
     assert code == 0 and report["notes"] == [
