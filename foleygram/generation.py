@@ -34,7 +34,7 @@ from foleygram.pipeline import (
     LEEWAY,
     FoleyGRAM,
     FoleyGRAMConfig,
-    check_range,
+    check_whole,
     chosen_sampler,
     take_seed,
 )
@@ -71,7 +71,7 @@ def generate(
     ``on_memory``: told the GiB that loading and generating will need at most, before any weights are read.
     Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
     order = settle(request)
-    check_range("--seed", order.seed, 0, LARGEST_SEED)
+    check_whole("--seed", order.seed, 0, LARGEST_SEED)
     chosen_sampler(SamplerConfig(), order.steps, order.guidance)  # refuses what cannot be, before anything is read
     watch = Stopwatch(on_progress)
     with watch.stage("read"):
@@ -363,6 +363,6 @@ def doubts(order: Order, out: Path, peak: float, same: bool | None, made: Sideca
     if same is False:
         before, now = order.sidecar.versions, made.versions
         changed = [f"{name} was {old} and is {now.get(name)}" for name, old in before.items() if now.get(name) != old]
-        reason = ", ".join(changed) or "the versions are the same, so this machine computes otherwise"
+        reason = ", ".join(changed) or "the versions are the same, so this machine or this state of the code computes otherwise"
         found.append(f"{out.name} differs from the result of the sidecar: {reason}")
     return found

@@ -38,6 +38,7 @@ CHOICES = (
 )
 TAIL = 1.5  # s that the envelope of a list of hits goes on after the last one, where no clip says how long it is
 OFFSET_BLOCK = 0.05  # s over which the level that a recording rests at is measured
+OFFSET_BLOCKS = 10  # blocks that sound, of which fewer tell no level
 OFFSET_LEAST = 1e-3  # share of the peak (-60 dB) up to which a level is none to speak of, and a recording stays as it is
 OVERHANG = 0.1  # s by which a sound may outlast its picture in any film: codecs fill up their last block
 REST_SILENT = 1e-3  # share of the loudest amplitude (-60 dB) up to which what is cut off is no loss
@@ -133,7 +134,7 @@ def read_file(path: Path, seconds: float | None = None, voice: bool = False) -> 
 def as_heard(sound: Audio) -> Audio:
     """A recording as its envelope is to be taken: without an offset, which is no sound, and with no channel upside down.
 
-    Neither a recording without an offset nor what is digitally silent is changed."""
+    Neither what is digitally silent nor a recording whose offset is not the same throughout is changed."""
     offsets = [offset_of(channel, sound.rate) for channel in sound.samples]
     if any(offsets):
         samples = sound.samples.copy()
@@ -146,16 +147,19 @@ def as_heard(sound: Audio) -> Audio:
 def offset_of(channel: np.ndarray, rate: int) -> float:
     """The level at which a channel [sample] rests, 0 where that is nothing.
 
-    It is the median of short blocks, since the mean moves with a few clicks of one sign; a low thump has a median too, but next
-    to no mean. What is digitally silent for the most part rests at 0."""
-    sounding = np.count_nonzero(channel)
-    if not sounding:
+    Short blocks rest there by their medians, half of them at least, and none rests elsewhere: where a recording is silent in
+    between, its offset is left, since to take it away would make the silence sound. Less than ten blocks tell nothing."""
+    size = max(round(OFFSET_BLOCK * rate), 1)
+    blocks = channel[: len(channel) // size * size].reshape(-1, size)
+    blocks = blocks[blocks.any(axis=1)]
+    if len(blocks) < OFFSET_BLOCKS:
         return 0.0
-    starts = np.arange(0, len(channel), max(round(OFFSET_BLOCK * rate), 1))
-    sums = np.add.reduceat(channel, starts, dtype=np.float64)
-    mean, median = sums.sum() / sounding, np.median(sums / np.diff(starts, append=len(channel)))
-    rests = abs(median) > OFFSET_LEAST * np.abs(channel).max() and mean / median > 0.5
-    return float(median) if rests else 0.0
+    levels, spreads = np.median(blocks, axis=1), blocks.std(axis=1)
+    offset = float(np.median(levels))
+    resting = np.abs(levels - offset) <= 0.1 * abs(offset)
+    elsewhere = ~resting & (spreads < abs(offset) / 8)
+    rests = abs(offset) > OFFSET_LEAST * np.abs(channel).max() and 2 * resting.sum() >= len(blocks) and not elsewhere.any()
+    return offset if rests else 0.0
 
 
 def read_events(path: Path, seconds: float | None) -> Guide:
@@ -202,6 +206,8 @@ def refuse_endless(path: Path, seconds: float) -> None:
 
 def unheard(guide: Guide, seconds: float) -> str:
     """A note on a guide that goes on after a film of ``seconds`` has ended and is not silent there, else nothing."""
+    if guide.kind == "own":  # many a film's sound goes on a little after its picture
+        return ""
     envelope = guide.envelope if guide.whole is None else guide.whole
     end = seconds + ENVELOPE_WINDOW / 2 / SAMPLE_RATE  # up to here a window of Eq. 5 reaches into the film
     beyond = float(envelope.values[envelope.times > end].max(initial=0.0))

@@ -373,9 +373,9 @@ class FoleyGRAM(nn.Module):
 
     @staticmethod
     def take_numbers(takes: int | Iterable[int]) -> list[int]:
-        if isinstance(takes, Iterable):
-            return [check_whole("take", number, 0, TAKES_LIMIT - 1) for number in takes]
-        return list(range(check_whole("--takes", takes, 1, TAKES_LIMIT)))
+        if hasattr(takes, "__index__") and not np.ndim(takes) or not isinstance(takes, Iterable):  # a 0-d array is both
+            return list(range(check_whole("--takes", takes, 1, TAKES_LIMIT)))
+        return [check_whole("take", number, 0, TAKES_LIMIT - 1) for number in takes]
 
 
 def loudest(sound: Audio, seconds: float) -> Audio:

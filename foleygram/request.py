@@ -126,8 +126,8 @@ def settle(request: Request) -> Order:
     if request.strokes is not None and request.strokes not in STROKES:
         raise UsageError(f"--strokes takes {', '.join(STROKES[:-1])} or {STROKES[-1]}, not '{request.strokes}'")
     takes = request.takes
-    if takes is not None and not 1 <= takes <= TAKES_LIMIT:
-        raise UsageError(f"--takes takes a number from 1 to {TAKES_LIMIT}, not {takes}")
+    if takes is not None and not (hasattr(takes, "__index__") and 1 <= takes <= TAKES_LIMIT):
+        raise UsageError(f"--takes takes a whole number from 1 to {TAKES_LIMIT}, not {takes}")
     numbers = (take,) if takes is None else tuple(range(takes))
     out = Path(request.out)
     order = Order(

@@ -126,7 +126,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     guide = replace(guide, envelope=fitted(guide.envelope, seconds))
     if request.snap_fps is not None:
         # no frame begins at the very end, where a hit would be lost
-        grid = np.arange(max(math.ceil(seconds * request.snap_fps - 1e-6), 2)) / request.snap_fps
+        grid = np.arange(max(math.ceil(seconds * request.snap_fps - 1e-6), 1)) / request.snap_fps
     strokes = None if request.strokes is None else read_strokes(request.strokes)
     curve, track = edited(guide, other, edits, grid, seconds, strokes)
     done = in_words(request, edits)

@@ -277,12 +277,24 @@ def test_an_interrupt_waits_until_torch_is_imported(monkeypatch, capsys):
     reached = []
 
     def busy(_):
-        signal.raise_signal(signal.SIGINT)
+        for _ in range(3):
+            signal.raise_signal(signal.SIGINT)
         reached.append("import")
         spec._initializing = False
         time.sleep(20)
         reached.append("end")
 
     monkeypatch.setattr(cli, "run", busy)
+    began = time.monotonic()
     assert main([]) == 1
+    assert time.monotonic() - began < 10  # it does not sleep on
     assert reached == ["import"] and "stopped by Ctrl-C" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not hasattr(signal, "raise_signal"), reason="needs signals")
+def test_an_interrupt_that_still_waits_at_the_end_counts(monkeypatch, capsys):
+    monkeypatch.setitem(sys.modules, "torch", SimpleNamespace(__spec__=SimpleNamespace(_initializing=True)))
+    monkeypatch.setattr(cli, "run", lambda _: signal.raise_signal(signal.SIGINT) or 0)
+    assert main([]) == 1
+    assert "stopped by Ctrl-C" in capsys.readouterr().err
+    time.sleep(0.2)  # and nothing comes after it

@@ -16,7 +16,7 @@ from foleygram import quantisation
 from foleygram.cli import main
 from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.spectral import SpectralAutoencoder
-from foleygram.errors import ModelError
+from foleygram.errors import ModelError, UsageError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import probe, read_frames, write_video
 from foleygram.pipeline import FoleyGRAM
@@ -487,3 +487,11 @@ def test_nobody_has_to_read_what_memory_is_needed(foleygram, desk, monkeypatch):
 def test_a_text_in_another_script_is_told(foleygram, desk):
     code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--text", "шаги по гравию")
     assert code == 0 and "knows hardly a word" in out
+
+
+@pytest.mark.parametrize("wrong", [{"seed": 1.5}, {"takes": 2.0}])
+def test_the_library_takes_whole_numbers(desk, tiny_folder, wrong):
+    import foleygram
+
+    with pytest.raises(UsageError, match="whole number"):
+        foleygram.generate(foleygram.Request(Path("clip.mp4"), Path("a.wav"), envelope="hits.csv", model=tiny_folder, **wrong))

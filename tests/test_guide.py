@@ -59,6 +59,25 @@ def test_what_has_no_offset_stays_as_it_is(clicks):
     assert as_heard(sound) is sound
 
 
+def test_where_a_recording_rests_at_two_levels_both_stay(clicks):
+    """What is taken away from one would be put into the other."""
+    dither = np.random.default_rng(0).integers(-1, 2, 44100) / 32768
+    samples = np.concatenate([0.5 * clicks(2.0, TIMES).samples[0] + 0.02, dither])
+    sound = Audio(samples[None], 44100)
+    assert as_heard(sound) is sound
+
+
+def test_short_and_one_sided_sounds_have_no_offset():
+    seconds = np.arange(44100) / 44100
+    tap = (np.sin(2 * np.pi * 60 * seconds) * np.exp(-seconds / 0.01))[:2646]
+    half = np.sin(np.pi * seconds[:882] / 0.02)
+    train = np.zeros(44100)
+    train[::1764] = 1
+    for samples in (tap, half, train):
+        sound = Audio(samples[None], 44100)
+        assert as_heard(sound) is sound
+
+
 def test_digital_silence_around_an_offset_stays_silent():
     samples = np.zeros(44100)
     samples[10000:40000] = 0.3 + np.random.default_rng(0).normal(0, 0.01, 30000)
@@ -78,7 +97,8 @@ def test_what_sounds_after_the_film_is_told(tmp_path, clicks, seconds, times, fi
     envelope = read_file(tmp_path / "a.wav").envelope
     write_envelope(tmp_path / "a.csv", envelope)
     expected = f"the guide lasts {seconds:.2f} s, the film {film:.2f} s; the rest of it is not heard" if told else ""
-    for source in (tmp_path / "a.wav", tmp_path / "a.csv", envelope, Guide(envelope, "own")):
+    assert not unheard(Guide(envelope, "own"), film)
+    for source in (tmp_path / "a.wav", tmp_path / "a.csv", envelope):
         assert unheard(read_guide(source, None, film), film) == expected
 
 

@@ -83,7 +83,7 @@ def test_an_absent_modality_is_named(model, clip, envelope):
     [
         ("seed", -1), ("seed", LARGEST_SEED + 1), ("steps", 0), ("steps", 1001), ("guidance", -0.1), ("guidance", 20.5),
         ("guidance", float("nan")), ("takes", 0), ("takes", 65), ("takes", [64]), ("use", "VV"), ("use", ""), ("use", "X"),
-        ("steps", 2.5), ("seed", 1.5), ("takes", 1.5), ("takes", ["a"]),
+        ("steps", 2.5), ("seed", 1.5), ("takes", 1.5), ("takes", ["a"]), ("takes", "a"),
     ],
 )  # fmt: skip
 def test_numbers_out_of_range_are_refused(model, clip, envelope, option, wrong):

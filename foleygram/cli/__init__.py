@@ -24,12 +24,19 @@ INTERRUPTED = 130
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command line; returns its exit code."""
     stopped: list[str] = []
+    waiting: list[threading.Timer] = []
+
+    def again(number: int) -> None:
+        waiting.clear()
+        wake(number)
 
     def stop(number: int, frame: object) -> None:
+        if waiting:
+            return
         if is_importing("torch"):  # an exception cannot pass through the C++ below it
-            later = threading.Timer(0.05, signal.raise_signal, (number,))
-            later.daemon = True
-            later.start()
+            waiting.append(threading.Timer(0.05, again, (number,)))
+            waiting[0].daemon = True
+            waiting[0].start()
             return
         stopped.append(signal.Signals(number).name)
         raise KeyboardInterrupt
@@ -46,6 +53,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if not stopped:
             raise
     finally:
+        for timer in waiting:
+            timer.cancel()
+            stopped.append(signal.Signals(timer.args[0]).name)
         for number, handler in before.items():
             signal.signal(number, handler)
     if stopped or code == INTERRUPTED:
@@ -53,6 +63,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
         complain(f"stopped by {who}; what was finished before is kept, and nothing is left half-written")
         return 1
     return code
+
+
+def wake(number: int) -> None:
+    """Sends this process a signal that ends what its main thread waits for."""
+    if hasattr(signal, "pthread_kill"):  # from another thread, raise_signal would leave the main one asleep
+        signal.pthread_kill(threading.main_thread().ident, number)
+    else:
+        signal.raise_signal(number)
 
 
 def is_importing(name: str) -> bool:

@@ -200,16 +200,21 @@ class Tokenizer:
         return Tokens(ids, torch.tensor([entry.attention_mask for entry in encoded], dtype=torch.bool))
 
     def is_strange(self, text: str) -> bool:
-        """Whether half of its word pieces or more are unknown, as in another script."""
+        """Whether most of its words are unknown, as in another script; signs without letters do not count."""
         encoded = self._tokenizer.encode(text)
-        pieces = [piece for piece, special in zip(encoded.tokens, encoded.special_tokens_mask, strict=True) if not special]
-        unknown = encoded.tokens.count("[UNK]")
-        return unknown > 0 and 2 * unknown >= max(len(pieces), unknown)
+        written = [
+            piece for piece, (start, end) in zip(encoded.tokens, encoded.offsets, strict=True) if has_letter(text[start:end])
+        ]
+        return 2 * written.count("[UNK]") > len(written)
 
     def unread(self, text: str) -> str:
         """The end of a text that is too long, which nobody reads; empty where all of it is read."""
         entry = self._tokenizer.encode(text)
         return text[max(end for _, end in entry.offsets) :].strip() if entry.overflowing else ""
+
+
+def has_letter(text: str) -> bool:
+    return any(sign.isalpha() for sign in text)
 
 
 def _uncased_word_piece(vocabulary: str):

@@ -12,9 +12,9 @@ import numpy as np
 from foleygram.errors import EnvelopeError
 
 HEADERS = (("seconds", "amplitude"), ("seconds", "strength"), ("seconds",))
-COMMENT = re.compile(r"(?:^|(?<=[^\S\t])|(?<=\t)(?=#(?:\s|$)))#.*")
-"""A comment begins a line or stands after white space; after a tab, which parts cells, it is ``# words``: a cell that begins
-with # is what a spreadsheet writes for an error (#REF!) and must not count as empty."""
+COMMENT = re.compile(r"#.*")
+FAILED = re.compile(r"#(REF!|N/A|DIV/0!|VALUE!|NAME\?|NUM!|NULL!)", re.IGNORECASE)
+"""What a spreadsheet writes for an error, which is no comment: its cell must not count as empty."""
 MAX_BYTES = 50_000_000  # a day of envelope; a film renamed .csv is refused before it fills the memory
 
 
@@ -71,14 +71,14 @@ def cells_of(line: str) -> list[str]:
 
 def read_table(path: Path) -> Table:
     """Reads rows of one or two numbers. Columns are parted by comma, semicolon, tab or spaces, and may stand in double
-    quotes; empty lines and comments (``COMMENT``) are passed over; the first row may name the columns. Raises EnvelopeError
+    quotes; empty lines and what follows a # are passed over; the first row may name the columns. Raises EnvelopeError
     that names the line."""
     path = Path(path)
     header: tuple[str, ...] = ()
     rows: list[list[float]] = []
     lines: list[int] = []
     for number, line in enumerate(read_text(path).splitlines(), start=1):
-        cells = cells_of(COMMENT.sub("", line.strip()))
+        cells = cells_of(line.strip() if FAILED.search(line) else COMMENT.sub("", line).strip())
         if not cells:
             continue
         try:

@@ -39,7 +39,9 @@ def test_what_is_no_number_in_quotes_is_named(tmp_path, text, expected):
     assert "\n" not in str(error.value)
 
 
-@pytest.mark.parametrize("text", ["0.5,#REF!", "0.5,0.3#REF!", "0.5;#N/A", "0.5\t#REF!", '"0.5","#REF!"', "0.5#"])
+@pytest.mark.parametrize(
+    "text", ["0.5,#REF!", "0.5,0.3#REF!", "0.5;#N/A", "0.5\t#REF!", '"0.5","#REF!"', "0.5, #ref!", "0.5,#DIV/0!"]
+)
 def test_what_a_spreadsheet_writes_for_an_error_is_no_comment(tmp_path, text):
     with pytest.raises(EnvelopeError, match="line 2 is not"):
         read(tmp_path, f"0.2,0.1\n{text}\n")
@@ -47,5 +49,5 @@ def test_what_a_spreadsheet_writes_for_an_error_is_no_comment(tmp_path, text):
 
 def test_comments(tmp_path):
     text = "# hits\n#words\n  # indented\n0.5,0.3 # the hit\n0.6,0.3 #the hit #2\n0.7,0.3\t# words\n0.8 0.3\t#\n\t#\n"
-    table = read(tmp_path, text)
-    assert table.rows[:, 0].tolist() == [0.5, 0.6, 0.7, 0.8] and table.lines == [4, 5, 6, 7]
+    table = read(tmp_path, text + "0.9,0.3#loud\n1.0;0.3;#step\n")
+    assert table.rows[:, 0].tolist() == [0.5, 0.6, 0.7, 0.8, 0.9, 1.0] and table.lines == [4, 5, 6, 7, 9, 10]
