@@ -80,9 +80,7 @@ class Audio:
     def __post_init__(self):
         samples = np.asarray(self.samples)
         if samples.dtype.kind != "f":
-            raise MediaError(
-                f"audio is floating point in +-1, this array is {samples.dtype}; make it so, integers divided by their full scale"
-            )
+            raise MediaError(f"audio is floating point in +-1, not {samples.dtype}; divide integers by their full scale")
         samples = np.ascontiguousarray(samples, dtype=np.float32)
         if samples.ndim != 2:
             raise MediaError(f"audio is [channel, sample], this array has {samples.ndim} dimensions; add the channel axis")

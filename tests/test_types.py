@@ -45,7 +45,7 @@ def test_an_offset_goes_and_silence_stays():
 
 def test_audio_refuses_arrays_that_are_no_samples():
     for array, message in (
-        (np.zeros((1, 100), np.int16), "divided by their full scale"),
+        (np.zeros((1, 100), np.int16), "divide integers by their full scale"),
         (np.zeros((100, 2), np.float32), "transpose it"),
         (np.zeros(100, np.float32), "add the channel axis"),
     ):
