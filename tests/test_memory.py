@@ -20,7 +20,7 @@ from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.training import memory as memory_stage
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
-from foleygram.training.memory import heard_of, kinds_of, remember
+from foleygram.training.memory import fit_nothing, heard_of, kinds_of, remember
 from foleygram.types import ENVELOPE_RATE, Audio, Clip, Embeddings
 
 RATE, DIM = 44100, 24
@@ -229,3 +229,4 @@ def test_what_is_not_to_be_remembered_is_passed_over(monkeypatch):
         memory = remember(*everything, without=without)
         torch.testing.assert_close(memory.points[:, 0], points[list(kept)])
     assert remember(*everything, without=("[23]", "samples/X*")).config.kinds == ("metal, hit",)
+    assert fit_nothing(("*/Xylophone", "*/Xylofone", "samples/*"), everything[0]) == ["*/Xylofone"]

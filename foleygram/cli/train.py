@@ -50,9 +50,10 @@ def in_words(report) -> str:
     """The report as people read it."""
     state = "finished" if report.finished else "stopped early; call again to go on"
     loss = "" if report.loss is None else f"loss {report.loss:.5g}, "
-    return (
+    text = (
         f"{report.stage}: {report.steps} steps in {report.seconds:.0f} s, {loss}{state}\n"
         f"  {report.out}\n  log {report.log}, curve {report.curve}"
         if report.steps
         else f"{report.stage}: made, nothing is trained\n  {report.out}"
     )
+    return "\n".join([text, *(f"  note: {note}" for note in report.notes)])

@@ -100,6 +100,7 @@ class LoopResult:
     seconds: float  # of training in all sessions
     finished: bool
     last: tuple[float, ...]
+    notes: tuple[str, ...] = ()  # what the user should know, one sentence each
 
 
 def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:

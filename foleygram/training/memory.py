@@ -96,6 +96,12 @@ def remember(
     return memory
 
 
+def fit_nothing(patterns: Sequence[str], records: Sequence[ClipRecord]) -> list[str]:
+    """The shell patterns that fit no family of these clips: mistyped, or of another set of recordings."""
+    families = {family for record in records for family in record.family}
+    return [pattern for pattern in patterns if not any(fnmatchcase(family, pattern) for family in families)]
+
+
 def by_typicality(records: Sequence[ClipRecord], palettes: Float[np.ndarray, "clip shade band"]) -> dict[str, list[int]]:
     """The clips of each kind that have a palette, the most typical first."""
     places = np.flatnonzero(~np.isnan(palettes).any(axis=(1, 2)))

@@ -29,7 +29,7 @@ from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage
 from foleygram.training.latents import Captions, Crops, sound_palettes, text_states
 from foleygram.training.loop import LoopResult, run
-from foleygram.training.memory import keys_of, kind_of, kinds_of, remember
+from foleygram.training.memory import fit_nothing, keys_of, kind_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
@@ -271,4 +271,6 @@ def train_memory(
     memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room, recipe.memory.without)
     write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
     shop.write_config(memory=memory.config)
-    return LoopResult(0, 0.0, True, (0.0,))
+    idle = fit_nothing(recipe.memory.without, shop.train)
+    notes = (f"no recording of these clips is named like {', '.join(idle)} (memory.without)",) if idle else ()
+    return LoopResult(0, 0.0, True, (0.0,), notes)

@@ -53,6 +53,7 @@ class TrainingReport:
     loss: float | None
     log: Path
     curve: Path
+    notes: tuple[str, ...] = ()
 
     def as_json(self) -> str:
         return json.dumps(asdict(self), indent=2, default=str, allow_nan=False)
@@ -97,5 +98,6 @@ def train(
     write_json(folder / "recipe.json", content.model_dump(mode="json"))
     loss = result.last[0] if math.isfinite(result.last[0]) else None
     return TrainingReport(
-        stage, out, result.steps, result.seconds, result.finished, loss, folder / "log.jsonl", folder / "curve.png"
-    )
+        stage, out, result.steps, result.seconds, result.finished, loss, folder / "log.jsonl", folder / "curve.png",
+        result.notes,
+    )  # fmt: skip

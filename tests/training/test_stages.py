@@ -197,7 +197,10 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path):
     for path in through.glob("*.*"):
         (tmp_path / path.name).write_bytes(path.read_bytes())
     assert FoleyGRAM.load(tmp_path).memory is None
-    assert stages.train_memory(recipe, data, tmp_path).finished
+    typo = recipe.replace(memory=recipe.memory.replace(without=("*/no such recording",)))
+    assert "is named like */no such recording" in stages.train_memory(typo, data, tmp_path).notes[0]
+    made = stages.train_memory(recipe, data, tmp_path)
+    assert made.finished and not made.notes
     model = FoleyGRAM.load(tmp_path, dtype="fp32")
     assert set(model.config.memory.kinds) == {f"{r.material}, {r.action}" for r in read_manifest(data, "train")}
     found = model.recalled(model.references(Clip(text="a person hits wood", seconds=1.0)))
