@@ -33,8 +33,8 @@ class Manner:
     a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture; ``wobbles``: share of rests
     in which the resting tool moves a little, without a sound; ``lifts``: share of hits after which it is lifted as fast as it
     fell; ``raises``: how much higher than usual it is raised at most; ``back``: how far the raised tip is drawn towards the
-    body, per unit of height; ``arm``: share of the tip's height by which the whole arm rises, None for that of the actor, whose wrist
-    turns. The benchmark's films have none of these; those that train the timing predictor do."""
+    body, per unit of height; ``arm``: share of the tip's height by which the whole arm rises, None for that of the actor,
+    whose wrist turns. The benchmark's films have none of these; those that train the timing predictor do."""
 
     rests: float = 0.0
     leaves: float = 0.0
