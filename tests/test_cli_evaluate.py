@@ -95,7 +95,7 @@ def test_refusals_before_any_work(foleygram, data, tmp_path):
         (("evaluate", good, "--truth", data, "--report", tmp_path / "old.md"), 1),
         (("evaluate", tmp_path / "no.json"), 1),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--row", "B"), 2),
-        (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "3"), 2),
+        (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "4"), 2),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "1", "--variants", tmp_path / "none"), 1),
     ):
         code, out, err = foleygram(*line)

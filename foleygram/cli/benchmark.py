@@ -16,7 +16,9 @@ app = Verbs(rich_markup_mode=None)
 
 Manifest = Annotated[Path, typer.Argument(help="The clips.jsonl of foleygram prepare.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for sounds and tables; sounds that lie there already are kept.")]
-Table = Annotated[int, typer.Option(min=1, max=2, help="1: control experiments; 2: every subset of the modalities.")]
+Table = Annotated[
+    int, typer.Option(min=1, max=3, help="1: control experiments; 2: every subset of the modalities; 3: silent films.")
+]
 Variants = Annotated[
     Path | None, typer.Option(help="Folder of the trained variants of table 1: no-control, onsets, cosine, unaligned.")
 ]
@@ -72,8 +74,9 @@ def tables(
 ) -> int:
     """Table I or II of the paper: generate the clips of the test split under each row's information, and score them.
 
-    Writes table1 or table2 as .json, .md and .html into --out. A run that was broken off goes on where it stood. Table 1
-    needs its variants trained first (docs/minihits-benchmark.md), table 2 the model alone.
+    Writes table1, table2 or table3 as .json, .md and .html into --out. A run that was broken off goes on where it stood.
+    Table 1 needs its variants trained first (docs/minihits-benchmark.md), the others the model alone. Table 3 is not in the
+    paper: the timing is predicted from the picture, or a list of onsets.
     """
     from foleygram.output import check_output
 

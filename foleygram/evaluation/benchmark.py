@@ -2,7 +2,8 @@
 
 Table II asks what each modality gives, on one model. The control experiments for Table I ask what temporal control and a
 joint space give, on one backbone: each variant is a model trained like the others but for one thing, with the information
-of one of the paper's baselines. A run that was broken off goes on where it stood; results of other settings are refused.
+of one of the paper's baselines. A third table asks what a silent film gets, whose timing is predicted: not in the paper, whose
+envelopes are all of the true sound. A run that was broken off goes on where it stood; results of other settings are refused.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ import zlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 from foleygram.data.controls import Control, control_of
 from foleygram.data.features import clip_frames, read_scenes
@@ -23,30 +24,35 @@ from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
 from foleygram.evaluation.probe import train_probe
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
+from foleygram.guide import predict_guide
 from foleygram.media.audio import read_audio, write_audio
-from foleygram.types import SAMPLE_RATE, Clip, modality_set
+from foleygram.types import SAMPLE_RATE, Clip, Envelope, modality_set
 
 if TYPE_CHECKING:
     from foleygram.data.scenes import Scene
     from foleygram.pipeline import FoleyGRAM
+    from foleygram.timing.track import OnsetTrack
 
 FRAMES = 8  # of a clip that the model is shown
 SETTINGS = "settings.json"
 CACHE = "embeddings"  # folder beside those of the variants
+Timing = Control | Literal["predicted"]
 
 
 @dataclass(frozen=True)
 class Variant:
     """One row. ``name``: of the row and its folder; ``use``: conditioning modalities; ``control``: known timing; ``model``:
     which of the trained variants, empty for the model itself; ``claim``: what the row is there to show; ``paper``: the
-    row of the paper beside it."""
+    row of the paper beside it; ``strokes``: the shapes of events are made up, so they become strokes of the reference or of a
+    remembered sound, as ``generate`` has it under a prediction or a list."""
 
     name: str
     use: str
-    control: Control = "envelope"
+    control: Timing = "envelope"
     model: str = ""
     claim: str = ""
     paper: PaperRow | None = None
+    strokes: bool = False
 
 
 TABLE_2_VARIANTS = tuple(Variant(row.label, row.label, claim="what each modality gives", paper=row) for row in TABLE_2)
@@ -68,6 +74,16 @@ TABLE_1_VARIANTS = (
 """Control experiments on one backbone: each isolates one claim behind Table I. The variants named in ``model`` are to be
 trained (docs/minihits-benchmark.md); rows without one are rows of Table II, so with one ``out`` they are generated once.
 The systems of Table I themselves are scored with ``evaluate_folder``."""
+
+
+SILENT_VARIANTS = (
+    Variant("V, predicted", "V", "predicted", claim="what SpecVQGAN and Diff-Foley know", strokes=True),
+    Variant("VT, predicted", "VT", "predicted", claim="what Video-Foley knows with a text prompt", strokes=True),
+    Variant("AV, predicted", "AV", "predicted", claim="what Stable-V2A knows with an audio prompt", strokes=True),
+    Variant("A, listed", "A", "onsets", claim="what SyncFusion knows with an audio prompt", strokes=True),
+    Variant("T, listed", "T", "onsets", claim="what SyncFusion knows with a text prompt", strokes=True),
+)
+"""What a silent film gets: the picture says when, or a list of onsets that somebody made."""
 
 
 @dataclass(frozen=True)
@@ -98,6 +114,12 @@ TABLE_2_CLAIMS = (
 )
 """What the paper's text reads from its tables, as pairs of rows."""
 
+SILENT_CLAIMS = (
+    Claim("VT, predicted", "V, predicted", "does a text help a silent film?"),
+    Claim("AV, predicted", "V, predicted", "does a reference sound help a silent film?"),
+    Claim("A, listed", "AV, predicted", "what do true onsets buy, with a reference sound?"),
+)
+
 
 @dataclass(frozen=True)
 class BenchmarkRow:
@@ -120,12 +142,13 @@ class Settings:
     model: str
     weights: str
     use: str
-    control: Control
+    control: Timing
     truth: str
     steps: int | None
     guidance: float | None
     seed: int
     raw: bool = False
+    strokes: bool = False
 
 
 Progress = Callable[[str, int, int], None]
@@ -158,10 +181,10 @@ def benchmark_minihits(
     ``out``: folder for the sounds, one folder for each variant; ``others``: models by the names in ``Variant.model``;
     ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
     ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it; ``raw``: sounds as decoded;
-    rows that do not know the envelope always are, since there is no level to be matched; ``materials``: also whether the
-    material is recognised, by a probe of the training split. For further arguments see ``evaluate_folder``. Raises UsageError
-    where a model is missing, DataError where a clip lacks what a variant needs and where ``out`` holds sounds of other
-    settings."""
+    rows that neither know the envelope nor have strokes always are, since there is no level to be matched; ``materials``: also
+    whether the material is recognised, by a probe of the training split. For further arguments see ``evaluate_folder``. Raises
+    UsageError where a model is missing, DataError where a clip lacks what a variant needs and where ``out`` holds sounds of
+    other settings."""
     rows = []
     models = {"": model, **(others or {})}
     absent = sorted({variant.model for variant in variants} - set(models))
@@ -179,7 +202,7 @@ def benchmark_minihits(
         folder = Path(out) / variant.name
         settings = Settings(
             used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, Path(manifest).name,
-            steps, guidance, seed, raw or variant.control != "envelope",
+            steps, guidance, seed, raw or not (variant.control == "envelope" or variant.strokes), variant.strokes,
         )  # fmt: skip
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
@@ -201,7 +224,10 @@ def chosen_rows(variants: Sequence[Variant], names: Sequence[str]) -> tuple[Vari
 
 def information(variant: Variant) -> tuple[str, ...]:
     """What a variant knows of each clip, in words."""
-    timing = {"envelope": "envelope of the own sound", "onsets": "onset times of the own sound", "none": "no timing"}
+    timing = {
+        "envelope": "envelope of the own sound", "onsets": "onset times of the own sound", "none": "no timing",
+        "predicted": "timing predicted from the own video",
+    }  # fmt: skip
     names = {"A": "own sound", "V": "own video", "T": "own text"}
     return (timing[variant.control], *(names[letter] for letter in modality_set(variant.use)))
 
@@ -230,18 +256,31 @@ def generate_set(
         path = folder / f"{record.id}.flac"
         if not path.exists():
             clip = clip_of(record, settings.use, pictures)
-            audio = read_audio(record.audio, SAMPLE_RATE).trim(record.seconds)
+            envelope, track = timing_of(model, record, settings.control)
             (sound,) = model.generate(
                 clip,
-                control_of(record, audio, settings.control),
+                envelope,
                 use=settings.use,
                 seed=clip_seed(settings.seed, record.id),
                 steps=settings.steps,
                 guidance=settings.guidance,
                 raw=settings.raw,
+                strokes=settings.strokes,
+                track=track,
             )
             write_audio(path, sound)
         on_progress(f"generating {folder.name}", number, len(records))
+
+
+def timing_of(model: FoleyGRAM, record: ClipRecord, timing: Timing) -> tuple[Envelope, OnsetTrack | None]:
+    """What a row knows of the timing of a clip, and the events of a prediction. Raises DataError where a picture is to be read
+    that is no file, EnvelopeError where the model has no predictor."""
+    if timing == "predicted":
+        if record.video is None:
+            raise DataError(f"{record.id}: has no video file to predict the timing from; prepare the data with pictures")
+        guide = predict_guide(record.video, record.seconds, model.timing)
+        return guide.envelope, guide.track
+    return control_of(record, read_audio(record.audio, SAMPLE_RATE).trim(record.seconds), timing), None
 
 
 def clip_seed(seed: int, id: str) -> int:

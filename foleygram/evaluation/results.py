@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from foleygram.evaluation.benchmark import (
+    SILENT_CLAIMS,
+    SILENT_VARIANTS,
     TABLE_1_CLAIMS,
     TABLE_1_VARIANTS,
     TABLE_2_CLAIMS,
@@ -21,9 +23,13 @@ from foleygram.evaluation.scores import Score, as_json
 from foleygram.evaluation.tables import PaperRow
 from foleygram.output import whole_text
 
-TITLES = {1: "Table I: control experiments on one backbone", 2: "Table II: what each modality gives"}
-VARIANTS: dict[int, tuple[Variant, ...]] = {1: TABLE_1_VARIANTS, 2: TABLE_2_VARIANTS}
-CLAIMS: dict[int, tuple[Claim, ...]] = {1: TABLE_1_CLAIMS, 2: TABLE_2_CLAIMS}
+TITLES = {
+    1: "Table I: control experiments on one backbone",
+    2: "Table II: what each modality gives",
+    3: "Silent films: what the picture alone or a list of onsets gives",
+}
+VARIANTS: dict[int, tuple[Variant, ...]] = {1: TABLE_1_VARIANTS, 2: TABLE_2_VARIANTS, 3: SILENT_VARIANTS}
+CLAIMS: dict[int, tuple[Claim, ...]] = {1: TABLE_1_CLAIMS, 2: TABLE_2_CLAIMS, 3: SILENT_CLAIMS}
 
 COLUMNS = ("FAD", "nearer to own truth", "onset F1 at 50 ms", "envelope correlation", "E-L1 (gain-matched)")
 """Of a row: what of the paper's measures can be had without its judges, and the timing that it does not report."""
@@ -51,7 +57,7 @@ class Answer:
 
 @dataclass(frozen=True)
 class TableReport:
-    """``number``: 1 or 2; ``answers``: to the claims both rows of which are there."""
+    """``number``: 1 or 2 as in the paper, 3 for silent films; ``answers``: to the claims both rows of which are there."""
 
     number: int
     rows: tuple[BenchmarkRow, ...]
@@ -69,7 +75,7 @@ class TableReport:
 
 
 def table_report(number: int, rows: Sequence[BenchmarkRow]) -> TableReport:
-    """The rows of Table I or II with the answers to its claims."""
+    """The rows of a table with the answers to its claims."""
     reports = {row.variant.name: row.report for row in rows}
     answers = []
     for claim in CLAIMS[number]:
@@ -115,7 +121,9 @@ def markdown(table: TableReport) -> str:
         line = [row.variant.name, "; ".join(row.report.given), *cells, paper_cell(row.variant.paper)]
         lines.append("| " + " | ".join(line) + " |")
     notes = dict.fromkeys(note for row in table.rows if row.variant.paper for note in row.variant.paper.notes)
-    lines += ["", f"The paper's numbers: Greatest Hits, 196 videos; {NOT_COMPARABLE}.", *(f"\\* {note}." for note in notes), ""]
+    if any(row.variant.paper for row in table.rows):
+        lines += ["", f"The paper's numbers: Greatest Hits, 196 videos; {NOT_COMPARABLE}.", *(f"\\* {note}." for note in notes)]
+    lines.append("")
     controls = [(name, first.score(name)) for name in CONTROLS]
     known = "; ".join(f"{name} {cell(score)}" for name, score in controls if score is not None)
     lines += ["To read them by: " + known + ".", ""]

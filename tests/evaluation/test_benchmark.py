@@ -7,8 +7,10 @@ import pytest
 
 from foleygram.data.controls import control_of
 from foleygram.data.manifest import ClipRecord, write_manifest
-from foleygram.errors import DataError, UsageError
+from foleygram.errors import DataError, EnvelopeError, UsageError
 from foleygram.evaluation.benchmark import (
+    SILENT_CLAIMS,
+    SILENT_VARIANTS,
     TABLE_1_VARIANTS,
     TABLE_2_VARIANTS,
     Pictures,
@@ -18,9 +20,11 @@ from foleygram.evaluation.benchmark import (
     clip_seed,
     fingerprint_of,
     information,
+    timing_of,
 )
 from foleygram.evaluation.logmel import LogMel
 from foleygram.media.audio import read_audio, write_audio
+from foleygram.media.video import write_video
 from tests.evaluation.conftest import burst_clips
 from tests.tiny import tiny_model
 
@@ -120,3 +124,31 @@ def test_tables_are_the_papers():
     assert TABLE_1_VARIANTS[-1].paper.label == "FoleyGRAM"
     assert information(TABLE_1_VARIANTS[0]) == ("no timing", "own video")
     assert len({variant.name for variant in TABLE_1_VARIANTS}) == len(TABLE_1_VARIANTS)
+
+
+def test_a_silent_film_is_timed_by_its_picture_and_played_in_strokes(records, tmp_path, monkeypatch):
+    """As generate does it: the guide is the prediction, and its events are handed on to become strokes."""
+    model = tiny_model(timing=True)
+    frames = np.random.default_rng(0).integers(0, 255, (20, 48, 64, 3), dtype=np.uint8)
+    write_video(tmp_path / "c0.mp4", frames, 10.0)
+    filmed = dataclasses.replace(records[0], video=tmp_path / "c0.mp4")
+    heard = []
+    whole = type(model).generate
+    monkeypatch.setattr(type(model), "generate", lambda *args, **more: heard.append((args[2], more)) or whole(*args, **more))
+    manifest = write_manifest(tmp_path / "clips.jsonl", [filmed])
+    (row,) = benchmark_minihits(model, manifest, tmp_path / "out", variants=SILENT_VARIANTS[:1], steps=2, embedder=LogMel())
+    ((envelope, asked),) = heard
+    expected, track = timing_of(model, filmed, "predicted")
+    np.testing.assert_array_equal(envelope.values, expected.values)
+    assert asked["strokes"] and not asked["raw"] and asked["track"].events == track.events
+    assert row.report.given == ("timing predicted from the own video", "own video")
+    with pytest.raises(DataError, match="no video file to predict"):
+        timing_of(model, records[0], "predicted")
+    with pytest.raises(EnvelopeError):
+        timing_of(tiny_model(), filmed, "predicted")
+
+
+def test_claims_of_silent_films_are_of_their_rows():
+    names = {variant.name for variant in SILENT_VARIANTS}
+    assert {name for claim in SILENT_CLAIMS for name in (claim.first, claim.second)} <= names
+    assert all(variant.strokes and not variant.model for variant in SILENT_VARIANTS)
