@@ -326,8 +326,8 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
     """What the user should know before listening."""
     notes = []
     envelope = guide.envelope
-    if info.stated:
-        notes.append(f"the file says {info.stated:.1f} s, only {info.seconds:.1f} s of its picture can be read; copy it again")
+    if info.shortfall:
+        notes.append(info.shortfall)
     if guide.doubt:
         notes.append(guide.doubt)
     if envelope.values.max() <= 0:

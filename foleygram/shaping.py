@@ -141,7 +141,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     return EnvelopeReport(
         request.file, guide.label, guide.kind, curve.seconds, len(curve.values), curve.rate, float(curve.values.max()), onsets,
         track.events, done, request.out, request.picture,
-        tuple(remarks(request, guide, track, curve, later, seconds, rest)),
+        tuple(remarks(request, film, guide, track, curve, later, seconds, rest)),
     )  # fmt: skip
 
 
@@ -316,10 +316,18 @@ def in_words(request: EnvelopeRequest, edits: EnvelopeEdits) -> tuple[str, ...]:
 
 
 def remarks(
-    request: EnvelopeRequest, guide: Guide, track: OnsetTrack, curve: Envelope, later: float, seconds: float, rest: str = ""
+    request: EnvelopeRequest,
+    film: Path | None,
+    guide: Guide,
+    track: OnsetTrack,
+    curve: Envelope,
+    later: float,
+    seconds: float,
+    rest: str,
 ) -> list[str]:
     """What the user should know before using the result. ``rest``: what was cut off the guide, in words."""
-    notes = [note for note in (guide.doubt, rest) if note]
+    shortfall = "" if film is None else probe(film).shortfall
+    notes = [note for note in (shortfall, guide.doubt, rest) if note]
     shaped = [f"--{name.replace('_', '-')}" for name in SHAPING if getattr(request, name)]
     if shaped and request.out is not None and not is_curve(request):
         notes.append(f"{', '.join(shaped)} shape the curve, but {request.out.name} holds events; write a .csv without --events")

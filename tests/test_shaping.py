@@ -323,3 +323,15 @@ def test_bad_input_is_one_line(foleygram, desk, line, code, message):
     found, _, err = foleygram(*line)
     assert found == code and message in err and err.count("\n") == 1
     assert {path.name for path in desk.iterdir()} == before
+
+
+def test_half_a_film_is_told(foleygram, desk, clicks, moving_bar):
+    """Its curve ends where the file breaks off, which nobody would see in the curve."""
+    write_video(Path("whole.mkv"), moving_bar(60), 10, clicks(6, [0.5, 4.5]))
+    whole = Path("whole.mkv").read_bytes()
+    Path("half.mkv").write_bytes(whole[: len(whole) * 4 // 5])
+    for line in (("half.mkv",), ("track.json", "--film", "half.mkv")):
+        code, report, err = foleygram(*line)
+        assert code == 0, err
+        assert "the file says 6.0 s" in report["notes"][0] and 1.6 < report["seconds"] < 5.5
+    assert not any("the file says" in note for note in foleygram("whole.mkv")[1]["notes"])

@@ -49,6 +49,13 @@ class MediaInfo:
     audio_start: float = 0.0
     stated: float = 0.0
 
+    @property
+    def shortfall(self) -> str:
+        """What is missing of a file that is cut off, for a note; empty for a whole one."""
+        if not self.stated:
+            return ""
+        return f"the file says {self.stated:.1f} s, only {self.seconds:.1f} s of its picture can be read; copy it again"
+
 
 def quarter_turns(frame: VideoFrame) -> int:
     """Counter-clockwise quarter turns by which a frame is to be presented (display matrix), 0 to 3."""
