@@ -24,7 +24,7 @@ from foleygram.types import Audio
 
 class AutoencoderTraining(Config):
     loop: LoopConfig = LoopConfig(
-        steps=4000, batch=24, learning_rate=1e-3, warmup=100, decay="cosine", precision="no", clip=1.0
+        steps=4000, batch=24, learning_rate=1e-3, warmup=100, decay="cosine", precision="fp32", clip=1.0
     )
     seconds: float = 1.5  # length of a training crop
     fit_clips: int = 240  # clips behind the principal directions

@@ -32,7 +32,7 @@ LEARNS = {"text": "text.encoder.", "heads": "contra_head_t."}
 
 class VocabularyTraining(Config):
     loop: LoopConfig = LoopConfig(
-        steps=1400, batch=48, learning_rate=1e-4, warmup=50, decay="linear", weight_decay=0.01, ema=0.99, precision="no",
+        steps=1400, batch=48, learning_rate=1e-4, warmup=50, decay="linear", weight_decay=0.01, ema=0.99, precision="fp32",
         validate_every=100,
     )  # fmt: skip
     head_share: float = 3.0  # learning rate of the head, as a share of the loop's

@@ -72,7 +72,7 @@ def test_the_base_learns_where_it_is_not_locked(tmp_path, locked, optimizer):
     draw = np.random.default_rng(1)
     crops = Crops([draw.standard_normal((8, 4, 12)).astype(np.float16) for _ in range(2)], 0.01, 50)
     data = crops, CAPTIONS, ClipEmbeddings(*(draw.standard_normal((8, 24)).astype(np.float32) for _ in range(3)))
-    loop = LoopConfig(steps=2, batch=4, optimizer=optimizer, learning_rate=1e-2, matrix_rate=1e-2, precision="no", ema=0.0)
+    loop = LoopConfig(steps=2, batch=4, optimizer=optimizer, learning_rate=1e-2, matrix_rate=1e-2, precision="fp32", ema=0.0)
     before = {key: value.clone() for key, value in transformer.state_dict().items()}
     stage = ControlStage(transformer, net, conditioner, ControlTraining(loop=loop, locked=locked), 0, tmp_path, *data, *data)
     run(stage, loop, tmp_path / "log")

@@ -27,7 +27,7 @@ from tests.conftest import click_sound
 from tests.tiny import CONFIG, tiny_model
 
 SECONDS = 2.0
-LOOP = {"steps": 2, "batch": 2, "learning_rate": 1e-2, "precision": "no", "log_every": 1, "validate_every": 100, "ema": 0.0}
+LOOP = {"steps": 2, "batch": 2, "learning_rate": 1e-2, "precision": "fp32", "log_every": 1, "validate_every": 100, "ema": 0.0}
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ class OneLayer(DenoisingStage):
 @pytest.mark.parametrize(("batch", "accumulate", "late"), [(3, 1, 0.5), (6, 2, 0.5), (6, 2, 0.0), (6, 1, 0.5)])
 def test_micro_batches_that_have_no_half(monkeypatch, tmp_path, batch, accumulate, late):
     monkeypatch.setattr("foleygram.training.curve.draw_curve", lambda *_: None)
-    loop = LoopConfig(steps=1, batch=batch, accumulate=accumulate, precision="no")
+    loop = LoopConfig(steps=1, batch=batch, accumulate=accumulate, precision="fp32")
     stage, folder = OneLayer(DenoisingTraining(loop=loop, late_share=late)), tmp_path / "run"
     if late and batch // accumulate % 2:
         with pytest.raises(RecipeError, match="half as many rows, and a micro-batch has 3"):

@@ -32,7 +32,7 @@ from foleygram.training.loop import LoopConfig, Stage, run
 from foleygram.training.pretraining import PretrainingConfig, PretrainingStage
 
 CLIPS, STEPS = 6, 3
-LOOP = LoopConfig(steps=STEPS, batch=4, learning_rate=1e-2, precision="no", log_every=1, clip=1.0, eps=1e-3)
+LOOP = LoopConfig(steps=STEPS, batch=4, learning_rate=1e-2, precision="fp32", log_every=1, clip=1.0, eps=1e-3)
 CAPTIONS = Captions(("one", "two"), tuple((number % 2,) for number in range(CLIPS)))
 
 

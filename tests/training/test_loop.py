@@ -9,9 +9,9 @@ from torch import Tensor, nn
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
-from foleygram.training.loop import Checkpoint, LoopConfig, Stage, rate_at, run
+from foleygram.training.loop import Checkpoint, LoopConfig, Stage, mixed_precision, rate_at, run
 
-LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="no", log_every=1)
+LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="fp32", log_every=1)
 
 
 class Line(Stage):
@@ -138,3 +138,13 @@ def test_muon_is_refused_in_fp16(tmp_path):
     with pytest.raises(RecipeError, match="muon: does not go with precision fp16"):
         run(Line(), LOOP.replace(optimizer="muon", precision="fp16"), tmp_path)
     assert not list(tmp_path.iterdir())
+
+
+def test_precision_is_what_the_hardware_multiplies_unless_it_is_named(monkeypatch):
+    """bf16 by hand is slower than fp32 by twenty times: nobody's first training may be that."""
+    monkeypatch.setattr("foleygram.training.loop.pick_device", lambda _: torch.device("cpu"))
+    assert LoopConfig(steps=1, batch=1).precision == "auto"
+    for fast, expected in ((True, "bf16"), (False, "no")):
+        monkeypatch.setattr("foleygram.device.has_fast_bf16", lambda fast=fast: fast)
+        assert mixed_precision("auto") == expected
+        assert [mixed_precision(name) for name in ("fp32", "bf16", "fp16")] == ["no", "bf16", "fp16"]

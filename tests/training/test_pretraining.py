@@ -16,7 +16,7 @@ from foleygram.training.recipe import Recipe, read_recipe
 from foleygram.training.stages import train_pretraining
 
 SIZES = PretrainingConfig(
-    loop=LoopConfig(steps=2, batch=2, learning_rate=1e-3, precision="no", ema=0.0, log_every=1), frames=2, readers=2
+    loop=LoopConfig(steps=2, batch=2, learning_rate=1e-3, precision="fp32", ema=0.0, log_every=1), frames=2, readers=2
 )
 
 

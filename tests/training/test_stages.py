@@ -57,7 +57,7 @@ def recipe(tmp_path_factory) -> Recipe:
         autoencoder=AutoencoderTraining(loop=LOOP),
         diffusion=DiffusionTraining(loop=LOOP.replace(optimizer="muon"), seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
         gram=GramTraining(loop=LOOP, stored_frames=4, frames=3, crop=100, colour_weight=1.0),
-        vocabulary=VocabularyTraining(loop=LOOP.replace(precision="no")),
+        vocabulary=VocabularyTraining(loop=LOOP.replace(precision="fp32")),
         control=ControlTraining(loop=LOOP, seconds=1.0, late_share=0.5, late_seconds=(2.0, 0.7)),
     )
 

@@ -92,7 +92,7 @@ def test_stage_learns_resumes_and_exports(loaded, tmp_path, monkeypatch):
     monkeypatch.setattr("foleygram.training.curve.draw_curve", lambda *_: None)  # slower than all the steps
     pytest.importorskip("accelerate")
     training = TimingTraining(
-        frames=16, loop=LoopConfig(steps=6, batch=4, learning_rate=3e-3, log_every=2, validate_every=6, precision="no")
+        frames=16, loop=LoopConfig(steps=6, batch=4, learning_rate=3e-3, log_every=2, validate_every=6, precision="fp32")
     )
 
     def stage() -> TimingStage:
@@ -187,7 +187,7 @@ def test_verb(clips, tmp_path, monkeypatch, named):
     Path(folder / "scenes.jsonl").write_text("".join(json.dumps(asdict(scene)) + "\n" for scene in scenes.values()))
     recipe = {
         "model": {**TINY.model_dump(mode="json"), "timing": CONFIG.model_dump(mode="json") if named else None},
-        "timing": {"frames": 16, "loop": {"steps": 1, "batch": 2, "precision": "no"}},
+        "timing": {"frames": 16, "loop": {"steps": 1, "batch": 2, "precision": "fp32"}},
     }
     (tmp_path / "recipe.yaml").write_text(yaml.safe_dump(recipe))
     run_folder = tmp_path / "run"

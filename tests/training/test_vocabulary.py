@@ -24,7 +24,7 @@ def stage_of(folder, **changes) -> VocabularyStage:
     with torch.no_grad():
         points = encoder.embed_features(text=encoder.text_features(encoder.tokens(list(CAPTIONS)))).text
     keys = torch.linalg.qr(torch.randn(points.shape[1], len(KINDS), generator=torch.Generator().manual_seed(0)))[0].T
-    config = VocabularyTraining(loop=LoopConfig(steps=30, batch=6, learning_rate=3e-3, ema=0.9, precision="no"), **changes)
+    config = VocabularyTraining(loop=LoopConfig(steps=30, batch=6, learning_rate=3e-3, ema=0.9, precision="fp32"), **changes)
     return VocabularyStage(encoder, config, 0, folder, CAPTIONS, points, KINDS, keys, CAPTIONS, points)
 
 
