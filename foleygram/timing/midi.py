@@ -46,11 +46,14 @@ def midi_bytes(track: OnsetTrack) -> bytes:
     """A file of type 0 with one track."""
     ticks = DIVISION * 1_000_000 / TEMPO
     changes: list[tuple[int, int, int, int]] = []  # tick, off before on, note, velocity
-    for event in track.events:
+    following: dict[str, int] = {}  # tick at which the next note of a kind begins
+    for event in reversed(track.events):
         first = round(event.seconds * ticks)
         last = round((event.seconds + max(event.duration, SHORTEST)) * ticks)
+        # a note that begins again before its end is ended first: its own end would be taken for that of the next
+        last = min(last, following.get(event.kind, last))
+        following[event.kind] = first
         changes += [(first, 1, NOTES[event.kind], velocity_of(event.strength)), (last, 0, NOTES[event.kind], 0)]
-    # a note that begins again before its end is ended first
     content = b"\x00\xff\x51\x03" + TEMPO.to_bytes(3, "big")
     before = 0
     for tick, on, note, velocity in sorted(changes):

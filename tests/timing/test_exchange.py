@@ -148,3 +148,61 @@ def test_midi_of_other_programs():
     with pytest.raises(EnvelopeError):
         parse_midi(chunk(b"MThd", bytes([0, 2, 0, 1, 0, 96])), "x.mid")
     assert parse_midi(midi_bytes(TRACK), "y").times == pytest.approx(TRACK.times, abs=5e-4)
+
+
+def test_midi_bytes_are_those_that_other_programs_expect():
+    """Middle C for a hit, the D above for a scratch, velocity by the root of the strength, ticks of 0.5 ms."""
+    track = OnsetTrack((OnsetEvent(0.25, 0.5), OnsetEvent(1.0, 0.125, "scratch", 0.3)))
+    assert midi_bytes(track) == bytes.fromhex(
+        "4d546864 00000006 0000 0001 03e8 4d54726b 0000001e 00ff5103 07a120"
+        "8374 903c7f 64 803c00 8a78 903e40 8458 803e00 00ff2f00"
+    )
+
+
+def test_a_note_ends_where_the_next_of_its_kind_begins():
+    """Else the end of the first would cut the second short."""
+    scratches = OnsetEvent(0.5, 0.2, "scratch", 0.5), OnsetEvent(0.8, 0.1, "scratch", 0.6)
+    back = parse_midi(midi_bytes(OnsetTrack((*scratches, OnsetEvent(0.9, 0.1), OnsetEvent(0.92, 0.1)))), "x")
+    assert back.times == pytest.approx([0.5, 0.8, 0.9, 0.92])
+    assert [event.duration for event in back.events] == pytest.approx([0.3, 0.6, 0, 0])
+    assert len(parse_midi(midi_bytes(OnsetTrack.at([0.5, 0.5])), "x")) == 2
+
+
+def midi_file(division: str, *tracks: str) -> bytes:
+    """A file of type 1 from the bytes of its tracks, in hexadecimal."""
+    chunks = [bytes.fromhex(track + "00ff2f00") for track in tracks]
+    head = b"MThd" + bytes([0, 0, 0, 6, 0, 1, 0, len(tracks)]) + bytes.fromhex(division)
+    return head + b"".join(b"MTrk" + len(chunk).to_bytes(4, "big") + chunk for chunk in chunks)
+
+
+def test_ticks_of_midi_files_are_counted_as_they_say():
+    frames = midi_file("e728", "8b5c 903c40")  # 25 frames of 40 ticks a second; tick 1500
+    (event,) = parse_midi(frames, "x").events
+    assert event.seconds == pytest.approx(1.5) and event.strength == pytest.approx(0.5 * (64 / 127) ** 2)
+    # 2 quarters of 1 s, told by the second track, then 0.25 s each, told by the first
+    tempos = midi_file("0060", "8140 ff5103 03d090", "00ff5103 0f4240", "8220 903c7f")
+    assert parse_midi(tempos, "x").times == pytest.approx([2.25])
+
+
+def test_midi_channels_are_apart_and_messages_of_makers_are_passed_over():
+    content = midi_file("0060", "00f7022a2a 00903e7f 00913e40 60803e00 60813e00")
+    assert [event.duration for event in parse_midi(content, "x").events] == pytest.approx([0.5, 1.0])
+
+
+def test_a_hit_lasts_for_nothing_whatever_its_label_spans(tmp_path):
+    (tmp_path / "a.txt").write_text("0.5\t1.0\thit 0.3\n1.0\t0.5\tscratch\n")
+    assert [event.duration for event in read_track(tmp_path / "a.txt").events] == [0.0, 0.0]
+
+
+def test_a_region_of_reaper_may_be_open_and_its_number_come_again(tmp_path):
+    lines = ('2 0.5 "scratch" 1', '2 0.9 "" 1', '2 2.0 "scratch" 1', '2 2.3 "" 1', '3 4.0 "scratch 0.3" 1')
+    (tmp_path / "a.rpp").write_text("".join(f"  MARKER {line}\n" for line in lines))
+    track = read_track(tmp_path / "a.rpp")
+    assert track.times.tolist() == [0.5, 2.0, 4.0] and track.events[2].strength == 0.3
+    assert [event.duration for event in track.events] == pytest.approx([0.4, 0.3, 0.0])
+
+
+def test_two_numbers_between_tabs_are_no_labels(tmp_path):
+    for rows, known in (("0.5\t0.3\n", False), ("0.5\t0.5\t\n", True)):
+        (tmp_path / "a.txt").write_text(rows)
+        assert holds_events(tmp_path / "a.txt") == known
