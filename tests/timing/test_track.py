@@ -114,3 +114,14 @@ def test_bad_lengths_and_shapes():
         TRACK.to_envelope(0.0)
     with pytest.raises(UsageError):
         Shape(attack=0.0)
+
+
+def test_a_short_scratch_is_told_from_a_hit():
+    for event in (OnsetEvent(0.5, 0.1), OnsetEvent(0.5, 0.1, "scratch", 0.2)):
+        (back,) = OnsetTrack.from_envelope(OnsetTrack((event,)).to_envelope(1.5, Shape(scratch_attack=0.006))).events
+        assert back.kind == event.kind and back.duration == pytest.approx(event.duration, abs=0.06)
+
+
+def test_an_impulse_stands_at_the_sample_that_its_time_falls_into():
+    assert OnsetTrack.at([0.26]).impulses(1.0, 10.0).tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
+    assert not len(OnsetTrack.from_impulses(np.array([0, 0.5, 0]), 10.0))  # it must rise above the threshold
