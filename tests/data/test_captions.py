@@ -52,3 +52,46 @@ def test_paraphrases_are_sentences_about_their_scene(material, use, count, seed)
 def test_kinds():
     assert kind_of(["hit", "hit"]) == "hit"
     assert kind_of(["hit", "scratch"]) == "both"
+
+
+def said(times: list[float], strength: float = 0.6, action: str = "hit", tool: str = "stick") -> str:
+    """All that captions say of contacts at ``times``, in small letters."""
+    found = set()
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        found |= set(paraphrases("wood", [action] * len(times), tool, times, [strength] * len(times), 30, rng))
+    return " | ".join(found).lower()
+
+
+def test_captions_say_how_strong_contacts_are():
+    soft, usual, strong = r"\b(softly|gently|lightly)\b", r"\bsteadily\b", r"\b(hard|firmly|with force)\b"
+    for strength, words, others in ((0.3, soft, (usual, strong)), (0.6, usual, (soft, strong)), (0.9, strong, (soft, usual))):
+        text = said([1.0, 2.0, 3.5], strength)
+        assert re.search(words, text) and not any(re.search(other, text) for other in others)
+
+
+def test_captions_say_how_fast_contacts_come():
+    quick, slow = "quickly|quick succession", "slowly|long pauses"
+    steady, irregular = "steady rhythm|regular intervals", "irregular pace|now and then"
+    for steps, words in (
+        ([0.3, 0.3, 0.3, 0.3], (quick, steady)), ([2.0, 2.0, 2.0, 2.0], (slow, steady)), ([0.2, 0.9, 0.3, 0.2], (quick,)),
+        ([0.9, 0.9, 0.9, 0.9], (steady,)), ([0.4, 1.5, 0.5, 1.4], (irregular,)), ([0.9, 0.9], (irregular,)),
+    ):  # fmt: skip
+        text = said([0.5, *(0.5 + np.cumsum(steps))])
+        for each in (quick, slow, steady, irregular):
+            assert bool(re.search(each, text)) == (each in words), (steps, each)
+
+
+def test_captions_count_right():
+    numbers = "one two three four five six seven eight nine ten eleven twelve thirteen".split()
+    for count in (1, 2, 3, 5, 13, 14):
+        text = said(list(np.arange(1.0, count + 1)))
+        found = set(re.findall(rf"\b({'|'.join(numbers)}) (?:hit|knock|tap|blow)s?\b", text))
+        assert found == set(numbers[count - 1 : count])
+        assert bool(re.search(r"\b(twice|two times)\b", text)) == (count == 2) and "three times" not in text
+
+
+def test_a_single_contact_is_no_walk_and_no_series():
+    single = " | ".join((said([1.0]), said([1.0], action="step", tool="foot"), said([1.0], action="scratch")))
+    for word in ("feet land", "strokes of", "steps on wood,", "blows", "like a drum", "a walker", "several", "many"):
+        assert word not in single

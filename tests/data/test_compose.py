@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from foleygram.data.compose import Colour, compose_scene, in_room, pan
+from foleygram.data.compose import Colour, compose_scene, in_room, noise_bed, pan
 from foleygram.data.scenes import Event, Scene, draw_scene
 from foleygram.data.sounds import SoundBank
 from foleygram.data.takes import LEAD, Take
@@ -82,3 +82,45 @@ def test_colour_is_mild():
     for _ in range(20):
         response = 20 * np.log10(np.abs(np.fft.rfft(Colour.drawn(rng)(click)[0])))
         assert np.abs(response[5:1900]).max() < 9.5
+
+
+def test_a_contact_is_as_loud_as_its_gain_says():
+    left, _ = np.abs(compose_scene(scene(hit(0.5, gain=0.8), hit(1.0, gain=0.2)), ClickBank()).samples)
+    assert left[sample_count(0.5)] / left[sample_count(1.0)] == pytest.approx(4, rel=1e-4)
+
+
+def test_without_width_every_place_is_in_the_middle():
+    left, right = compose_scene(scene(hit(0.5, x=0.1), pan_width=0.0), ClickBank()).samples
+    np.testing.assert_array_equal(left, right)
+
+
+def test_a_room_is_heard_where_the_scene_has_one():
+    dry, wet = (compose_scene(scene(hit(0.5), room=room), ClickBank()).samples[0] for room in (0, 5))
+    assert np.count_nonzero(dry) == 1 and np.count_nonzero(np.abs(wet) > 1e-6) > 1000
+
+
+def test_only_training_is_coloured_and_has_noise_under_it():
+    for split in ("test", "validation"):
+        for seed in range(12):
+            assert np.count_nonzero(compose_scene(scene(hit(0.5), split=split, seed=seed), ClickBank()).samples[0]) == 1
+    trained = [compose_scene(scene(hit(0.5), split="train", seed=seed), ClickBank()).samples[0] for seed in range(40)]
+    assert all(np.count_nonzero(samples) > 1 for samples in trained)
+    assert 2 <= sum(bool(samples[:10000].any()) for samples in trained) <= 16  # a fifth of them
+
+
+def test_the_bed_of_noise_is_quiet():
+    for seed in range(5):
+        assert -70 <= 20 * np.log10(noise_bed(20000, np.random.default_rng(seed)).std()) <= -60
+
+
+def test_a_tilt_lifts_what_is_high():
+    click = np.zeros((1, 4096))
+    click[0, 0] = 1
+    response = 20 * np.log10(np.abs(np.fft.rfft(Colour(3.0, 0.0, 1000.0)(click)[0])))
+    assert response[1] == pytest.approx(-3, abs=0.2) and response[-200] == pytest.approx(3, abs=1)
+    bell = 20 * np.log10(np.abs(np.fft.rfft(Colour(0.0, 4.0, 1000.0)(click)[0])))
+    assert bell.max() == pytest.approx(4, abs=0.05) and bell.argmax() * 44100 / 4096 == pytest.approx(1000, abs=15)
+
+
+def test_a_stereo_recording_keeps_its_sides():
+    np.testing.assert_allclose(pan(np.eye(2), 0.0), np.eye(2), atol=1e-12)

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foleygram.data.takes import LEAD, LOUDNESS, cut, find_attacks, level
+from foleygram.data.takes import LEAD, LONGEST, LOUDNESS, aligned, cut, find_attacks, level, normalised
 from foleygram.types import SAMPLE_RATE
 
 
@@ -74,3 +74,37 @@ def test_scratch_knows_its_length():
 
 def test_silence_holds_no_take():
     assert cut(np.zeros((2, 20000), np.float32), "hit") == []
+
+
+def test_a_contact_is_aligned_to_its_attack():
+    sound = np.concatenate([np.zeros(5000), knock()])[None].astype(np.float32)
+    samples, attack = aligned(sound, "hit")
+    assert attack == LEAD and samples.shape[1] == pytest.approx(sound.shape[1] - 5000 + LEAD, abs=44)
+    loud = np.flatnonzero(np.abs(samples[0]) > 0.1)
+    assert abs(loud[0] - LEAD) < 44 and abs(samples[0, -1]) < 1e-6
+
+
+def test_loudness_is_that_of_the_loudest_10_ms():
+    for gain in (0.01, 1.0):
+        sound = normalised(gain * recording(2000))
+        assert level(sound, 441).max() == pytest.approx(LOUDNESS, rel=1e-4) and sound.dtype == np.float32
+
+
+def test_a_take_ends_before_a_second_contact_within_it_and_in_time():
+    """A softer knock 50 ms on is too near to count as a contact of its own."""
+    sound = recording(6000, decay=0.01)
+    again = 6000 + round(0.05 * SAMPLE_RATE)
+    sound[0, again : again + 4000] += 0.35 * knock(decay=0.01, seed=5)[:4000].astype(np.float32)
+    [(samples, attack, _)] = cut(sound, "hit")
+    assert samples.shape[1] - attack <= again - 6000
+    ringing = recording(6000, count=4 * SAMPLE_RATE, seconds=3.5, decay=2.0)
+    [(samples, attack, _)] = cut(ringing, "hit")
+    assert samples.shape[1] - attack <= LONGEST["hit"] * SAMPLE_RATE
+
+
+def test_what_rumbles_below_hearing_is_taken_away():
+    sound = recording(8000)
+    rumble = 0.6 * np.sin(2 * np.pi * 5 * np.arange(SAMPLE_RATE) / SAMPLE_RATE)
+    [(plain, _, _)], [(shaken, _, _)] = cut(sound, "hit"), cut((sound + rumble).astype(np.float32), "hit")
+    count = min(plain.shape[1], shaken.shape[1], 3000)
+    assert np.abs(plain[0, :count] - shaken[0, :count]).max() < 0.1 * np.abs(plain).max()
