@@ -4,7 +4,18 @@ import numpy as np
 import pytest
 
 from foleygram.errors import MediaError
-from foleygram.timing.motion import DIFFERENCE_UNIT, Camera, Canvas, MotionConfig, Shrinker, motions, phase_shift, shrinking
+from foleygram.timing.motion import (
+    DIFFERENCE_UNIT,
+    Camera,
+    Canvas,
+    MotionConfig,
+    Shrinker,
+    appearance,
+    motions,
+    phase_shift,
+    shrinking,
+    whole,
+)
 
 SMALL = MotionConfig(long=48, short=36)
 
@@ -97,3 +108,29 @@ def test_a_changing_size_is_refused():
 def test_times_are_finite():
     with pytest.raises(MediaError, match="finite"):
         list(motions(iter([(float("nan"), np.zeros((3, 8, 8), np.uint8))]), SMALL))
+
+
+@pytest.mark.parametrize("channel, share", enumerate((0.299, 0.587, 0.114)))
+def test_the_canvas_is_the_logarithm_of_luminance(channel, share):
+    frame = np.zeros((3, 36, 48), np.uint8)
+    frame[channel] = 200
+    np.testing.assert_allclose(Canvas(SMALL)(frame), np.log2(1 + share * 200 / 16), rtol=1e-5)
+
+
+def test_light_that_falls_from_one_side_is_no_motion():
+    from scipy.ndimage import gaussian_filter
+
+    image = gaussian_filter(np.random.default_rng(1).standard_normal((36, 48)), 1) * 3
+    lit = image + np.linspace(0, 0.5, 48)
+    left = Camera(image.shape).difference(image.astype(np.float32), lit.astype(np.float32))
+    assert np.nanmax(np.abs(left)) < 0.05
+
+
+def test_the_noise_of_a_flat_picture_is_no_appearance():
+    draw = np.random.default_rng(0).standard_normal((36, 48))
+    assert np.abs(appearance(2 + 0.002 * draw, 17)).max() < 0.1
+    assert appearance(2 + 2.0 * draw, 17).std() == pytest.approx(1, abs=0.1)
+
+
+def test_what_is_too_large_for_a_byte_is_cut_off():
+    assert whole(np.array([-9.0, -0.02, 0.008, 9.0]), DIFFERENCE_UNIT).tolist() == [-127, -1, 1, 127]

@@ -9,7 +9,16 @@ import torch
 from foleygram.errors import MediaError, UsageError
 from foleygram.timing.difference import DifferenceConfig, difference_onsets
 from foleygram.timing.motion import Motion, MotionConfig, motions
-from foleygram.timing.network import LEVELS, Curves, TimingConfig, TimingNetwork, level_classes, level_edges, level_values
+from foleygram.timing.network import (
+    LEVELS,
+    Curves,
+    Shift,
+    TimingConfig,
+    TimingNetwork,
+    level_classes,
+    level_edges,
+    level_values,
+)
 from foleygram.timing.predictor import EnvelopePredictor, held
 from foleygram.timing.track import OnsetTrack
 from foleygram.timing.video2rms import Video2RMS, Video2RMSConfig
@@ -165,3 +174,74 @@ def test_baseline_finds_the_falls(film):
     track = difference_onsets(film([0.5, 1.2, 2.0], 2.6, fps=30, shake=1.5, light=0.1), 2.6, config)
     assert OnsetTrack.at([0.5, 1.2, 2.0]).agreement(track, 0.1).f1 > 0.6
     assert not len(difference_onsets(black(20), 0.8, config)) and not len(difference_onsets(black(1), 0.8, config))
+
+
+def test_numbers_of_one_are_in_the_singular():
+    from foleygram.timing.predictor import Prediction
+    from foleygram.timing.track import OnsetEvent
+
+    nothing, one = OnsetTrack(), OnsetTrack((OnsetEvent(0.5),))
+    assert Prediction(nothing, nothing.to_envelope(1.0), 1).describe().startswith("no event found in 1 frame:")
+    assert Prediction(one, one.to_envelope(1.0), 1).describe() == "1 hit predicted from 1 frame, the first at 0.50 s"
+
+
+def test_films_of_a_batch_do_not_see_each_other(small):
+    draw = torch.Generator().manual_seed(0)
+    motion = torch.randint(-60, 60, (2, 5, 2, 24, 32), dtype=torch.int8, generator=draw)
+    times, grid = torch.arange(5)[None].repeat(2, 1) / 20, (torch.arange(17)[None] / 60).repeat(2, 1)
+    together = small.network(motion, times, grid)
+    for row in (0, 1):
+        part = slice(row, row + 1)
+        alone = small.network(motion[part], times[part], grid[part])
+        torch.testing.assert_close(alone.onset, together.onset[part], rtol=1e-4, atol=1e-5)
+
+
+def test_steps_beyond_the_film_are_not_seen(small):
+    draw = torch.Generator().manual_seed(0)
+    motion = torch.randint(-60, 60, (1, 5, 2, 24, 32), dtype=torch.int8, generator=draw)
+    times, grid = torch.arange(5)[None] / 20, torch.arange(30)[None] / 60
+    padded = small.network(motion, times, grid, (torch.arange(30) < 12).float()[None])
+    alone = small.network(motion, times, grid[:, :12])
+    torch.testing.assert_close(padded.onset[:, :12], alone.onset, rtol=1e-4, atol=1e-5)
+
+
+def test_the_gradient_of_the_shift_goes_back_where_it_came_from():
+    x = torch.randn(6, 8, 2, 3, dtype=torch.float64, requires_grad=True, generator=torch.Generator().manual_seed(0))
+    assert torch.autograd.gradcheck(lambda x: Shift.apply(x, 2), (x,))
+
+
+def test_an_unsure_level_is_the_mean_loudness_and_not_the_mean_amplitude(small, film, monkeypatch):
+    def unsure(motion, times, grid):
+        level = torch.full((*grid.shape, LEVELS), -100.0)
+        level[..., [20, 60]] = 0.0
+        return Curves(level, *torch.zeros(4, *grid.shape))
+
+    monkeypatch.setattr(small.network, "forward", unsure)
+    reading = small.look(motions(film([0.4], 0.8), small.config.motion), 0.8)
+    assert reading.level[20] == pytest.approx(level_values()[40].item(), rel=1e-4)
+
+
+def patch_that_jumps(times, jumps, size=36):
+    """Frames on a flat ground of which a patch becomes lighter at each jump (frame, grey levels)."""
+    frame = np.full((3, size, 48), 60, np.uint8)
+    frame[:, ::3] += 20
+    for number, time in enumerate(times):
+        for place, by in jumps:
+            if place == number:
+                frame = frame.copy()
+                frame[:, 10:16, 20:28] += by
+        yield time, frame
+
+
+def test_baseline_tells_how_strong_an_event_is_and_when_the_sound_ends():
+    config = DifferenceConfig(motion=MotionConfig(long=48, short=36))
+    times = np.arange(60) / 25
+    track = difference_onsets(patch_that_jumps(times, [(15, 20), (40, 70)]), 2.4, config)
+    assert track.times == pytest.approx([0.6, 1.6]) and track.strengths[1] == pytest.approx(config.peak)
+    assert 0.2 < track.strengths[0] / track.strengths[1] < 0.9
+    assert len(difference_onsets(patch_that_jumps(times, [(15, 20), (40, 70)]), 1.6, config)) == 1
+    # the same jump after twice the time is half as fast
+    late = np.where(np.arange(60) < 40, times, times + 0.04)
+    slow = difference_onsets(patch_that_jumps(late, [(15, 20), (40, 20)]), 2.4, config)
+    fast = difference_onsets(patch_that_jumps(times, [(15, 20), (40, 20)]), 2.4, config)
+    assert slow.strengths[1] / fast.strengths[1] == pytest.approx(0.5, rel=0.02)
