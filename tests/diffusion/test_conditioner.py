@@ -101,3 +101,13 @@ def test_dropping_a_row_leaves_its_timing_vector():
     dropped = both.drop(torch.tensor([True, False]))
     assert not dropped.tokens[0].any() and torch.equal(dropped.tokens[1], both.tokens[1])
     assert torch.equal(dropped.global_vector, both.global_vector)
+
+
+def test_padding_of_a_text_is_zero_after_its_projection():
+    part = randomise(Conditioner(CONDITIONER.replace(text_dim=48)), 11)
+    states, zero = noise(31, 2, 6, 48), torch.zeros(2)
+    mask = torch.arange(6)[None] < torch.tensor([6, 2])[:, None]
+    condition = part.from_text(states, mask, zero, zero + 10)
+    torch.testing.assert_close(condition.tokens[0, :6], part.text_projection(states[0]))
+    torch.testing.assert_close(condition.tokens[1, :2], part.text_projection(states[1, :2]))
+    assert not condition.tokens[1, 2:6].any() and condition.tokens.shape == (2, 8, 64)

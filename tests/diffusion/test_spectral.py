@@ -132,3 +132,23 @@ def test_the_latent_is_stretched_to_the_wanted_detail_and_no_further(codec, soun
         torch.testing.assert_close(made[:, : octaves[0].start], latent[:, : octaves[0].start])
         assert made.shape == latent.shape
     torch.testing.assert_close(codec.with_detail(latent, own, 2.0), latent)
+
+
+def test_attacks_of_what_is_decoded_are_sharpened(codec, sound, monkeypatch):
+    heard = []
+    monkeypatch.setattr("foleygram.diffusion.spectral.sharpened", lambda made, rate: heard.append(rate) or 2 * made)
+    latent = codec.encode(sound)
+    doubled = codec.decode(latent, seed=3)
+    monkeypatch.setattr("foleygram.diffusion.spectral.sharpened", lambda made, rate: made)
+    assert heard == [CONFIG.rate] and torch.equal(doubled, 2 * codec.decode(latent, seed=3))
+
+
+def test_without_speckle_the_expected_magnitudes_are_decoded(monkeypatch):
+    codec, made = SpectralAutoencoder(CONFIG.replace(speckle=0.0)), []
+    mean = torch.linspace(-1, 1, CONFIG.frame_dim).repeat(1, 40, 1)  # what is below zero is silent
+    monkeypatch.setattr(codec, "predict", lambda latent: (mean, 0.5 * torch.ones_like(mean)))
+    monkeypatch.setattr(codec, "find_phase", lambda *arguments: torch.ones(()))
+    monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum) or torch.zeros(1, 2, samples))
+    codec.decode(torch.zeros(1, CONFIG.latent_dim, 40))
+    expected = mean.unflatten(-1, (2, -1, CONFIG.group)).permute(0, 2, 3, 1, 4).flatten(3).clamp(min=0)
+    torch.testing.assert_close(made[0], expected ** (1 / CONFIG.compression))

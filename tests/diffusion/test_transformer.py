@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from foleygram.diffusion.transformer import Transformer, TransformerConfig, rotary_angles, rotate
+from foleygram.diffusion.transformer import Transformer, TransformerConfig, attend, rotary_angles, rotate
 from foleygram.types import Condition
 
 from .golden import TRANSFORMER, condition, inputs, randomise, transformer
@@ -119,3 +119,9 @@ def test_checkpointing_changes_neither_loss_nor_gradient():
         gradients.append([parameter.grad for parameter in network.parameters()])
     for plain, saved in zip(*gradients, strict=True):
         torch.testing.assert_close(plain, saved)
+
+
+def test_attention_written_out_is_the_fused_one():
+    """In bf16 on a CPU it takes its place."""
+    q, k, v = torch.randn(3, 2, 3, 9, 16, dtype=torch.float64)
+    torch.testing.assert_close(attend(q, k, v), torch.nn.functional.scaled_dot_product_attention(q, k, v))
