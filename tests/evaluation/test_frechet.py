@@ -154,3 +154,24 @@ def test_too_few_clips_are_refused():
         split_half_floor(clip * 3)
     with pytest.raises(DataError, match="add clips"):
         frechet_infinity(np.random.RandomState(0).standard_normal((5, 2)), np.eye(2), smallest=5)
+
+
+def test_a_single_window_has_a_mean_and_no_covariance():
+    one = GaussianStatistics.of(np.ones((1, 3)))
+    with pytest.raises(DataError, match="needs two windows"):
+        frechet_from_statistics(one, GaussianStatistics.of(windows(1, 10, 3)))
+
+
+def test_covariances_that_cannot_be_are_refused():
+    with pytest.raises(DataError, match="beyond rounding"):
+        frechet_of_gaussians(np.zeros(2), -2 * np.eye(2), np.zeros(2), np.eye(2))
+
+
+def test_extrapolation_says_how_well_its_line_fits_and_fadtks_begins_at_500():
+    reference = windows(1, 300, 4)
+    fitted = frechet_infinity(windows(2, 600, 4), reference, fadtk_compat=True)
+    assert fitted.sizes[0] == 500 and fitted.sizes[-1] == 600 and len(fitted.sizes) == 25
+    with pytest.raises(DataError, match="starts at 500 windows"):
+        frechet_infinity(windows(2, 500, 4), reference, fadtk_compat=True)
+    steep = frechet_infinity(windows(3, 400, 30), windows(3, 400, 30), smallest=40)
+    assert steep.slope > 0 and 0.9 < steep.r_squared < 1

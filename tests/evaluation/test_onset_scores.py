@@ -132,3 +132,13 @@ def test_from_sounds(clicks):
         assert score == foley_onsets.FoleyOnsetScore(1.0, 1.0, 1.0)
     with pytest.raises(DataError):
         foley_onsets.evaluate(clicks, Audio(np.zeros((1, 0)), 44100))
+
+
+def test_offsets_are_found_minus_true():
+    score = evaluate(np.array([2.0, 1.0]), np.array([1.02, 1.97]), 0.05)
+    assert score.offsets == pytest.approx((0.02, -0.03)) and score.mean_error == pytest.approx(0.025)
+
+
+def test_a_pair_may_be_as_far_apart_as_the_tolerance():
+    assert evaluate(np.array([1.0]), np.array([1.05]), 0.05).hits == 1
+    assert evaluate(np.array([1.0]), np.array([1.0501]), 0.05).hits == 0

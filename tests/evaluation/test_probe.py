@@ -12,7 +12,7 @@ from foleygram.evaluation.embedding_cache import CachedEmbedder
 from foleygram.evaluation.evaluate import evaluate_folder
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.materials import IN_TRUTH, PART_OF_TRUTH, RECOGNISED
-from foleygram.evaluation.probe import fit, train_probe, varied
+from foleygram.evaluation.probe import PENALTIES, fit, listen, train_probe, varied
 from foleygram.evaluation.recognition import benchmark_materials
 from foleygram.evaluation.trials import write_trial
 from foleygram.media.audio import read_audio, write_audio
@@ -133,3 +133,33 @@ def test_materials_of_truth_and_folders(manifest, tmp_path):
 def test_clips_without_a_family_are_their_own(tmp_path):
     records = [ClipRecord(f"c{n}", "train", None, tmp_path / "x.wav", "", "wood", "hit", 1.0, ()) for n in range(3)]
     assert len(varied(records, 3)) == 3
+
+
+def test_the_penalty_is_the_one_that_the_validation_split_likes_best(manifest, monkeypatch):
+    for best in (PENALTIES[1], PENALTIES[-2]):
+
+        def fitted(vectors, labels, classes, penalty, best=best):
+            weights, bias = fit(vectors, labels, classes, 0.1)
+            return (weights if penalty == best else -weights), bias
+
+        monkeypatch.setattr("foleygram.evaluation.probe.fit", fitted)
+        probe = train_probe(manifest, embedder=LogMel())
+        assert probe.card.penalty == best and probe.card.validation == 1.0
+
+
+def test_without_validation_the_middle_penalty_is_taken(manifest):
+    records = read_manifest(manifest, "train")
+    assert train_probe(write_manifest(manifest.parent / "t.jsonl", records), embedder=LogMel()).card.penalty == 0.3
+
+
+def test_a_sound_is_heard_for_the_length_of_its_clip(manifest):
+    heard = []
+
+    class Counting(LogMel):
+        def embed(self, audio):
+            heard.append(audio.count)
+            return super().embed(audio)
+
+    (record, *_) = read_manifest(manifest, "test")
+    listen([dataclasses.replace(record, seconds=1.25)], Counting(), "stage", lambda *_: None)
+    assert heard == [55125]

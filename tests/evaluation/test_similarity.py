@@ -97,3 +97,22 @@ def test_looks_of_nothing():
     looks = sound.evaluate(Audio(np.zeros((2, 0)), 44100))
     assert looks.level == looks.floor == -120
     assert np.isnan(sound.evaluate(Audio(np.zeros((2, 44100)), 44100)).stereo)
+
+
+def test_cosines_to_own_and_to_other_truths():
+    truths = np.eye(3)
+    results = np.array([[0.6, 0.8, 0.0], [0.0, 1.0, 0.0], [0.0, 0.6, 0.8]])
+    score = similarity.evaluate(results, truths)
+    assert score.cosines == pytest.approx([0.6, 1.0, 0.8]) and score.own == pytest.approx(0.8)
+    assert score.other == pytest.approx((0.8 + 0.6) / 6)
+    assert score.shares == pytest.approx([0.5, 1.0, 1.0]) and score.first == pytest.approx(2 / 3)
+
+
+def test_a_result_of_zeros_is_near_to_nothing():
+    score = similarity.evaluate(np.concatenate([np.zeros((1, 16)), vectors(3)]), vectors(4))
+    assert score.cosines[0] == 0 and np.isfinite(score.shares).all()
+
+
+def test_the_point_of_a_clip_is_the_mean_of_its_windows():
+    means = similarity.window_means([np.array([[0.0, 2.0], [4.0, 4.0]]), np.array([[1.0, 5.0]])])
+    np.testing.assert_array_equal(means, [[2, 3], [1, 5]])
