@@ -234,3 +234,13 @@ def _without_finish(model: FoleyGRAM) -> FoleyGRAM:
     other = copy.copy(model)
     other.config = model.config.replace(finish=None)
     return other
+
+
+def test_the_gain_may_lift_alone_or_lower_alone():
+    truth = strokes()
+    for factor in (0.5, 2.0):
+        for name in ("boost_db", "cut_db"):
+            config = CONFIG_ALL.replace(colour_db=0.0, palette_db=0.0, **{name: 0.0})
+            wanted = 1.0 if (factor < 1) == (name == "cut_db") else factor
+            result = finish([(factor * truth).astype(np.float32)], truth, config)
+            assert result.std() / truth.std() == pytest.approx(wanted, rel=0.03)

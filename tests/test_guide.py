@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from foleygram.guide import Guide, as_heard, read_file, read_guide, unheard
+from foleygram.errors import EnvelopeError
+from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, unheard
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.signal.envelope import write_envelope
@@ -105,3 +106,30 @@ def test_what_sounds_after_the_film_is_told(tmp_path, clicks, seconds, times, fi
 def test_a_constant_guide_is_heard_to_its_end():
     assert unheard(Guide(Envelope(np.full(1000, 0.1)), "given"), 1.0)
     assert not unheard(Guide(Envelope(np.zeros(1000)), "given"), 1.0)
+
+
+@pytest.mark.parametrize(
+    ("rows", "seconds"),
+    [
+        ("0.5\n2.0\n", 3.5), ("seconds,amplitude\n0,0.1\n2,0.1\n", 2.0),
+        ("seconds,strength,kind,duration\n1,0.1,scratch,2\n0.5,0.1,hit,0\n", 4.5),
+    ],
+)  # fmt: skip
+def test_without_a_clip_a_list_lasts_until_its_events_have_faded(tmp_path, rows, seconds):
+    (tmp_path / "a.csv").write_text(rows)
+    assert read_file(tmp_path / "a.csv").envelope.seconds == pytest.approx(seconds, abs=0.003)
+
+
+@pytest.mark.parametrize("rows", ["0.5\n90000\n", "seconds,kind\n90000,hit\n"])
+def test_a_list_of_more_than_a_day_is_refused(tmp_path, rows):
+    (tmp_path / "a.csv").write_text(rows)
+    with pytest.raises(EnvelopeError, match="a.csv: lasts 90001.5 s, more than a day"):
+        read_file(tmp_path / "a.csv")
+
+
+def test_what_sounds_throughout_is_noise():
+    values = np.full(100, 0.0)
+    values[40:50] = 0.5
+    for floor, noisy in ((0.5 * 10 ** (-40 / 20), True), (0.5 * 10 ** (-50 / 20), False), (0.0, False)):
+        assert is_noisy(Envelope(np.maximum(values, floor))) == noisy
+    assert not is_noisy(Envelope(np.zeros(100)))

@@ -49,3 +49,9 @@ def test_nothing_to_rank():
         rank_takes(None, Clip(text="x"), None, [])
     with pytest.raises(UsageError, match="none of them"):
         fit(Embeddings(), Embeddings())
+
+
+def test_only_events_within_a_take_are_asked_of_it(clicks):
+    envelope = extract_envelope(clicks(2.0, [0.3, 1.1]))
+    assert onset_agreement(clicks(0.8, [0.3]), envelope) == 1.0
+    assert onset_agreement(clicks(2.0, [0.3]), envelope) == pytest.approx(2 / 3)

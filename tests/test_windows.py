@@ -162,3 +162,54 @@ def test_the_pipeline_uses_windows_beyond_the_training_window(model):
     assert isinstance(sound, Audio) and sound.samples.shape == (2, sample_count(4.3))
     (film,) = synthesise_long(model, Film(lambda *_: model.embed(clip)), envelope, 4.3, model.config.sampler, [take_seed(1, 0)])
     assert (film.samples == sound.samples).all()
+
+
+def test_each_window_has_its_own_points_length_and_part_of_the_guide(model, monkeypatch):
+    envelope = envelope_from_hits([(k * 0.8 + 0.2, 0.3) for k in range(6)], 5.2)
+    points = [model.embed(Clip(text=text)) for text in ("a person hits metal", "a person scratches wood")]
+    asked, seen = [], []
+
+    def embed(start, end):
+        asked.append((start, end))
+        return points[len(asked) % 2]
+
+    def guided(transformer, control_net, condition, control, sampler):
+        seen.append((condition, control))
+        return lambda x, sigma: torch.zeros_like(x)
+
+    monkeypatch.setattr("foleygram.windows.guided", guided)
+    list(synthesise_long(model, Film(embed), envelope, 5.2, model.config.sampler, [1], None, CONFIG))
+    hop = model.autoencoder.hop
+    whole = encode_envelope(model, envelope, 5.2, CONFIG)
+    windows = plan_windows(whole.shape[-1], RATE, round(2.0 * RATE), (), CONFIG)
+    assert len(seen) == len(windows) > 2 and asked[-1][1] == 5.2
+    for number, (window, (condition, control)) in enumerate(zip(windows, seen, strict=True)):
+        assert torch.equal(control, whole[..., window.start : window.end])
+        assert asked[number] == pytest.approx((window.start / RATE, min(window.end / RATE, 5.2)))
+        expected = model.condition(points[(number + 1) % 2], window.length * hop / 44100)
+        assert torch.equal(condition.tokens, expected.tokens) and torch.equal(condition.global_vector, expected.global_vector)
+
+
+def test_each_piece_has_noise_of_its_own_that_follows_from_the_seed(model, monkeypatch):
+    drawn = []
+
+    def decode(part, seed):
+        drawn.append(seed)
+        return torch.zeros(1, 2, part.shape[-1] * model.autoencoder.hop)
+
+    monkeypatch.setattr(model.autoencoder, "decode", decode)
+    latent = torch.zeros(1, 16, 300)
+    seeds = []
+    for seed in (3, 3, 4):
+        drawn.clear()
+        list(decode_pieces(model, latent, seed, CONFIG))
+        seeds.append(tuple(drawn))
+    assert seeds[0] == seeds[1] and not set(seeds[0]) & set(seeds[2])
+    assert len(set(seeds[0])) == len(seeds[0]) > 3 and seeds[0][0] == 3
+
+
+def test_steps_of_all_takes_are_counted(model, points):
+    envelope, steps = envelope_from_hits([(0.2, 0.3)], 4.3), []
+    film = Film(lambda *_: points)
+    list(synthesise_long(model, film, envelope, 4.3, model.config.sampler, [5, 6], lambda *at: steps.append(at), CONFIG))
+    assert steps == [(done, 6) for done in range(1, 7)]

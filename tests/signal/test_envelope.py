@@ -265,3 +265,14 @@ def test_writing_keeps_what_is_there(tmp_path, monkeypatch):
     assert path.read_text() == "older" and len(list(tmp_path.iterdir())) == 1
     write_envelope(path, envelope, force=True)
     assert read_envelope(path).values.shape == (5,)
+
+
+def test_a_pause_in_a_curve_makes_no_hits_of_it(tmp_path):
+    rows = [f"{k / 100 + (k >= 10)},0.2\n" for k in range(20)]  # 10 ms apart but for a second in the middle
+    assert load_envelope_file(write(tmp_path / "a.csv", "".join(rows)), 2.0).at([0.5])[0] == pytest.approx(0.2)
+
+
+@pytest.mark.parametrize(("rows", "curve"), [(7, False), (8, True)])
+def test_a_few_dense_rows_are_a_roll(tmp_path, rows, curve):
+    path = write(tmp_path / "a.csv", "".join(f"{k / 100},0.2\n" for k in range(rows)))
+    assert (load_envelope_file(path, 0.5).at([0.05])[0] == pytest.approx(0.2, abs=1e-4)) == curve
