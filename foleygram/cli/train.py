@@ -15,9 +15,7 @@ Data = Annotated[Path | None, typer.Option(help="Manifest of the clips. [default
 Out = Annotated[Path | None, typer.Option("-o", "--out", help="Folder of the run. [default: the recipe's]")]
 Steps = Annotated[int | None, typer.Option(help="Leave after so many steps; the next call goes on from there.")]
 Threads = Annotated[int | None, typer.Option(help="Threads of torch. [default: all]")]
-Textures = Annotated[
-    Path | None, typer.Option(help="Photographs, for stages that render pictures (gram, control, timing, memory).")
-]
+Textures = Annotated[Path | None, typer.Option(help="Photographs, for stages that render pictures (gram, control, timing).")]
 Changes = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="FIELD=VALUE", help="A field that differs from the recipe; may be repeated."),

@@ -47,10 +47,11 @@ class ControlTraining(DenoisingTraining):
 
 @dataclass(frozen=True, eq=False)
 class ClipEmbeddings:
-    """Points of the GRAM space: audio, video [clip, dim] of each clip, text [caption, dim] of each caption."""
+    """Points of the GRAM space: audio, video [clip, dim] of each clip, None where nothing looks at them, text [caption, dim]
+    of each caption."""
 
     audio: np.ndarray
-    video: np.ndarray
+    video: np.ndarray | None
     text: np.ndarray
 
 

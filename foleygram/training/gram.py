@@ -51,9 +51,10 @@ class GramTraining(Config):
 
 @dataclass(frozen=True, eq=False)
 class ClipFeatures:
-    """``frames`` [clip, stored, features] fp16, ``banks`` [clip, time, mel] fp16 (normalised), ``texts`` [caption, width]."""
+    """``frames`` [clip, stored, features] fp16, None where nothing looks at the pictures, ``banks`` [clip, time, mel] fp16
+    (normalised), ``texts`` [caption, width]."""
 
-    frames: np.ndarray
+    frames: np.ndarray | None
     banks: np.ndarray
     texts: np.ndarray
     captions: Captions
@@ -177,13 +178,17 @@ class GramStage(Stage):
         """Points of all clips (text: of all captions), without augmentation; numpy rows as tensors in fp32."""
         self.eval()
         audio, video, device = [], [], self.encoder.contra_temp.device
-        for start in range(0, len(data.frames), 32):
-            part = slice(start, start + 32)
-            banks, frames = (torch.from_numpy(rows[part].astype(np.float32)).to(device) for rows in (data.banks, data.frames))
+
+        def part(rows: np.ndarray, start: int) -> Tensor:
+            return torch.from_numpy(rows[start : start + 32].astype(np.float32)).to(device)
+
+        for start in range(0, len(data.banks), 32):
+            banks = part(data.banks, start)
             audio.append(self.encoder.embed_features(audio=self.encoder.audio_features(banks[:, None])).audio)
-            video.append(self.encoder.embed_features(video=frames).video)
+            if data.frames is not None:
+                video.append(self.encoder.embed_features(video=part(data.frames, start)).video)
         text = self.encoder.embed_features(text=torch.from_numpy(data.texts.astype(np.float32)).to(device)).text
-        return Embeddings(video=torch.cat(video).cpu(), text=text.cpu(), audio=torch.cat(audio).cpu())
+        return Embeddings(video=torch.cat(video).cpu() if video else None, text=text.cpu(), audio=torch.cat(audio).cpu())
 
     def validate(self) -> Sequence[float]:
         """Volume of mismatched minus matched triples; share of clips whose nearest neighbour across modalities has

@@ -204,7 +204,7 @@ def train_control(
 def clip_points(embedder: GramStage, features: ClipFeatures) -> ClipEmbeddings:
     """The points of the clips as the control stage draws from them."""
     points = embedder.embed(features)
-    return ClipEmbeddings(*(side.numpy() for side in (points.audio, points.video, points.text)))
+    return ClipEmbeddings(*(None if side is None else side.numpy() for side in (points.audio, points.video, points.text)))
 
 
 def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features: ClipFeatures, cache: Path) -> ClipEmbeddings:
@@ -251,16 +251,14 @@ def train_timing(
         shop.write_config(model.config)
 
 
-def train_memory(
-    recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
-) -> LoopResult:
+def train_memory(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """What the model remembers (training/memory.py), from its finished joint space and autoencoder. The run's model then has
-    it; nothing is trained."""
+    it; nothing is trained, and nothing looks at the pictures."""
     shop = Workshop(recipe, data, out)
     shop.check_aligned()
     encoder, autoencoder, sounds = shop.encoder(), shop.autoencoder(), shop.sounds(shop.train)
     shop.trained(encoder, "gram", *GRAM_FILES)
-    features = shop.features(encoder, shop.train, textures)
+    features = shop.features(encoder, shop.train, None, pictures=False)
     points = clip_points(GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []), features)
 
     def sound(place: int) -> Audio:

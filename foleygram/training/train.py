@@ -36,7 +36,7 @@ STAGES = {
 }
 """The verbs' stages in the order in which they build on each other."""
 
-WITH_PICTURES = ("gram", "control", "timing", "memory")
+WITH_PICTURES = ("gram", "control", "timing")
 """Stages that may have to render pictures, for which they take ``textures``."""
 
 

@@ -160,10 +160,12 @@ class Workshop:
                 f"{self.out / 'heads.safetensors'}: absent; run first: foleygram train gram with this recipe and --out"
             )
 
-    def features(self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None) -> ClipFeatures:
-        """What the GRAM stage learns from; the frozen towers run once."""
-        captions = Captions.of(records)
-        return ClipFeatures(
-            frame_features(encoder, records, self.recipe.gram.stored_frames, self.scenes, textures, self.cache),
-            sound_banks(encoder, self.sounds(records), self.cache), text_states(encoder, captions, self.cache).pooled, captions,
-        )  # fmt: skip
+    def features(
+        self, encoder: GramEncoder, records: Sequence[ClipRecord], textures: Path | None, pictures: bool = True
+    ) -> ClipFeatures:
+        """What the GRAM stage learns from; the frozen towers run once. ``pictures``: whether somebody looks at them."""
+        captions, frames = Captions.of(records), None
+        if pictures:
+            frames = frame_features(encoder, records, self.recipe.gram.stored_frames, self.scenes, textures, self.cache)
+        banks = sound_banks(encoder, self.sounds(records), self.cache)
+        return ClipFeatures(frames, banks, text_states(encoder, captions, self.cache).pooled, captions)
