@@ -32,17 +32,14 @@ class Manner:
     """How a person plays, beyond what the events tell. ``rests``: share of hits after which the tool stays on the surface for
     a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture; ``wobbles``: share of rests
     in which the resting tool moves a little, without a sound; ``lifts``: share of hits after which it is lifted as fast as it
-    fell; ``raises``: how much higher than usual it is raised at most; ``back``: how far the raised tip is drawn towards the
-    body, per unit of height; ``arm``: share of the tip's height by which the whole arm rises, None for that of the actor,
-    whose wrist turns. The benchmark's films have none of these; those that train the timing predictor do."""
+    fell; ``raises``: how much higher than usual it is raised at most. The benchmark's films have none of these; those that
+    train the timing predictor do."""
 
     rests: float = 0.0
     leaves: float = 0.0
     wobbles: float = 0.0
     lifts: float = 0.0
     raises: float = 1.0
-    back: float = 0.35
-    arm: float | None = None
 
 
 @dataclass(frozen=True)
@@ -277,6 +274,5 @@ class TipPath:
                 if contact.start <= t <= contact.end:
                     return np.array([*contact.at(t), 0.0])
         drift = min(1.0, height / 0.06) * 0.02
-        wander = drift * np.sin(self._rate[1:] * t + self._phase[1:])
-        place = self._place.at(t) + self._away * (self._manner.back * height) + wander
+        place = self._place.at(t) + self._away * (0.35 * height) + drift * np.sin(self._rate[1:] * t + self._phase[1:])
         return np.array([place[0], place[1], height])

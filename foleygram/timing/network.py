@@ -39,7 +39,7 @@ class TimingConfig(Config):
     hidden: int = 320
     dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
     peak: float = 0.2
-    threshold: float = 0.4
+    threshold: float = 0.15
     apart: float = 0.09
     window: float = 12.0
     margin: float = 1.5

@@ -156,29 +156,3 @@ def test_players_who_rest_wobble_and_lift_quickly_touch_at_the_same_times():
     assert max(other.height(t) for t in np.arange(0, 2, 0.01)) > max(plain.height(t) for t in np.arange(0, 2, 0.01))
     inside = np.arange(starts[-1], other.contacts[-1].end, 0.005)
     assert max(other.height(t) for t in inside) <= 0.07
-
-
-def test_films_may_have_no_shadows_and_no_answers():
-    """Neither is in every real film; what moves stays where it was."""
-    one = scene(material="gravel", texture="procedural:gravel:1", shake=0.0, light=0.0)
-    usual, pale, mute = Picture(one, None), Picture(one, None, shade=0.0), Picture(one, None, answers=False)
-    before, at, after = 0.4, 0.499, 0.55  # the hit is at 0.5 s
-    darker = pale.frame(at).astype(int) - usual.frame(at)
-    assert darker.max() > 20 and darker.min() > -5
-    assert np.abs(mute.frame(before).astype(int) - usual.frame(before)).max() == 0
-    assert np.abs(mute.frame(after).astype(int) - usual.frame(after)).max() > 20
-
-
-def test_players_draw_the_tool_back_and_lift_the_whole_arm():
-    """Further back is further from where it strikes; an arm that rises whole keeps the angle of the stick."""
-    near, far = (Picture(scene(), None, Manner(back=back)).paths[0] for back in (0.1, 1.1))
-    raised = max(np.arange(0.3, 0.5, 0.005), key=near.height)
-    place = near.contacts[0].place
-    assert np.hypot(*(far.at(raised)[:2] - place)) > np.hypot(*(near.at(raised)[:2] - place)) + 0.05
-    tilts = {}
-    for arm in (0.0, 1.0):
-        ((actor, path),) = Picture(scene(), None, Manner(arm=arm))._limbs
-        tip, wrist = actor.joints(path, raised)[:2]
-        lying_tip, lying_wrist = actor.joints(path, 0.5)[:2]
-        tilts[arm] = (wrist[2] - tip[2]) - (lying_wrist[2] - lying_tip[2])
-    assert abs(tilts[1.0]) < 1e-9 and tilts[0.0] < -0.05
