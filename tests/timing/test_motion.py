@@ -110,7 +110,7 @@ def test_times_are_finite():
         list(motions(iter([(float("nan"), np.zeros((3, 8, 8), np.uint8))]), SMALL))
 
 
-@pytest.mark.parametrize("channel, share", enumerate((0.299, 0.587, 0.114)))
+@pytest.mark.parametrize("channel, share", list(enumerate((0.299, 0.587, 0.114))))
 def test_the_canvas_is_the_logarithm_of_luminance(channel, share):
     frame = np.zeros((3, 36, 48), np.uint8)
     frame[channel] = 200
