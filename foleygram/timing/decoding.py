@@ -67,21 +67,25 @@ def smoothed(onset: np.ndarray) -> np.ndarray:
     return np.convolve(onset, bump / bump.sum(), mode="same")
 
 
-def read_track(reading: Reading, threshold: float, apart: float, peak: float) -> OnsetTrack:
-    """Events where the probability peaks with a confidence of at least ``threshold``, ``apart`` s or more from a surer one.
+def read_track(
+    reading: Reading, threshold: float, apart: float, peak: float, sure: float = 0.0, near: float = 0.0
+) -> OnsetTrack:
+    """Events where the probability peaks with a confidence of at least ``threshold``, ``apart`` s or more from a surer one, and
+    of at least ``sure`` within ``near`` s of a surer one: a stroke that is seen badly peaks twice, at hit and rebound.
 
     The time is the mean of what the steps around the peak point at, weighted by their probability, so it does not keep to
     the grid. ``peak``: linear amplitude of full strength."""
-    curve, sure = smoothed(reading.onset), confidence(reading.onset)
+    curve, certain = smoothed(reading.onset), confidence(reading.onset)
     inner = (curve[1:-1] >= curve[:-2]) & (curve[1:-1] > curve[2:])
-    places = np.flatnonzero(np.concatenate([[False], inner, [False]]) & (sure >= threshold))
+    places = np.flatnonzero(np.concatenate([[False], inner, [False]]) & (certain >= threshold))
     events: list[OnsetEvent] = []
     for place in places[np.argsort(-curve[places], kind="stable")]:
         part = slice(max(place - 2, 0), place + 3)
         weight = reading.onset[part].astype(np.float64)
         pointed = np.arange(part.start, part.start + len(weight)) / reading.rate + reading.offset[part]
         time = float((weight * pointed).sum() / max(weight.sum(), 1e-9))
-        if not 0 <= time < reading.seconds or any(abs(time - event.seconds) < apart for event in events):
+        least = near if certain[place] < sure else apart
+        if not 0 <= time < reading.seconds or any(abs(time - event.seconds) < max(least, apart) for event in events):
             continue
         strength = peak * 10 ** (min(float((weight * reading.strength[part]).sum() / max(weight.sum(), 1e-9)), 0.0) / 20)
         scratch = float((weight * reading.scratch[part]).sum() / max(weight.sum(), 1e-9)) > 0.5

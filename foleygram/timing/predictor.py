@@ -102,7 +102,8 @@ class EnvelopePredictor(nn.Module):
         reading = self.look(seen.count(motions(iter(frames), self.config.motion)), seconds)
         if not seen.frames:
             raise MediaError("the picture has no frame; give a video with at least one")
-        track = read_track(reading, threshold, self.config.apart, self.config.peak)
+        config = self.config
+        track = read_track(reading, threshold, config.apart, config.peak, config.sure, config.near)
         return Prediction(track, render(track, reading, self.config.peak), seen.frames, tuple(seen.cuts))
 
     @torch.no_grad()

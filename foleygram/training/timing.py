@@ -288,7 +288,8 @@ class TimingStage(Stage):
         for clip in self.valid:
             stream = (Motion(float(time), maps[0], maps[1], False) for time, maps in zip(clip.times, clip.motion, strict=True))
             reading = self.model.look(stream, (len(clip.level) - 1) / config.rate)
-            score = clip.track().agreement(read_track(reading, config.threshold, config.apart, config.peak))
+            seen = read_track(reading, config.threshold, config.apart, config.peak, config.sure, config.near)
+            score = clip.track().agreement(seen)
             hits, true, found = hits + score.hits, true + score.true, found + score.found
             error += score.hits * score.mean_error if score.hits else 0.0
         return loss, 2 * hits / max(true + found, 1), 1000 * error / max(hits, 1)

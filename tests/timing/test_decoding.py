@@ -123,3 +123,13 @@ def test_what_is_left_of_an_event_falls_under_the_next_one_as_its_own_kind_does(
     assert left == pytest.approx(0.1, rel=0.01)
     for later in (0.01, 0.03, 0.09):
         assert envelope.at(begins + later) == pytest.approx(left * np.exp(-later / FALL[kind]), rel=0.1)
+
+
+def test_a_doubtful_onset_beside_a_surer_one_is_its_rebound():
+    """Alone it counts, and so does a sure one: quick players are not cut."""
+    onset = np.maximum(reading_of([0.5, 2.0], 4.0).onset, 0.3 * reading_of([0.8, 3.0], 4.0).onset)
+    reading = replace(reading_of([0.5, 0.8, 2.0, 3.0], 4.0), onset=onset.astype(np.float32))
+    np.testing.assert_allclose(read_track(reading, 0.1, 0.09, 0.2).times, [0.5, 0.8, 2.0, 3.0], atol=2e-3)
+    np.testing.assert_allclose(read_track(reading, 0.1, 0.09, 0.2, sure=0.4, near=0.4).times, [0.5, 2.0, 3.0], atol=2e-3)
+    quick = reading_of([0.5, 0.8, 2.0, 3.0], 4.0)
+    assert len(read_track(quick, 0.1, 0.09, 0.2, sure=0.4, near=0.4)) == 4
