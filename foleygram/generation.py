@@ -336,8 +336,12 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
         notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
     if rest := unheard(guide, info.seconds):
         notes.append(rest)
-    if guide.kind == "sound" and is_noisy(envelope):
-        notes.append("something sounds throughout the guide; if it was hummed or tapped, --voice takes the room's noise away")
+    if guide.kind in ("sound", "own") and is_noisy(envelope):
+        hummed = ", or if it was hummed or tapped say --voice" if guide.kind == "sound" else ""
+        notes.append(
+            "something sounds throughout the guide, as a room does, and so it will in the result; "
+            f"take it away with foleygram envelope --gate-db{hummed}"
+        )
     given = {"T": order.text, "A": order.audio, "V": order.video_ref}
     unused = [letter for letter, value in given.items() if value is not None and letter not in order.use]
     if unused:

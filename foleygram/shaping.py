@@ -336,8 +336,10 @@ def remarks(
             f"{loud} event(s) are louder than {LOUDEST:g}, which is velocity 127, and are cut to it; lower them "
             "(--scale-db), or write .json"
         )
-    if guide.kind == "sound" and is_noisy(guide.envelope):
-        notes.append("something sounds throughout; if it was hummed or tapped, --voice takes the room's noise away")
+    if guide.kind == "sound" and is_noisy(curve):
+        notes.append(
+            "something sounds throughout, as a room does; --gate-db takes it away, or --voice if it was hummed or tapped"
+        )
     if guide.track is not None and later:
         gone = sum(not 0 <= event.seconds + later < seconds for event in guide.track.events)
         if gone:

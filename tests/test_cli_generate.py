@@ -334,6 +334,17 @@ def test_where_the_timing_comes_from(foleygram, desk, predicting):
         assert code == 0 and "the same bytes as before" in out, err
 
 
+def test_a_guide_that_hisses_is_told(foleygram, desk, clicks, moving_bar):
+    """So does the film's own sound, whose room would be heard in the result."""
+    taps = clicks(1.2, [0.3, 0.8])
+    noise = np.random.default_rng(0).normal(0, 0.004, taps.samples.shape)
+    write_video(Path("room.mp4"), moving_bar(12), 10, Audio((0.1 * taps.samples + noise).astype(np.float32), taps.rate))
+    code, out, _ = foleygram("generate", "room.mp4", "-o", "a.wav", "--envelope", "own")
+    assert code == 0 and "--gate-db" in out and "--voice" not in out
+    code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "room.mp4", "--force")
+    assert code == 0 and "--gate-db" in out and "--voice" in out
+
+
 def with_strokes(foleygram, folder: Path, options: tuple, strokes: str) -> str:
     """What ``generate`` prints; the sidecar says these ``strokes``, and gives the same bytes again."""
     code, said, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)

@@ -240,7 +240,8 @@ def test_a_tapped_recording(foleygram, desk, clicks):
     noise = np.random.default_rng(0).normal(0, 0.004, taps.samples.shape)
     write_audio(Path("voice.wav"), Audio((0.1 * taps.samples + noise).astype(np.float32), taps.rate))
     code, report, _ = foleygram("voice.wav")
-    assert code == 0 and "--voice" in report["notes"][0]
+    assert code == 0 and "--voice" in report["notes"][0] and "--gate-db" in report["notes"][0]
+    assert not foleygram("voice.wav", "--gate-db", -35)[1]["notes"]
     code, report, _ = foleygram("voice.wav", "--voice")
     assert code == 0 and report["kind"] == "voice" and not report["notes"]
     assert times(report) == pytest.approx([0.5, 1.2], abs=0.02) and report["peak"] == pytest.approx(0.1, rel=0.01)
