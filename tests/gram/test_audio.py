@@ -47,6 +47,15 @@ def test_long_sound_gives_the_middle_slice_of_each_part():
     torch.testing.assert_close(slices[1], bank[2048:3072])
 
 
+def test_one_slice_of_a_sound_of_several_is_the_middle_one():
+    """25 s are 2,498 frames: 3 slices after the pad, the last of them in part a pad; without it there would be 2."""
+    audio = tone(25)
+    torch.testing.assert_close(preprocess_audio(audio, BeatsConfig())[0], bank_of(audio)[1024:2048])
+    last = preprocess_audio(audio, BeatsConfig(slices=3))[2]
+    torch.testing.assert_close(last[:450], bank_of(audio)[2048:])
+    assert not last[450:].any()
+
+
 def test_whole_slice_is_followed_by_an_empty_one():
     """As in the reference: L % 1024 == 0 appends 1,024 rows."""
     audio = tone((FRAME + HOP * 1023) / FBANK_RATE)
