@@ -112,7 +112,7 @@ def test_a_constant_guide_is_heard_to_its_end():
     ("rows", "seconds"),
     [
         ("0.5\n2.0\n", 3.5), ("seconds,amplitude\n0,0.1\n2,0.1\n", 2.0),
-        ("seconds,strength,kind,duration\n1,0.1,scratch,2\n0.5,0.1,hit,0\n", 4.5),
+        ("seconds,strength,kind,duration\n1.5,0.1,hit,0\n1,0.1,scratch,2\n", 4.5),
     ],
 )  # fmt: skip
 def test_without_a_clip_a_list_lasts_until_its_events_have_faded(tmp_path, rows, seconds):

@@ -101,7 +101,7 @@ def test_a_room_is_heard_where_the_scene_has_one():
 
 def test_only_training_is_coloured_and_has_noise_under_it():
     for split in ("test", "validation"):
-        for seed in range(12):
+        for seed in range(40):
             assert np.count_nonzero(compose_scene(scene(hit(0.5), split=split, seed=seed), ClickBank()).samples[0]) == 1
     trained = [compose_scene(scene(hit(0.5), split="train", seed=seed), ClickBank()).samples[0] for seed in range(40)]
     assert all(np.count_nonzero(samples) > 1 for samples in trained)

@@ -84,7 +84,7 @@ def test_steps_are_left_and_right_by_turns():
     assert len(walks) > 3
     for scene in walks:
         sides = np.sign(np.diff([event.x for event in scene.events]))
-        assert (sides[1:] == -sides[:-1]).all()
+        assert sides.all() and (sides[1:] == -sides[:-1]).all()
 
 
 def test_no_take_is_heard_twice_running_where_there_are_others():

@@ -145,7 +145,7 @@ def test_attacks_of_what_is_decoded_are_sharpened(codec, sound, monkeypatch):
 
 def test_without_speckle_the_expected_magnitudes_are_decoded(monkeypatch):
     codec, made = SpectralAutoencoder(CONFIG.replace(speckle=0.0)), []
-    mean = torch.linspace(-1, 1, CONFIG.frame_dim).repeat(1, 40, 1)  # what is below zero is silent
+    mean = torch.linspace(0.5, 1, 40)[None, :, None] * torch.linspace(-1, 1, CONFIG.frame_dim)  # what is below zero is silent
     monkeypatch.setattr(codec, "predict", lambda latent: (mean, 0.5 * torch.ones_like(mean)))
     monkeypatch.setattr(codec, "find_phase", lambda *arguments: torch.ones(()))
     monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum) or torch.zeros(1, 2, samples))

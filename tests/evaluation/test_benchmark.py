@@ -140,6 +140,7 @@ def test_a_silent_film_is_timed_by_its_picture_and_played_in_strokes(records, tm
     ((envelope, asked),) = heard
     expected, track = timing_of(model, filmed, "predicted")
     np.testing.assert_array_equal(envelope.values, expected.values)
+    assert envelope.seconds == pytest.approx(filmed.seconds, abs=0.01)
     assert asked["strokes"] and not asked["raw"] and asked["track"].events == track.events
     assert row.report.given == ("timing predicted from the own video", "own video")
     with pytest.raises(DataError, match="no video file to predict"):
