@@ -84,8 +84,8 @@ def read_track(
         weight = reading.onset[part].astype(np.float64)
         pointed = np.arange(part.start, part.start + len(weight)) / reading.rate + reading.offset[part]
         time = float((weight * pointed).sum() / max(weight.sum(), 1e-9))
-        least = near if certain[place] < sure else apart
-        if not 0 <= time < reading.seconds or any(abs(time - event.seconds) < max(least, apart) for event in events):
+        least = max(near, apart) if certain[place] < sure else apart
+        if not 0 <= time < reading.seconds or any(abs(time - event.seconds) < least for event in events):
             continue
         strength = peak * 10 ** (min(float((weight * reading.strength[part]).sum() / max(weight.sum(), 1e-9)), 0.0) / 20)
         scratch = float((weight * reading.scratch[part]).sum() / max(weight.sum(), 1e-9)) > 0.5
