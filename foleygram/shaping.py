@@ -19,7 +19,7 @@ from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file,
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
-from foleygram.media.video import probe, read_frames
+from foleygram.media.video import MediaInfo, probe, read_frames
 from foleygram.output import check_output
 from foleygram.signal.envelope import LONGEST, step_count, write_envelope
 from foleygram.signal.onsets import envelope_onsets
@@ -115,11 +115,11 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     if request.snap_fps is not None:
         grid = np.arange(2) / request.snap_fps
     elif film is not None and (edits.snap or edits.shift_frames):
-        grid = read_timeline(film).times
+        grid = read_timeline(film.path).times
     later = delay(edits, grid)
-    guide = guide_of(request.file, request.model, length_of(request, film), request.predict, request.voice)
-    other = None if request.mix is None else guide_of(request.mix, request.model, None)
     seconds = length_of(request, film)
+    guide = guide_of(request.file, request.model, seconds, request.predict, request.voice)
+    other = None if request.mix is None else guide_of(request.mix, request.model, None)
     if seconds is None:  # nothing says how long the clip is: what is moved later is not cut off
         seconds = guide.envelope.seconds + max(later, 0.0)
     rest = unheard(guide, seconds) if request.seconds is None else ""  # who names a length means to cut
@@ -210,21 +210,23 @@ def range_of(text: str) -> tuple[float, float]:
     return start, end
 
 
-def filmed(request: EnvelopeRequest) -> Path | None:
+def filmed(request: EnvelopeRequest) -> MediaInfo | None:
     """The video whose frames and length count: ``film``, else the file itself. Raises MediaError where ``film`` is none."""
     if request.film is not None:
-        if is_table(request.film) or not probe(request.film).has_video:
+        if is_table(request.film) or not (film := probe(request.film)).has_video:
             raise MediaError(f"{request.film}: holds no picture; --film takes the video that the envelope belongs to")
-        return request.film
-    texts = holds_events(request.file) or is_table(request.file)
-    return request.file if not texts and probe(request.file).has_video else None
+        return film
+    if holds_events(request.file) or is_table(request.file):
+        return None
+    film = probe(request.file)
+    return film if film.has_video else None
 
 
-def length_of(request: EnvelopeRequest, film: Path | None) -> float | None:
+def length_of(request: EnvelopeRequest, film: MediaInfo | None) -> float | None:
     """s of the clip where something says it: ``seconds``, or a film."""
     if request.seconds is not None:
         return request.seconds
-    return None if film is None else probe(film).seconds
+    return None if film is None else film.seconds
 
 
 def guide_of(file: Path, model: str | Path, seconds: float | None, predict: bool = False, voice: bool = False) -> Guide:
@@ -317,7 +319,7 @@ def in_words(request: EnvelopeRequest, edits: EnvelopeEdits) -> tuple[str, ...]:
 
 def remarks(
     request: EnvelopeRequest,
-    film: Path | None,
+    film: MediaInfo | None,
     guide: Guide,
     track: OnsetTrack,
     curve: Envelope,
@@ -326,7 +328,7 @@ def remarks(
     rest: str,
 ) -> list[str]:
     """What the user should know before using the result. ``rest``: what was cut off the guide, in words."""
-    shortfall = "" if film is None else probe(film).shortfall
+    shortfall = "" if film is None else film.shortfall
     notes = [note for note in (shortfall, guide.doubt, rest) if note]
     shaped = [f"--{name.replace('_', '-')}" for name in SHAPING if getattr(request, name)]
     if shaped and request.out is not None and not is_curve(request):
@@ -358,11 +360,11 @@ def is_curve(request: EnvelopeRequest) -> bool:
     return request.out.suffix.lower() == ".csv" and not request.events
 
 
-def draw(request: EnvelopeRequest, film: Path | None, guide: Guide, curve: Envelope, onsets: tuple) -> None:
+def draw(request: EnvelopeRequest, film: MediaInfo | None, guide: Guide, curve: Envelope, onsets: tuple) -> None:
     """The envelope over film strip and spectrogram, as far as there are a film and a sound."""
     from foleygram.signal.plot import draw_envelope
 
-    frames = None if film is None else read_frames(film, count=FILM_FRAMES, short_side=120)
+    frames = None if film is None else read_frames(film.path, count=FILM_FRAMES, short_side=120)
     sound: Audio | None = None
     if guide.kind in ("sound", "voice"):
         sound = read_audio(request.file)
