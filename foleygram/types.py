@@ -256,7 +256,8 @@ class Embeddings:
     """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``detail``, ``strokes``:
     what was measured of the sound beside its point, its colour at each moment after an attack (palette.py), the strength of its
     finer structure (diffusion/spectral.py) and how its events rise and die away, dB under the peak (timing/strokes.py); not in
-    the paper: the finish uses the first two, the guide the third."""
+    the paper: the finish uses the first two, the guide the third. ``classes``: how likely the picture shows each class that its
+    tower can tell (gram/vision.py), for the memory alone; not in the paper either."""
 
     video: Float[Tensor, "batch dim"] | None = None
     text: Float[Tensor, "batch dim"] | None = None
@@ -264,6 +265,7 @@ class Embeddings:
     palette: Float[Tensor, "batch shade band"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
     strokes: Float[Tensor, "batch stroke step"] | None = None
+    classes: Float[Tensor, "batch class"] | None = None
 
     @property
     def modalities(self) -> str:
@@ -284,6 +286,7 @@ class Embeddings:
             palette=self.palette if "A" in use else None,
             detail=self.detail if "A" in use else None,
             strokes=self.strokes if "A" in use else None,
+            classes=self.classes if "V" in use else None,
         )
 
 

@@ -8,9 +8,11 @@ import torch
 from tiny import CONFIG, tiny_model
 from torch.nn import functional as F
 
+from foleygram.data.classes import CLASSES
 from foleygram.data.manifest import ClipRecord
 from foleygram.errors import DataError
 from foleygram.finish import FinishConfig
+from foleygram.gram.vision import EfficientNetConfig
 from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
 from foleygram.palette import SHADES, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
@@ -20,7 +22,7 @@ from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.training import memory as memory_stage
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
-from foleygram.training.memory import fit_nothing, heard_of, kinds_of, remember
+from foleygram.training.memory import class_keys, fit_nothing, heard_of, kinds_of, remember
 from foleygram.types import ENVELOPE_RATE, Audio, Clip, Embeddings
 
 RATE, DIM = 44100, 24
@@ -102,6 +104,19 @@ def test_where_no_text_says_what_is_done_the_guide_does():
     assert memory.nearest(picture, hits) in (0, 2) and memory.nearest(text, hits) == 1
 
 
+def test_what_the_picture_shows_counts_by_how_likely_it_is():
+    memory = Memory(MemoryConfig(kinds=("wood, hit", "metal, hit"), sounds=1, classes=3), DIM, RATE)
+    memory.keys.copy_(torch.stack([unit(0), unit(1)]))
+    memory.class_keys.copy_(torch.tensor([[0.1, 0.9], [0.8, 0.2], [0.0, 0.0]]))
+    apart = float(unit(0) @ (unit(0) - unit(1)))  # by how much the picture's point is nearer to wood
+    seen = Embeddings(video=unit(0)[None], classes=torch.zeros(1, 3))
+    for sure, expected in ((0.9 * apart / 0.8, 0), (1.1 * apart / 0.8, 1)):
+        assert memory.nearest(replace(seen, classes=torch.tensor([[sure, 0.0, 0.5]]))) == expected
+    assert memory.nearest(replace(seen, classes=torch.tensor([[0.0, 2.0, 0.0]]))) == 0
+    assert memory.nearest(seen.only("V")) == memory.nearest(seen) == 0
+    assert seen.only("V").classes is seen.classes and replace(seen, text=unit(1)[None]).only("T").classes is None
+
+
 @pytest.mark.parametrize(
     "kinds, action", [("hhs", "hit"), ("hss", "scratch"), ("ssh", "scratch"), ("shhs", "hit"), ("s", "scratch")]
 )
@@ -155,6 +170,30 @@ def test_where_nothing_is_measured_a_remembered_sound_is_the_reference():
     assert second[:, late].std() > 1.5 * first[:, late].std()  # the longer one of its kind
     known = model.references(Clip(audio=ringing(0.05), text="wood", seconds=1.5))
     assert model.recalled(known) is known and tiny_model().recalled(text) is text
+
+
+def test_the_names_of_classes_are_compared_with_what_is_done():
+    asked = []
+
+    def embed(texts):
+        asked.extend(texts)
+        return torch.stack([unit(len(text)) for text in texts])
+
+    table = class_keys(embed, ("wood, hit", "wood, scratch"), torch.stack([unit(0), unit(1)]))
+    assert table.shape == (1000, 2)
+    for place, name in enumerate(CLASSES):
+        said = ("hitting", "scratching")
+        expected = [0.0, 0.0] if name is None else [float(unit(len(f"{s} {name}")) @ unit(k)) for k, s in enumerate(said)]
+        assert table[place].tolist() == pytest.approx(expected, abs=1e-5)
+    assert "hitting park bench" in asked and not any("tench" in text for text in asked)
+
+
+def test_a_memory_that_names_classes_needs_a_tower_that_tells_them():
+    memory = MemoryConfig(kinds=("wood, hit",), classes=1000)
+    with pytest.raises(ValueError, match="1000 classes by name, which the picture tower does not tell"):
+        CONFIG.replace(memory=memory)
+    telling = CONFIG.replace(gram=CONFIG.gram.replace(vision=EfficientNetConfig(size=64, classes=1000)))
+    assert telling.memory is None and telling.replace(memory=memory).memory.classes == 1000
 
 
 def records_of(*materials: str) -> list[ClipRecord]:

@@ -161,9 +161,12 @@ def names_thing(text: str, material: str) -> bool:
 
 def asked(material: str, actions: Sequence[str]) -> tuple[str, ...]:
     """The plainest request for each unheard thing of a material, actions by turns."""
-    return tuple(
-        f"{_ing(VERBS[action][0])} {name}" for name, action in zip(UNHEARD[material], itertools.cycle(actions), strict=False)
-    )
+    return tuple(plainest(name, action) for name, action in zip(UNHEARD[material], itertools.cycle(actions), strict=False))
+
+
+def plainest(name: str, action: str) -> str:
+    """``hitting a gong``, ``scratching a gong``, ``walking on a gong``."""
+    return f"{_ing(VERBS[action][0])} {name}"
 
 
 def _something(rng: np.random.Generator) -> str:

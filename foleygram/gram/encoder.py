@@ -5,6 +5,7 @@ the towers are ``text``, ``vision`` and ``audio``. Training can keep the feature
 (:meth:`GramEncoder.embed_features`).
 """
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 import torch
@@ -96,7 +97,7 @@ class GramConfig(Config):
         """Small towers: EfficientNet-Lite0 and MiniLM stay as they are published, a sound network learns from scratch."""
         return cls(
             dim=256,
-            vision=EfficientNetConfig(size=192),
+            vision=EfficientNetConfig(size=192, classes=1000),
             audio=SoundNetConfig(),
             text=BertConfig.minilm(),
             head=HeadConfig(kind="mlp"),
@@ -151,11 +152,21 @@ class GramEncoder(nn.Module):
         if not clip.modalities:
             raise UsageError("a clip to embed has at least one of video, audio and text; give one")
         device = self.contra_temp.device
-        return self(
-            video=None if clip.video is None else preprocess_frames(clip.video, self.config.vision)[None].to(device),
+        points = self(
             audio=None if clip.audio is None else preprocess_audio(clip.audio, self.config.audio)[None].to(device),
             text=None if clip.text is None else self.tokens([clip.text]),
         )
+        if clip.video is None:
+            return points
+        frames = self.video_features(preprocess_frames(clip.video, self.config.vision)[None].to(device))
+        return replace(points, video=self.embed_features(video=frames).video, classes=self.classes(frames))
+
+    def classes(self, frames: Float[Tensor, "batch frame features"]) -> Float[Tensor, "batch class"] | None:
+        """How likely a clip shows each class that its picture tower can tell, by the mean over its frames; None for a tower
+        without a classifier."""
+        if not isinstance(self.vision, EfficientNetLite0) or self.vision.classifier is None:
+            return None
+        return self.vision.classify(frames).mean(dim=1)
 
     def tokens(self, texts: list[str]) -> Tokens:
         """Word pieces of texts, on the device of the model. Raises ModelError without tokenizer."""

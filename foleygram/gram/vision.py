@@ -131,9 +131,11 @@ class _Attention(nn.Module):
 
 
 class EfficientNetConfig(FrameConfig):
-    """EfficientNet-Lite0: 3.4 M parameters, any ``size`` (trained at 224)."""
+    """EfficientNet-Lite0: 3.4 M parameters, any ``size`` (trained at 224). ``classes``: 1000 with its classifier of ImageNet
+    (1.3 M more), 0 without one."""
 
     kind: Literal["efficientnet_lite0"] = "efficientnet_lite0"
+    classes: int = Field(0, ge=0)
 
     @property
     def features(self) -> int:
@@ -166,12 +168,18 @@ class EfficientNetLite0(nn.Module):
                 self.blocks.append(_InvertedResidual(inner, outer, expansion, kernel, stride if index == 0 else 1))
                 inner = outer
         self.head = _SameConv(inner, config.features, kernel=1)
+        self.classifier = nn.Linear(config.features, config.classes) if config.classes else None
 
     def forward(self, frames: Float[Tensor, "batch 3 size size"]) -> Float[Tensor, "batch 1280"]:
+        """The features; the classifier has no part in them."""
         x = F.relu6(self.stem(frames))
         for block in self.blocks:
             x = block(x)
         return F.relu6(self.head(x)).mean((2, 3))
+
+    def classify(self, features: Float[Tensor, "... 1280"]) -> Float[Tensor, "... class"] | None:
+        """How likely the frame with these features shows each class of ImageNet, 0..1; None without a classifier."""
+        return None if self.classifier is None else self.classifier(features).softmax(dim=-1)
 
 
 class _InvertedResidual(nn.Module):
@@ -216,9 +224,9 @@ _LITE0_CONVS = {"_conv_stem": ("stem", "_bn0"), "_conv_head": ("head", "_bn1")} 
 
 
 def fold_lite0(foreign: dict[str, Tensor]) -> dict[str, Tensor]:
-    """State of :class:`EfficientNetLite0` from that of ml-illustrated's PyTorch port (Apache-2.0, ImageNet), batch norms
-    (eps 1e-3) folded in; the classifier is left out. Raises KeyError where a batch norm is missing."""
-    state = {}
+    """State of :class:`EfficientNetLite0` with its classifier from that of ml-illustrated's PyTorch port (Apache-2.0,
+    ImageNet), batch norms (eps 1e-3) folded in. Raises KeyError where a batch norm or the classifier is missing."""
+    state = {f"classifier.{part}": foreign[f"_fc.{part}"] for part in ("weight", "bias")}
     for conv, (name, norm) in _LITE0_CONVS.items():
         if f"{conv}.weight" not in foreign:  # the first block does not expand
             continue

@@ -17,7 +17,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from foleygram.config import Config
+from foleygram.data.classes import CLASSES
 from foleygram.data.manifest import ClipRecord
+from foleygram.data.vocabulary import plainest
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
 from foleygram.memory import Memory, MemoryConfig, Remembered
@@ -27,6 +29,21 @@ from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
 from foleygram.training.typicality import colours, typicality
 from foleygram.types import Audio
+
+
+def class_keys(
+    embed: Callable[[Sequence[str]], Float[Tensor, "text dim"]], kinds: Sequence[str], keys: Float[Tensor, "kind dim"]
+) -> Float[Tensor, "class kind"]:
+    """The cosine of each kind's key with what the name of each class of ImageNet (data/classes.py) says done so: a gong that is
+    hit, for ``metal, hit``; 0 for a class without a name. ``embed``: texts to points of unit length."""
+    table = torch.zeros(len(CLASSES), len(kinds))
+    named = [place for place, name in enumerate(CLASSES) if name is not None]
+    for action in sorted({kind.split(", ")[1] for kind in kinds}):
+        points = embed([plainest(CLASSES[place], action) for place in named])
+        for number, kind in enumerate(kinds):
+            if kind.endswith(f", {action}"):
+                table[named, number] = (points @ keys[number].to(points)).cpu()
+    return table
 
 
 def kinds_of(records: Sequence[ClipRecord]) -> tuple[str, ...]:
@@ -63,9 +80,11 @@ def remember(
     palettes: Float[np.ndarray, "clip shade band"],
     room: int = MemoryConfig().sounds,
     without: Sequence[str] = (),
+    embed: Callable[[Sequence[str]], Float[Tensor, "text dim"]] | None = None,
 ) -> Memory:
     """The memory of these clips. ``points``: of clips and captions; ``sound``: of a clip;
-    ``palettes``: of the clips, dB, NaN where one has none; ``room``: sounds of a kind. A kind takes its most typical clips
+    ``palettes``: of the clips, dB, NaN where one has none; ``room``: sounds of a kind; ``embed``: texts to points, where the
+    picture tower has a classifier, whose classes are then known by name. A kind takes its most typical clips
     that have a palette and strokes and hold nothing that a pattern of ``without`` fits (:class:`MemoryTraining`), of objects
     that share no family; one without any is left out. Raises DataError where no
     kind has any."""
@@ -89,10 +108,14 @@ def remember(
             found.append((kind, key, heard))
     if not found:
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")
-    config = MemoryConfig(kinds=tuple(kind for kind, *_ in found), sounds=room, families=tuple(sorted(first)))
+    kinds = tuple(kind for kind, *_ in found)
+    classes = 0 if embed is None else len(CLASSES)
+    config = MemoryConfig(kinds=kinds, sounds=room, families=tuple(sorted(first)), classes=classes)
     memory = Memory(config, audio.shape[1], autoencoder.config.rate)
     for number, (_, key, heard) in enumerate(found):
         memory.keep(number, key, heard)
+    if embed is not None:
+        memory.class_keys.copy_(class_keys(embed, kinds, memory.keys))
     return memory
 
 

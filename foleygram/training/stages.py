@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
+from foleygram.data.classes import CLASSES
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.shards import open_shards
 from foleygram.data.vocabulary import OBJECTS, VERBS
@@ -16,7 +19,8 @@ from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError
-from foleygram.gram.encoder import GramEncoder
+from foleygram.gram.encoder import GramEncoder, VisionConfig
+from foleygram.gram.vision import EfficientNetConfig
 from foleygram.hub.folder import read_tensors, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.memory import MemoryConfig
@@ -251,6 +255,18 @@ def train_timing(
         shop.write_config(model.config)
 
 
+@torch.no_grad()
+def text_points(encoder: GramEncoder, texts: Sequence[str]) -> torch.Tensor:
+    """Points [text, dim] of texts, on the CPU."""
+    parts = (encoder.tokens(list(texts[start : start + 64])) for start in range(0, len(texts), 64))
+    return torch.cat([encoder.embed_features(text=encoder.text_features(part)).text.cpu() for part in parts])
+
+
+def names_classes(vision: VisionConfig) -> bool:
+    """Whether a picture tower tells the classes of ImageNet, whose names are known (data/classes.py)."""
+    return isinstance(vision, EfficientNetConfig) and vision.classes == len(CLASSES)
+
+
 def train_memory(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """What the model remembers (training/memory.py), from its finished joint space and autoencoder. The run's model then has
     it; nothing is trained, and nothing looks at the pictures."""
@@ -266,7 +282,8 @@ def train_memory(recipe: Recipe, data: Path, out: Path, stop_after: int | None =
 
     room = (recipe.model.memory or MemoryConfig()).sounds
     palettes = sound_palettes(sounds, shop.cache)
-    memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room, recipe.memory.without)
+    embed = partial(text_points, encoder) if names_classes(recipe.model.gram.vision) else None
+    memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room, recipe.memory.without, embed)
     write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
     shop.write_config(memory=memory.config)
     idle = fit_nothing(recipe.memory.without, shop.train)

@@ -136,6 +136,22 @@ def test_vision_tower_follows_its_config():
         assert isinstance(GramEncoder(TINY.replace(vision=EfficientNetConfig())).vision, EfficientNetLite0)
 
 
+def test_a_tower_with_a_classifier_tells_what_a_clip_shows(clip):
+    config = TINY.replace(vision=EfficientNetConfig(size=64, frames=3, classes=5))
+    encoder = randomise(GramEncoder(config), 1)
+    seen = encoder.embed(Clip(clip.video)).classes
+    frames = encoder.vision(preprocess_frames(clip.video, config.vision))
+    torch.testing.assert_close(seen, encoder.vision.classifier(frames).softmax(-1).mean(0, keepdim=True))
+    assert seen.shape == (1, 5) and not seen.requires_grad
+    assert encoder.embed(Clip(audio=clip.audio)).classes is None
+
+
+def test_a_tower_without_one_does_not(encoder, clip):
+    assert encoder.embed(clip).classes is None
+    bare = GramEncoder(TINY.replace(vision=EfficientNetConfig(size=64, frames=3)))
+    assert bare.embed(Clip(clip.video)).classes is None
+
+
 def test_same_state_on_meta_as_in_memory(encoder):
     with torch.device("meta"):
         empty = GramEncoder(TINY)
@@ -217,6 +233,6 @@ def test_mini_is_small():
     with torch.device("meta"):
         mini = GramEncoder(GramConfig.mini())
     millions = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in mini.named_children()}
-    assert millions["vision"] == pytest.approx(3.35, abs=0.01)
+    assert millions["vision"] == pytest.approx(3.35 + 1.28, abs=0.01)  # with its classifier
     assert millions["audio"] == pytest.approx(2.14, abs=0.05)
     assert isinstance(mini.config.audio, SoundNetConfig) and not isinstance(mini.config.vision, EvaConfig)

@@ -100,7 +100,8 @@ def foreign_names(name: str) -> tuple[str, str]:
 
 def test_folded_batch_norms_change_nothing():
     """The other route: convolutions without bias, each followed by its batch norm."""
-    unfolded, foreign = randomise(EfficientNetLite0(EfficientNetConfig()), 1), {"_fc.weight": torch.zeros(1000, 1280)}
+    unfolded = randomise(EfficientNetLite0(EfficientNetConfig(classes=7)), 1)
+    foreign = {f"_fc.{part}": tensor.detach() for part, tensor in unfolded.classifier.named_parameters()}
     for name, module in unfolded.named_modules():
         if not isinstance(module, torch.nn.Conv2d):
             continue
@@ -110,10 +111,13 @@ def test_folded_batch_norms_change_nothing():
         foreign |= {f"{conv}.weight": module.weight.detach(), f"{norm}.weight": weight, f"{norm}.bias": bias}
         foreign |= {f"{norm}.running_mean": mean, f"{norm}.running_var": var}
         module.register_forward_hook(lambda _, __, x, norm=(mean, var, weight, bias): F.batch_norm(x, *norm, eps=1e-3))
-    folded = EfficientNetLite0(EfficientNetConfig())
+    folded = EfficientNetLite0(EfficientNetConfig(classes=7))
     folded.load_state_dict(fold_lite0(foreign))
     frames = noise(2, 2, 3, 64, 64)
-    torch.testing.assert_close(folded(frames), unfolded(frames), rtol=1e-4, atol=1e-5)
+    features = folded(frames)
+    torch.testing.assert_close(features, unfolded(frames), rtol=1e-4, atol=1e-5)
+    logits = features @ foreign["_fc.weight"].T + foreign["_fc.bias"]
+    torch.testing.assert_close(folded.classify(features[:, None]), logits.exp()[:, None] / logits.exp().sum(1)[:, None, None])
 
 
 @pytest.mark.parametrize("size", [64, 65, 96])

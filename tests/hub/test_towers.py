@@ -59,7 +59,7 @@ def test_another_tower_is_refused(whole, tmp_path):
 def published_lite0() -> dict[str, torch.Tensor]:
     """The names of ml-illustrated's port, with batch norms that change nothing."""
     ours = EfficientNetLite0(EfficientNetConfig()).state_dict()
-    state = {"_fc.weight": torch.zeros(3, 1280)}
+    state = {"_fc.weight": torch.randn(1000, 1280), "_fc.bias": torch.randn(1000)}
     for conv, (name, norm) in _LITE0_CONVS.items():
         if f"{name}.weight" in ours:
             weight, bias = ours[f"{name}.weight"], ours[f"{name}.bias"]
@@ -79,6 +79,9 @@ def test_efficientnet_becomes_the_vision_tower(tmp_path):
     import_efficientnet_lite0(tmp_path / "lite0.pth", tmp_path / "model")
     read = read_tensors(tmp_path / "model" / "vision.safetensors")
     torch.testing.assert_close(read["vision.stem.weight"].float(), state["_conv_stem.weight"], rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(read["vision.classifier.bias"].float(), state["_fc.bias"], rtol=1e-3, atol=1e-4)
+    half_a_step = state["_fc.weight"].abs().amax(1, keepdim=True) / 254  # they lie in 8 bits, rounded to 16 before
+    assert ((read["vision.classifier.weight"] - state["_fc.weight"]).abs() <= 1.2 * half_a_step).all()
     del state["_bn0.running_var"]
     torch.save(state, tmp_path / "lite0.pth")
     with pytest.raises(ModelError, match="no _bn0.running_var"):

@@ -13,6 +13,7 @@ from foleygram.data.manifest import read_manifest
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.gram.sound_net import SoundNetConfig
+from foleygram.gram.vision import EfficientNetConfig
 from foleygram.hub.folder import read_tensors
 from foleygram.media.audio import read_audio
 from foleygram.pipeline import FoleyGRAM
@@ -204,6 +205,7 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path, monkeypat
     assert made.finished and not made.notes
     model = FoleyGRAM.load(tmp_path, dtype="fp32")
     assert set(model.config.memory.kinds) == {f"{r.material}, {r.action}" for r in read_manifest(data, "train")}
+    assert model.config.memory.classes == 0  # EVA tells none
     found = model.recalled(model.references(Clip(text="a person hits wood", seconds=1.0)))
     assert found.audio.norm() == pytest.approx(1, abs=1e-2) and found.palette.isfinite().all()
     assert found.strokes.amax(-1).eq(0).all()
@@ -211,6 +213,16 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path, monkeypat
     assert FoleyGRAM.load(tmp_path).config.memory == model.config.memory
     stages.train_vocabulary(recipe, data, tmp_path)  # the texts lie elsewhere then
     assert FoleyGRAM.load(tmp_path).memory is None
+
+
+def test_a_memory_learns_the_names_of_classes_from_the_text_tower(recipe, through):
+    assert stages.names_classes(EfficientNetConfig(classes=1000))
+    assert not stages.names_classes(EfficientNetConfig()) and not stages.names_classes(recipe.model.gram.vision)
+    encoder, texts = FoleyGRAM.load(through, dtype="fp32").gram, [f"hitting {k}" for k in range(70)]
+    points = stages.text_points(encoder, texts)
+    assert points.shape == (70, recipe.model.gram.dim)
+    for place in (0, 63, 64, 69):
+        torch.testing.assert_close(points[place : place + 1], encoder.embed(Clip(text=texts[place])).text)
 
 
 def test_the_base_goes_on_from_a_model(recipe, data, through, tmp_path, monkeypatch):
