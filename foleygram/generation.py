@@ -23,6 +23,7 @@ from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
 from foleygram.guide import OWN, Guide, is_noisy, read_guide, unheard
 from foleygram.hub.fingerprint import fingerprint
+from foleygram.limits import SEEDS, check_whole
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux, unkept
 from foleygram.media.soundtrack import LOSSY
@@ -30,12 +31,9 @@ from foleygram.media.spool import Spool
 from foleygram.media.video import MediaInfo, probe, read_frames
 from foleygram.palette import SILENT
 from foleygram.pipeline import (
-    LARGEST_SEED,
     LEEWAY,
     FoleyGRAM,
     FoleyGRAMConfig,
-    check_whole,
-    chosen_sampler,
     take_seed,
 )
 from foleygram.ranking import Rank, fit, onset_agreement
@@ -71,8 +69,8 @@ def generate(
     ``on_memory``: told the GiB that loading and generating will need at most, before any weights are read.
     Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
     order = settle(request)
-    check_whole("--seed", order.seed, 0, LARGEST_SEED)
-    chosen_sampler(SamplerConfig(), order.steps, order.guidance)  # refuses what cannot be, before anything is read
+    check_whole("--seed", order.seed, *SEEDS)
+    SamplerConfig().chosen(order.steps, order.guidance)  # refuses what cannot be, before anything is read
     watch = Stopwatch(on_progress)
     with watch.stage("read"):
         info = probed(order)
@@ -86,7 +84,7 @@ def generate(
         weights_files(find_folder(order.model), config)
         on_memory(expected)
         model = FoleyGRAM.load(order.model, order.device, order.dtype)
-        sampler = chosen_sampler(config.sampler, order.steps, order.guidance)
+        sampler = config.sampler.chosen(order.steps, order.guidance)
     with watch.stage("envelope"):
         guide = guide or read_guide(None, order.video, info.seconds, model.timing)
         card = described(order, info, guide, model, sampler)

@@ -5,13 +5,11 @@ noise -> latent under both; latent -> Audio.
 from __future__ import annotations
 
 import hashlib
-import math
-import operator
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal, SupportsIndex
+from typing import Annotated, Any, Literal
 
 import numpy as np
 import torch
@@ -32,6 +30,7 @@ from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
+from foleygram.limits import SEEDS, TAKES, check_whole
 from foleygram.memory import Memory, MemoryConfig
 from foleygram.palette import palette
 from foleygram.quantisation import int8_weights, to_int8
@@ -44,8 +43,6 @@ from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample
 from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
 from foleygram.windows import MARGIN, Film, synthesise_long
 
-TAKES_LIMIT = 64
-LARGEST_SEED = 2**63 - 1
 LEEWAY = 0.5
 """s by which a clip may be longer than the training window and still be made at once."""
 
@@ -311,8 +308,8 @@ class FoleyGRAM(nn.Module):
         sound, or, without one, of a sound that the model remembers and takes for the reference (not with ``raw``);
         ``track``: those events, where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
-        seed = check_whole("--seed", seed, 0, LARGEST_SEED)
-        sampler = chosen_sampler(self.config.sampler, steps, guidance)
+        seed = check_whole("--seed", seed, *SEEDS)
+        sampler = self.config.sampler.chosen(steps, guidance)
         if not isinstance(clip, Clip):
             raise UsageError("generate needs a Clip; read one from a file with read_clip, or make one")
         if not isinstance(envelope, Envelope):
@@ -381,8 +378,8 @@ class FoleyGRAM(nn.Module):
     @staticmethod
     def take_numbers(takes: int | Iterable[int]) -> list[int]:
         if hasattr(takes, "__index__") and not np.ndim(takes) or not isinstance(takes, Iterable):  # a 0-d array is both
-            return list(range(check_whole("--takes", takes, 1, TAKES_LIMIT)))
-        return [check_whole("take", number, 0, TAKES_LIMIT - 1) for number in takes]
+            return list(range(check_whole("--takes", takes, *TAKES)))
+        return [check_whole("take", number, 0, TAKES[1] - 1) for number in takes]
 
 
 def loudest(sound: Audio, seconds: float) -> Audio:
@@ -401,30 +398,6 @@ HALVED = ("transformer", "control_net")
 
 SHRUNK = (*HALVED, "vision", "audio", "text")
 """Components with 8-bit weights under int8."""
-
-
-def chosen_sampler(usual: SamplerConfig, steps: int | None, guidance: float | None) -> SamplerConfig:
-    """The ``usual`` sampler with what was said instead: ``steps`` 1..1000, ``guidance`` 0..20. Raises UsageError."""
-    said = {
-        "steps": None if steps is None else check_whole("--steps", steps, 1, 1000),
-        "guidance": None if guidance is None else check_range("--guidance", guidance, 0.0, 20.0),
-    }
-    return usual.replace(**{name: value for name, value in said.items() if value is not None})
-
-
-def check_whole(name: str, value: SupportsIndex, low: int, high: int) -> int:
-    """``check_range`` of a whole number of any kind."""
-    try:
-        return check_range(name, operator.index(value), low, high)
-    except TypeError:
-        raise UsageError(f"{name} takes a whole number from {low} to {high}, not {value!r}") from None
-
-
-def check_range(name: str, value, low, high):
-    """``value`` where it lies in low..high, else UsageError."""
-    if isinstance(value, float) and not math.isfinite(value) or not low <= value <= high:
-        raise UsageError(f"{name} takes a number from {low} to {high}, not {value}")
-    return value
 
 
 def load_predictor(source: str | Path, device: str = "auto") -> EnvelopePredictor | None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from foleygram.errors import OutputError, UsageError
 from foleygram.guide import OWN, Guide
+from foleygram.limits import TAKES, check_whole
 from foleygram.media.container import check_input
 from foleygram.media.soundtrack import CONTAINERS
 from foleygram.output import check_output
@@ -21,7 +22,6 @@ FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 """``--format`` and the sample format of the file."""
 
 SOUNDS = (".wav", ".flac")
-TAKES_LIMIT = 64
 STROKES = ("guide", "reference", "memory")
 """What ``--strokes`` takes: whose strokes the events are."""
 
@@ -125,9 +125,7 @@ def settle(request: Request) -> Order:
             raise UsageError(f"{option} is empty; name a file{'' if option == '-o' else ', or leave the option out'}")
     if request.strokes is not None and request.strokes not in STROKES:
         raise UsageError(f"--strokes takes {', '.join(STROKES[:-1])} or {STROKES[-1]}, not '{request.strokes}'")
-    takes = request.takes
-    if takes is not None and not (hasattr(takes, "__index__") and 1 <= takes <= TAKES_LIMIT):
-        raise UsageError(f"--takes takes a whole number from 1 to {TAKES_LIMIT}, not {takes}")
+    takes = None if request.takes is None else check_whole("--takes", request.takes, *TAKES)
     numbers = (take,) if takes is None else tuple(range(takes))
     out = Path(request.out)
     order = Order(

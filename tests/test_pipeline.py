@@ -8,7 +8,8 @@ from tiny import CONFIG, TIMING, tiny_model
 
 from foleygram.errors import EnvelopeError, ModelError, UsageError
 from foleygram.hub.folder import read_tensors, write_tensors
-from foleygram.pipeline import LARGEST_SEED, FoleyGRAM, take_seed
+from foleygram.limits import SEEDS
+from foleygram.pipeline import FoleyGRAM, take_seed
 from foleygram.timing.motion import motions
 from foleygram.types import Audio, Clip, Envelope, Video, sample_count
 
@@ -81,7 +82,7 @@ def test_an_absent_modality_is_named(model, clip, envelope):
 @pytest.mark.parametrize(
     ("option", "wrong"),
     [
-        ("seed", -1), ("seed", LARGEST_SEED + 1), ("steps", 0), ("steps", 1001), ("guidance", -0.1), ("guidance", 20.5),
+        ("seed", -1), ("seed", SEEDS[1] + 1), ("steps", 0), ("steps", 1001), ("guidance", -0.1), ("guidance", 20.5),
         ("guidance", float("nan")), ("takes", 0), ("takes", 65), ("takes", [64]), ("use", "VV"), ("use", ""), ("use", "X"),
         ("steps", 2.5), ("seed", 1.5), ("takes", 1.5), ("takes", ["a"]), ("takes", "a"),
     ],

@@ -18,6 +18,7 @@ from torch import Tensor
 from foleygram.config import Config
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
+from foleygram.limits import GUIDANCE, STEPS, check_range, check_whole
 from foleygram.types import Condition
 
 Denoiser = Callable[[Tensor, float], Tensor]
@@ -39,6 +40,14 @@ class SamplerConfig(Config):
     noise_scale: float = 1.0  # of the noise that each step adds anew; above 1 it gives back detail that a small model loses
     guidance_sigma_min: float = 0.0  # guidance acts for sigma within these bounds; all levels by default
     guidance_sigma_max: NoLimit = None  # None: no upper bound; JSON has no infinity
+
+    def chosen(self, steps: int | None, guidance: float | None) -> SamplerConfig:
+        """With what was said instead: ``steps`` 1..1000, ``guidance`` 0..20. Raises UsageError."""
+        said = {
+            "steps": None if steps is None else check_whole("--steps", steps, *STEPS),
+            "guidance": None if guidance is None else check_range("--guidance", guidance, *GUIDANCE),
+        }
+        return self.replace(**{name: value for name, value in said.items() if value is not None})
 
 
 def noise_levels(steps: int, sigma_min: float, sigma_max: float) -> Float[Tensor, "levels"]:

@@ -3,7 +3,6 @@
 import errno
 import hashlib
 import json
-import os
 import re
 from pathlib import Path
 
@@ -14,39 +13,12 @@ from media.recordings import record
 
 from foleygram import quantisation
 from foleygram.cli import main
-from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import ModelError, UsageError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import probe, read_frames, write_video
 from foleygram.pipeline import FoleyGRAM
 from foleygram.types import Audio, sample_count
-
-
-@pytest.fixture
-def foleygram(capsys, tiny_folder):
-    """Runs a command line in this process, ``generate`` and ``embed`` with the tiny model: (exit code, out, err)."""
-
-    def run(*arguments):
-        line = [str(argument) for argument in arguments]
-        if line[0] in ("generate", "embed") and "--model" not in line and "--from" not in line:
-            line += ["--model", str(tiny_folder)]
-        code = main(line)
-        return code, *capsys.readouterr()
-
-    return run
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch, tiny_video, tiny_sound, moving_bar, clicks):
-    """A folder to work in: clip.mp4 (1.2 s with clicks), silent.mp4, guide.wav, hits.csv, other.mp4; names are relative."""
-    (tmp_path / "clip.mp4").write_bytes(tiny_video.read_bytes())
-    (tmp_path / "guide.wav").write_bytes(tiny_sound.read_bytes())
-    (tmp_path / "hits.csv").write_text("seconds,strength\n0.1,0.3\n0.4,0.1\n")
-    write_video(tmp_path / "silent.mp4", moving_bar(7), 12)
-    write_video(tmp_path / "other.mp4", [frame[:, ::-1] // 2 for frame in moving_bar(5)], 5, clicks(1.0, [0.5]))
-    monkeypatch.chdir(tmp_path)
-    return tmp_path
 
 
 def digest(path) -> str:
@@ -113,71 +85,6 @@ def test_weights_in_8_bits_by_the_command_line(foleygram, desk, monkeypatch):
     assert json.loads(Path("a.wav.json").read_text())["dtype"] == "int8" and "int8" in out
     code, out, _ = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav")
     assert code == 0 and digest("a.wav") == digest("b.wav")
-
-
-def test_json_report_and_sidecar(foleygram, desk, tiny_folder):
-    code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--seed", 7, "--json")
-    report = json.loads(out)
-    assert code == 0 and report["results"][0]["path"] == "a.wav" and report["use"] == "V" and report["seed"] == 7
-    assert report["samples"] == sample_count(1.2) and report["memory"] > 1e7
-    assert report["expected_memory"] == round(expected_memory(tiny_folder) * GIB)
-    assert all(seconds >= 0 for seconds in report["stages"].values()) and report["stages"]["sample"] > 0
-    sidecar = json.loads(Path("a.wav.json").read_text())
-    assert sidecar["result"] == {"path": "a.wav", "sha256": digest("a.wav")}
-    assert sidecar["video"] == {"path": "clip.mp4", "sha256": digest("clip.mp4")}
-    assert sidecar["envelope"]["kind"] == "own" and sidecar["steps"] == 3 and sidecar["take"] == 1
-    assert sidecar["model"]["shipped"] is False and len(sidecar["model"]["sha256"]) == 64
-    assert {"foleygram", "torch", "av", "numpy", "python", "cpu"} <= sidecar["versions"].keys()
-
-
-@pytest.mark.parametrize("out", ["a.mp4", "a.mkv", "a.wav"])
-def test_the_same_command_gives_the_same_bytes(foleygram, desk, out):
-    arguments = ("generate", "clip.mp4", "--envelope", "own", "--seed", 3, "-o", out)
-    assert foleygram(*arguments)[0] == 0
-    first = digest(out), digest(f"{out}.json")
-    assert foleygram(*arguments, "--force")[0] == 0
-    assert (digest(out), digest(f"{out}.json")) == first
-    assert foleygram(*arguments[:-3], 4, "-o", out, "--force")[0] == 0
-    assert digest(out) != first[0]
-
-
-def test_a_result_is_made_again_from_its_sidecar(foleygram, desk):
-    arguments = (
-        "generate", "clip.mp4", "-o", "a.mp4", "--envelope", "hits.csv", "--audio", "guide.wav", "--video-ref", "other.mp4",
-        "--text", "a person scratches wood", "--seed", 9, "--steps", 4, "--guidance", 3,
-    )  # fmt: skip
-    assert foleygram(*arguments)[0] == 0
-    code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "again.mp4")
-    assert code == 0 and "the same bytes as before" in out and digest("again.mp4") == digest("a.mp4")
-    # without -o it is the recorded name, which is kept unless --force
-    code, _, err = foleygram("generate", "--from", "a.mp4.json")
-    assert code == 1 and "exists already" in err
-    assert foleygram("generate", "--from", "a.mp4.json", "--force")[0] == 0
-    # other options change it
-    code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "b.mp4", "--seed", 10, "--json")
-    assert code == 0 and json.loads(out)["results"][0]["same"] is None and json.loads(out)["use"] == "AVT"
-    assert digest("b.mp4") != digest("a.mp4")
-
-
-def test_a_sidecar_finds_its_files_after_a_move_and_notices_changes(foleygram, desk, tmp_path_factory):
-    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
-    moved = tmp_path_factory.mktemp("moved")
-    for name in ("clip.mp4", "hits.csv", "a.wav.json"):
-        (moved / name).write_bytes(Path(name).read_bytes())
-    content = json.loads((moved / "a.wav.json").read_text())
-    for source in (content["video"], content["envelope"]["source"]):
-        source["path"] = "elsewhere/" + source["path"]
-    content["model"]["source"] = str((desk / content["model"]["source"]).resolve())
-    (moved / "a.wav.json").write_text(json.dumps(content))
-    code, out, err = foleygram("generate", "--from", moved / "a.wav.json")
-    assert code == 0, err
-    assert (moved / "a.wav").read_bytes() == Path("a.wav").read_bytes()
-    (moved / "hits.csv").write_text("0.5\n")
-    code, _, err = foleygram("generate", "--from", moved / "a.wav.json", "--force")
-    assert code == 1 and "has changed since" in err and "--envelope" in err
-    (moved / "hits.csv").unlink()
-    code, _, err = foleygram("generate", "--from", moved / "a.wav.json", "--force")
-    assert code == 1 and "is gone" in err
 
 
 def test_several_takes(foleygram, desk):
@@ -298,24 +205,6 @@ def test_the_library_function_takes_an_envelope(desk, tiny_folder):
     assert again.results[0].same and digest("b.wav") == digest("a.wav")
 
 
-@pytest.fixture
-def predicting(tmp_path_factory):
-    """A function: the tiny model with a predictor to which any moment, or none, is an onset; as a folder."""
-    import torch
-    from tiny import tiny_model
-
-    from foleygram.timing.network import LEVELS
-
-    def folder(sees: bool) -> Path:
-        model = tiny_model(timing=True)
-        with torch.no_grad():
-            model.timing.network.heads.weight[LEVELS] *= 0.1
-            model.timing.network.heads.bias[LEVELS] = 2.0 if sees else -20.0
-        return model.save(tmp_path_factory.mktemp("models") / "predicting")
-
-    return folder
-
-
 def test_where_the_timing_comes_from(foleygram, desk, predicting):
     folder = predicting(True)
     for options, kind, words in (
@@ -345,102 +234,6 @@ def test_a_guide_that_hisses_is_told(foleygram, desk, clicks, moving_bar):
     assert code == 0 and "--gate-db" in out and "--voice" in out
 
 
-def with_strokes(foleygram, folder: Path, options: tuple, strokes: str) -> str:
-    """What ``generate`` prints; the sidecar says these ``strokes``, and gives the same bytes again."""
-    code, said, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
-    assert code == 0, err
-    assert json.loads(Path("a.wav.json").read_text())["strokes"] == strokes
-    code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
-    assert code == 0 and "the same bytes as before" in out, err
-    return said
-
-
-def test_a_guide_that_is_made_up_takes_the_strokes_of_the_reference(foleygram, desk, predicting):
-    folder, seconds = predicting(True), np.arange(44100) / 44100
-    noise = np.random.default_rng(0).normal(0, 0.2, (2, 44100)) * np.exp(-seconds / 0.2)
-    write_audio(Path("ring.wav"), Audio(noise.astype(np.float32), 44100))
-    steady = np.random.default_rng(0).normal(0, 0.1, (2, 44100)).astype(np.float32)
-    write_audio(Path("steady.wav"), Audio(steady, 44100))
-    ring = ("--audio", "ring.wav")
-    for options, strokes in (
-        (ring, "reference"),
-        ((*ring, "--strokes", "guide"), "guide"),
-        ((*ring, "--envelope", "hits.csv"), "reference"),
-        ((*ring, "--envelope", "guide.wav"), "guide"),
-        ((*ring, "--envelope", "guide.wav", "--strokes", "reference"), "reference"),
-        ((*ring, "--use", "V"), "guide"),
-        (("--audio", "steady.wav"), "guide"),
-    ):
-        said = with_strokes(foleygram, folder, options, strokes)
-        assert ("in the strokes of the reference" in said) == (strokes == "reference")
-    code, out, err = foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--force", *ring)
-    assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", "--use", "V")[0] == 0
-    assert json.loads(Path("b.wav.json").read_text())["strokes"] == "guide"
-    line = ("generate", "clip.mp4", "-o", "c.wav", "--model", folder, "--audio", "steady.wav", "--strokes", "reference")
-    assert "nothing in the reference dies away" in foleygram(*line)[1]
-    for options, message in (
-        (("--strokes", "reference"), "give --audio FILE"),
-        (("--strokes", "both"), "--strokes takes guide, reference or memory"),
-    ):
-        code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *options)
-        assert code == 2 and message in err and err.count("\n") == 1
-
-
-def test_an_older_sidecar_says_tails(foleygram, desk, predicting):
-    folder = predicting(True)
-    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--audio", "guide.wav")[0] == 0
-    known = json.loads(Path("a.wav.json").read_text())
-    known["tails"] = known.pop("strokes")
-    Path("a.wav.json").write_text(json.dumps(known))
-    code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
-    assert code == 0 and "the same bytes as before" in out, err
-
-
-def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, tmp_path_factory):
-    from test_memory import remembering
-
-    folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
-    made_up, words = ("--envelope", "hits.csv"), ("--text", "a person hits metal")
-    for options, strokes in (
-        (made_up, "memory"),
-        ((*made_up, *words), "memory"),
-        ((*made_up, "--strokes", "guide"), "guide"),
-        ((*made_up, "--raw"), "guide"),
-        ((*made_up, "--audio", "guide.wav"), "reference"),
-        (("--envelope", "guide.wav"), "guide"),
-        (("--envelope", "guide.wav", "--strokes", "memory"), "memory"),
-    ):
-        said = with_strokes(foleygram, folder, options, strokes)
-        assert ("that the model remembers (kind " in said) == (strokes == "memory")
-    # what was decided for one guide, model and reference says nothing of others
-    for change, strokes in (
-        (("--audio", "guide.wav"), "guide"),  # under the measured guide of the last call
-        (("--raw",), "guide"),
-        (("--envelope", "hits.csv"), "memory"),
-        (("--envelope", "guide.wav"), "guide"),
-        (("--seed", 3), "memory"),
-    ):
-        assert foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force", *change)[0] == 0
-        assert json.loads(Path("b.wav.json").read_text())["strokes"] == strokes, change
-    for options, message in (
-        (("--audio", "guide.wav", "--strokes", "memory"), "goes with neither a reference sound"),
-        (("--strokes", "memory", "--raw"), "goes with neither a reference sound"),
-    ):
-        code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--model", folder, *options)
-        assert code == 2 and message in err and err.count("\n") == 1
-    code, _, err = foleygram("generate", "clip.mp4", "-o", "d.wav", *made_up, "--strokes", "memory")
-    assert code == 2 and "remembers no sounds" in err and not Path("d.wav").exists()
-
-
-def test_a_long_film_remembers_too(foleygram, desk, moving_bar, tmp_path_factory):
-    from test_memory import remembering
-
-    folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
-    write_video(Path("long.mp4"), moving_bar(30), 10)
-    code, out, err = foleygram("generate", "long.mp4", "-o", "a.wav", "--model", folder, "--envelope", "hits.csv")
-    assert code == 0 and "remembers (kind" in out, err
-
-
 def test_events_of_other_programs_and_no_picture_in_a_voice(foleygram, desk):
     Path("labels.txt").write_text("0.100000\t0.100000\thit 0.3\n0.400000\t0.600000\tscratch 0.1\n")
     assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "labels.txt")[0] == 0
@@ -456,25 +249,6 @@ def test_a_prediction_without_events_says_so(foleygram, desk, predicting):
     code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--model", predicting(False))
     assert code == 0, err
     assert "no event found in 7 frames" in out and "silent throughout" in out
-
-
-def test_a_result_stands_as_long_as_there_is_no_room_for_its_sidecar(foleygram, desk, monkeypatch):
-    line = ("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--use", "V")
-    assert foleygram(*line)[0] == 0
-    before = digest("a.wav"), digest("a.wav.json")
-
-    def full(_):  # the first that is asked for room is the sidecar
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-    monkeypatch.setattr(os, "fsync", full)
-    code, _, err = foleygram(*line, "--seed", "2", "--force")
-    assert code == 1 and "a.wav.json: cannot be written (the disk is full" in err
-    assert (digest("a.wav"), digest("a.wav.json")) == before and len(list(desk.iterdir())) == 7
-
-
-def test_a_sidecar_ends_where_its_json_does(foleygram, desk):
-    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
-    assert Path("a.wav.json").read_text().endswith("}\n")
 
 
 def test_advice_against_clipping_can_be_followed(foleygram, desk):

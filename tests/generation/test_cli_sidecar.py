@@ -1,0 +1,110 @@
+"""What lies beside a result of ``foleygram generate``, and what can be made from it."""
+
+import errno
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from foleygram.describe import GIB, expected_memory
+from foleygram.types import sample_count
+
+
+def digest(path) -> str:
+    return hashlib.sha256(Path(path).read_bytes()).hexdigest()
+
+
+def test_json_report_and_sidecar(foleygram, desk, tiny_folder):
+    code, out, _ = foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--seed", 7, "--json")
+    report = json.loads(out)
+    assert code == 0 and report["results"][0]["path"] == "a.wav" and report["use"] == "V" and report["seed"] == 7
+    assert report["samples"] == sample_count(1.2) and report["memory"] > 1e7
+    assert report["expected_memory"] == round(expected_memory(tiny_folder) * GIB)
+    assert all(seconds >= 0 for seconds in report["stages"].values()) and report["stages"]["sample"] > 0
+    sidecar = json.loads(Path("a.wav.json").read_text())
+    assert sidecar["result"] == {"path": "a.wav", "sha256": digest("a.wav")}
+    assert sidecar["video"] == {"path": "clip.mp4", "sha256": digest("clip.mp4")}
+    assert sidecar["envelope"]["kind"] == "own" and sidecar["steps"] == 3 and sidecar["take"] == 1
+    assert sidecar["model"]["shipped"] is False and len(sidecar["model"]["sha256"]) == 64
+    assert {"foleygram", "torch", "av", "numpy", "python", "cpu"} <= sidecar["versions"].keys()
+
+
+@pytest.mark.parametrize("out", ["a.mp4", "a.mkv", "a.wav"])
+def test_the_same_command_gives_the_same_bytes(foleygram, desk, out):
+    arguments = ("generate", "clip.mp4", "--envelope", "own", "--seed", 3, "-o", out)
+    assert foleygram(*arguments)[0] == 0
+    first = digest(out), digest(f"{out}.json")
+    assert foleygram(*arguments, "--force")[0] == 0
+    assert (digest(out), digest(f"{out}.json")) == first
+    assert foleygram(*arguments[:-3], 4, "-o", out, "--force")[0] == 0
+    assert digest(out) != first[0]
+
+
+def test_a_result_is_made_again_from_its_sidecar(foleygram, desk):
+    arguments = (
+        "generate", "clip.mp4", "-o", "a.mp4", "--envelope", "hits.csv", "--audio", "guide.wav", "--video-ref", "other.mp4",
+        "--text", "a person scratches wood", "--seed", 9, "--steps", 4, "--guidance", 3,
+    )  # fmt: skip
+    assert foleygram(*arguments)[0] == 0
+    code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "again.mp4")
+    assert code == 0 and "the same bytes as before" in out and digest("again.mp4") == digest("a.mp4")
+    # without -o it is the recorded name, which is kept unless --force
+    code, _, err = foleygram("generate", "--from", "a.mp4.json")
+    assert code == 1 and "exists already" in err
+    assert foleygram("generate", "--from", "a.mp4.json", "--force")[0] == 0
+    # other options change it
+    code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "b.mp4", "--seed", 10, "--json")
+    assert code == 0 and json.loads(out)["results"][0]["same"] is None and json.loads(out)["use"] == "AVT"
+    assert digest("b.mp4") != digest("a.mp4")
+
+
+def test_a_sidecar_finds_its_files_after_a_move_and_notices_changes(foleygram, desk, tmp_path_factory):
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
+    moved = tmp_path_factory.mktemp("moved")
+    for name in ("clip.mp4", "hits.csv", "a.wav.json"):
+        (moved / name).write_bytes(Path(name).read_bytes())
+    content = json.loads((moved / "a.wav.json").read_text())
+    for source in (content["video"], content["envelope"]["source"]):
+        source["path"] = "elsewhere/" + source["path"]
+    content["model"]["source"] = str((desk / content["model"]["source"]).resolve())
+    (moved / "a.wav.json").write_text(json.dumps(content))
+    code, out, err = foleygram("generate", "--from", moved / "a.wav.json")
+    assert code == 0, err
+    assert (moved / "a.wav").read_bytes() == Path("a.wav").read_bytes()
+    (moved / "hits.csv").write_text("0.5\n")
+    code, _, err = foleygram("generate", "--from", moved / "a.wav.json", "--force")
+    assert code == 1 and "has changed since" in err and "--envelope" in err
+    (moved / "hits.csv").unlink()
+    code, _, err = foleygram("generate", "--from", moved / "a.wav.json", "--force")
+    assert code == 1 and "is gone" in err
+
+
+def test_an_older_sidecar_says_tails(foleygram, desk, predicting):
+    folder = predicting(True)
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", folder, "--audio", "guide.wav")[0] == 0
+    known = json.loads(Path("a.wav.json").read_text())
+    known["tails"] = known.pop("strokes")
+    Path("a.wav.json").write_text(json.dumps(known))
+    code, out, err = foleygram("generate", "--from", "a.wav.json", "-o", "b.wav", "--force")
+    assert code == 0 and "the same bytes as before" in out, err
+
+
+def test_a_result_stands_as_long_as_there_is_no_room_for_its_sidecar(foleygram, desk, monkeypatch):
+    line = ("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--use", "V")
+    assert foleygram(*line)[0] == 0
+    before = digest("a.wav"), digest("a.wav.json")
+
+    def full(_):  # the first that is asked for room is the sidecar
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    code, _, err = foleygram(*line, "--seed", "2", "--force")
+    assert code == 1 and "a.wav.json: cannot be written (the disk is full" in err
+    assert (digest("a.wav"), digest("a.wav.json")) == before and len(list(desk.iterdir())) == 7
+
+
+def test_a_sidecar_ends_where_its_json_does(foleygram, desk):
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
+    assert Path("a.wav.json").read_text().endswith("}\n")
