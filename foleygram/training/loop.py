@@ -9,9 +9,11 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import signal
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -247,7 +249,31 @@ def cut_log(log: Path, step: int) -> None:
         write_atomically(log, "".join(f"{line}\n" for line in kept).encode())
 
 
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the block no other run works in ``folder``: one that was told to stop is still saving, or two were begun. Of
+    several processes of one run the first one holds the place. Raises RecipeError where it is taken."""
+    from filelock import FileLock, Timeout
+
+    folder.mkdir(parents=True, exist_ok=True)
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    try:
+        lock = FileLock(folder / "lock").acquire(timeout=0)
+    except Timeout as error:
+        raise RecipeError(f"{folder}: another run is at work there; wait until it ends, or choose another --out") from error
+    with lock:
+        yield
+
+
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
+    """``train`` as the only run in ``folder``. Raises RecipeError where another one is at work there."""
+    with alone_in(folder):
+        return train(stage, config, folder, stop_after)
+
+
+def train(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
     """Trains to ``config.steps``, from the checkpoint in ``folder`` where there is one.
 
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first. A run that is
@@ -284,7 +310,6 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
         raise RecipeError(f"batch {config.batch} does not divide by {world} processes x accumulate {config.accumulate}")
     share = config.batch // (world * config.accumulate)
     stage.check_rows(share)
-    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.jsonl"
     began, saved = time.monotonic(), time.monotonic()
     interrupted: list[int] = []

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
-from foleygram.training.loop import Checkpoint, LoopConfig, Stage, mixed_precision, rate_at, run
+from foleygram.training.loop import Checkpoint, LoopConfig, Stage, alone_in, mixed_precision, rate_at, run
 
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="fp32", log_every=1)
 
@@ -123,6 +123,23 @@ def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
     assert all(torch.equal(value, killed[key]) for key, value in straight.items())
 
 
+def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
+    class Meeting(Line):
+        """At its first step another run begins in its folder."""
+
+        def batch(self, *place) -> tuple[Tensor, ...]:
+            with pytest.raises(RecipeError, match="another run is at work there; wait"):
+                run(Line(), LOOP, tmp_path)
+            monkeypatch.setenv("RANK", "1")  # the second process of one run
+            with alone_in(tmp_path):
+                pass
+            monkeypatch.setenv("RANK", "0")
+            return super().batch(*place)
+
+    assert run(Meeting(), LOOP, tmp_path).finished
+    assert run(Line(), LOOP.replace(steps=5), tmp_path).finished  # the place is free again
+
+
 def test_rates_rise_and_fall():
     config = LoopConfig(steps=100, batch=1, learning_rate=2.0, warmup=10, decay="linear", decay_share=0.9)
     rates = [rate_at(step, config) for step in range(101)]
@@ -137,7 +154,7 @@ def test_rates_rise_and_fall():
 def test_muon_is_refused_in_fp16(tmp_path):
     with pytest.raises(RecipeError, match="muon: does not go with precision fp16"):
         run(Line(), LOOP.replace(optimizer="muon", precision="fp16"), tmp_path)
-    assert not list(tmp_path.iterdir())
+    assert {path.name for path in tmp_path.iterdir()} <= {"lock"}
 
 
 def test_precision_is_what_the_hardware_multiplies_unless_it_is_named(monkeypatch):
