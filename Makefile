@@ -22,7 +22,7 @@ demo: $(READY)
 	    --envelope demo/minihits/audio/test_00000.flac --text "$$text" --force
 
 test: $(READY)
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 clean:
 	rm -rf .venv demo
