@@ -30,7 +30,8 @@ Placed = tuple[Sprite, np.ndarray, np.ndarray, float, float]
 
 class Actor:
     """One arm or leg. ``away``: world [2] unit vector from the tip to the body; ``lamp``: unit vector [3] to the light;
-    ``grade``: colour gains [3] of the picture; ``right``: which foot of a pair."""
+    ``grade``: colour gains [3] of the picture; ``right``: which foot of a pair; ``follow``: how much of the tip's height the
+    wrist shares, None for a usual one."""
 
     def __init__(
         self,
@@ -41,12 +42,14 @@ class Actor:
         grade: np.ndarray,
         rng: np.random.Generator,
         right: bool = True,
+        follow: float | None = None,
     ):
         self._grade = grade
         self.tool, self._camera, self._away, self._lamp = tool, camera, away, lamp
         self._side = 1.0 if rng.random() < 0.5 else -1.0
         self._tilt = rng.uniform(0.30, 0.62)  # of the stick or hand over the surface at contact, radians
-        self._follow = rng.uniform(0.22, 0.45)  # how much of the tip's height the wrist shares
+        usual = rng.uniform(0.22, 0.45)
+        self._follow = usual if follow is None else follow
         self._flat = tool != "foot" or rng.random() < 0.5  # seen along the ground, not from the side
         # A solid is painted in the light of its usual direction on the screen.
         along = away if self._flat else np.array([0.0, 1.0])

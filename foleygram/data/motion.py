@@ -17,6 +17,8 @@ from foleygram.data.scenes import Event
 _BEFORE, _AFTER = 4.0, 4.0  # s of motion laid before the first frame and after the last one
 _SLOWEST, _MOST_PASSES = 0.2, 9  # world units / s of a scratch, and how often it goes to and fro
 _HIGHEST = 0.8  # that a tool is raised by a player who raises it more than usual
+_LOWER, _SLOWER = (1.0, 1.0, 0.3), (0.8, 2.6)  # than usual, how a tool comes down where hits and scratches begin alike
+_GLIDE = 0.012  # height of a tool that is drawn away close over the surface
 _SWING = 0.45  # s that a foot is in the air at most
 
 _EASES: dict[str, Callable[[float], float]] = {
@@ -32,14 +34,21 @@ class Manner:
     """How a person plays, beyond what the events tell. ``rests``: share of hits after which the tool stays on the surface for
     a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture; ``wobbles``: share of rests
     in which the resting tool moves a little, without a sound; ``lifts``: share of hits after which it is lifted as fast as it
-    fell; ``raises``: how much higher than usual it is raised at most. The benchmark's films have none of these; those that
-    train the timing predictor do."""
+    fell; ``raises``: how much higher than usual it is raised at most; ``back``: how far the raised tip is drawn towards the
+    body, per unit of height; ``arm``: share of the tip's height by which the whole arm rises, None for that of the actor,
+    whose wrist turns; ``alike``: hits and scratches begin alike, from any height and at any speed, so that only what happens
+    on the surface tells them apart; ``drags``: share of hits after which the tool is drawn away close over the surface, without
+    a sound. The benchmark's films have none of these; those that train the timing predictor do."""
 
     rests: float = 0.0
     leaves: float = 0.0
     wobbles: float = 0.0
     lifts: float = 0.0
     raises: float = 1.0
+    back: float = 0.35
+    arm: float | None = None
+    alike: bool = False
+    drags: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -99,7 +108,8 @@ def contacts_of(
         fall = (0.13 - 0.05 * strength) * (0.9 + 0.2 * drawn[1])
         if event.action == "scratch":
             dwell, place_end = event.duration, ground(event.x_end, event.y_end)
-            height, fall = 0.05 + 0.06 * drawn[0], 0.12 + 0.08 * drawn[1]
+            if not manner.alike:
+                height, fall = 0.05 + 0.06 * drawn[0], 0.12 + 0.08 * drawn[1]
             length = float(np.hypot(*(place_end - place)))
             if 0 < length < _SLOWEST * dwell:
                 passes = min(math.ceil(_SLOWEST * dwell / length), _MOST_PASSES)  # long on a short way: rubs to and fro
@@ -111,8 +121,10 @@ def contacts_of(
             height, fall = 0.5 * height, 1.3 * fall
         elif tool == "hand":
             dwell = 0.04 + 0.08 * drawn[3]
-        if manner.raises > 1 and event.action == "hit" and tool != "foot":
+        if manner.raises > 1 and (event.action == "hit" or manner.alike) and tool != "foot":
             height = min(height * rng.uniform(1, manner.raises), _HIGHEST)
+        if manner.alike and tool != "foot":
+            height, fall = max(height * rng.choice(_LOWER), 0.04), fall * rng.uniform(*_SLOWER)
         if manner.rests and event.action == "hit" and tool != "foot" and rng.random() < manner.rests:
             dwell = min(rng.uniform(0.08, 0.8), 0.7 * gap)
         elif tool != "foot":
@@ -173,11 +185,25 @@ class TipPath:
             end = min(contact.end, last)
             self._rest(contact, end)
             time, place, on_surface = end, contact.last_place, True
+            if not stands and self._manner.drags and not contact.scrapes and rng.random() < self._manner.drags:
+                time, place = self._drag(time, place, last)
         if stands:
             self._height.add(time, last, 0.0, 0.0)
         else:
             self._wait(time, last, place, place, on_surface)
         self._place.add(time, last, place, place)
+
+    def _drag(self, start: float, place: np.ndarray, last: float) -> tuple[float, np.ndarray]:
+        """Drawn away from ``place``, just over the surface, in at most half of the time until the next contact; when and where
+        that ends."""
+        following = min((contact.start for contact in self.contacts if contact.start > start), default=last)
+        end = start + min(self._rng.uniform(0.1, 0.6), 0.5 * (following - start))
+        angle, length = self._rng.normal(0, 1.0), self._rng.uniform(0.03, 0.35)
+        turn = np.array([[math.cos(angle), -math.sin(angle)], [math.sin(angle), math.cos(angle)]])
+        gone = place + length * (turn @ self._away)
+        self._height.add(start, end, 0.0, _GLIDE)
+        self._place.add(start, end, place, gone)
+        return end, gone
 
     def _rest(self, contact: Contact, end: float) -> None:
         """Lies on the surface from the contact to ``end``; a tool that wobbles leaves it a little once or twice."""
@@ -219,6 +245,8 @@ class TipPath:
         if self._manner.lifts and self._rng.random() < self._manner.lifts:
             leave = self._rng.uniform(0.06, 0.15)
         landing = "land" if contact.end - contact.start > 0.15 else "fall"
+        if self._manner.alike:
+            landing = "land" if self._rng.random() < 0.25 else "fall"
         raised = contact.start - contact.fall - contact.lift
         if raised - time < leave + 0.1:
             # Too short to come to rest: one arch, lower where the time is shorter.
@@ -274,5 +302,6 @@ class TipPath:
                 if contact.start <= t <= contact.end:
                     return np.array([*contact.at(t), 0.0])
         drift = min(1.0, height / 0.06) * 0.02
-        place = self._place.at(t) + self._away * (0.35 * height) + drift * np.sin(self._rate[1:] * t + self._phase[1:])
+        wander = drift * np.sin(self._rate[1:] * t + self._phase[1:])
+        place = self._place.at(t) + self._away * (self._manner.back * height) + wander
         return np.array([place[0], place[1], height])

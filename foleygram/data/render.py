@@ -32,10 +32,14 @@ _STEP = 2.2  # pixels that the tool may move between two sub-frames
 
 class Picture:
     """Everything of a scene that does not depend on the time, and ``frame(t)``. ``exposure``: s of light in each frame, with
-    its middle at the frame's time; by default short and drawn from the scene, as in the benchmark's films. Raises DataError
-    for a scene that cannot be drawn."""
+    its middle at the frame's time; by default short and drawn from the scene, as in the benchmark's films; ``shade``: how dark
+    shadows are, of what is usual; ``answers``: whether the surface shows that it was touched. Raises DataError for a scene that
+    cannot be drawn."""
 
-    def __init__(self, scene: Scene, textures: Path | None, manner: Manner | None = None, exposure: float | None = None):
+    def __init__(
+        self, scene: Scene, textures: Path | None, manner: Manner | None = None, exposure: float | None = None,
+        shade: float = 1.0, answers: bool = True,
+    ):  # fmt: skip
         manner = manner or Manner()
         if scene.width < 32 or scene.height < 32:
             raise DataError(f"scene {scene.id} is {scene.width} x {scene.height}; a picture is at least 32 x 32 pixels")
@@ -49,21 +53,24 @@ class Picture:
         away = self._away(scene, rng)
         lamp = np.array([rng.normal(0, 0.5), rng.normal(0.2, 0.5), 1.0])
         self._lamp = lamp / np.linalg.norm(lamp)
-        self._dark = rng.uniform(0.3, 0.62)
+        self._dark = rng.uniform(0.3, 0.62) * shade
         self._stage = Stage(scene, self._camera, textures, self._stream("stage"))
         self._sway = Sway(scene.shake, scene.width, scene.height, self._stream("sway"))
         self._limbs = []
         for number, events in enumerate(_limbs(scene)):
             contacts = contacts_of(events, scene.tool, self._camera.ground, self._stream("motion", number), manner)
             path = TipPath(contacts, scene.seconds, away, scene.tool == "foot", self._stream("path", number), manner)
-            actor = Actor(scene.tool, self._camera, away, self._lamp, self._stage.grade, self._stream("actor"), number == 0)
+            actor = Actor(
+                scene.tool, self._camera, away, self._lamp, self._stage.grade, self._stream("actor"), number == 0, manner.arm
+            )
             self._limbs.append((actor, path))
         # The farther foot first, so that the nearer one hides it.
         self._limbs.sort(key=lambda limb: -limb[1].at(scene.seconds)[1])
         contacts = tuple(sorted((c for _, path in self._limbs for c in path.contacts), key=lambda c: c.start))
         broad = {"stick": 0.0, "hand": 0.05, "foot": 0.10}[scene.tool]
         colours = self._palette(contacts)
-        self._reactions = Reactions(scene.material, contacts, self._camera, colours, broad, self._stream("reactions"))
+        shown = contacts if answers else ()
+        self._reactions = Reactions(scene.material, shown, self._camera, colours, broad, self._stream("reactions"))
         self._mirror = self._shine(scene, self._stream("mirror"))
         self._stills = {0: self._stage.image}
         shutter = self._stream("shutter")

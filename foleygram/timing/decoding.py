@@ -68,10 +68,11 @@ def smoothed(onset: np.ndarray) -> np.ndarray:
 
 
 def read_track(
-    reading: Reading, threshold: float, apart: float, peak: float, sure: float = 0.0, near: float = 0.0
+    reading: Reading, threshold: float, apart: float, peak: float, sure: float = 0.0, near: float = 0.0, scratch: float = 0.5
 ) -> OnsetTrack:
     """Events where the probability peaks with a confidence of at least ``threshold``, ``apart`` s or more from a surer one, and
-    of at least ``sure`` within ``near`` s of a surer one: a stroke that is seen badly peaks twice, at hit and rebound.
+    of at least ``sure`` within ``near`` s of a surer one: a stroke that is seen badly peaks twice, at hit and rebound. They are
+    scratches from a probability of ``scratch``.
 
     The time is the mean of what the steps around the peak point at, weighted by their probability, so it does not keep to
     the grid. ``peak``: linear amplitude of full strength."""
@@ -88,8 +89,8 @@ def read_track(
         if not 0 <= time < reading.seconds or any(abs(time - event.seconds) < least for event in events):
             continue
         strength = peak * 10 ** (min(float((weight * reading.strength[part]).sum() / max(weight.sum(), 1e-9)), 0.0) / 20)
-        scratch = float((weight * reading.scratch[part]).sum() / max(weight.sum(), 1e-9)) > 0.5
-        events.append(OnsetEvent(time, strength, "scratch" if scratch else "hit"))
+        scraped = float((weight * reading.scratch[part]).sum() / max(weight.sum(), 1e-9)) > scratch
+        events.append(OnsetEvent(time, strength, "scratch" if scraped else "hit"))
     return with_durations(OnsetTrack(tuple(events)), reading)
 
 

@@ -28,8 +28,9 @@ MU = 63.0
 class TimingConfig(Config):
     """Numbers of the mini predictor. ``rate``: results a second; ``peak``: linear RMS amplitude that a result of full
     strength has; ``threshold``: probability from which an onset counts, ``sure``: the same within ``near`` s of a surer one,
-    which it may be the rebound of (chosen on validation films and real clips, docs/real-clips.md); ``apart``: least s between
-    two onsets; ``window``, ``margin``: s of film seen at once, and of its ends that are seen again."""
+    which it may be the rebound of, ``scratch``: from which it is a scratch and no hit (chosen on validation films and real
+    clips, docs/real-clips.md); ``apart``: least s between two onsets; ``window``, ``margin``: s of film seen at once, and of
+    its ends that are seen again."""
 
     motion: MotionConfig = MotionConfig()
     rate: float = ENVELOPE_RATE / 4
@@ -43,6 +44,7 @@ class TimingConfig(Config):
     threshold: float = 0.15
     sure: float = 0.4
     near: float = 0.4
+    scratch: float = 0.9
     apart: float = 0.09
     window: float = 12.0
     margin: float = 1.5

@@ -103,7 +103,7 @@ class EnvelopePredictor(nn.Module):
         if not seen.frames:
             raise MediaError("the picture has no frame; give a video with at least one")
         config = self.config
-        track = read_track(reading, threshold, config.apart, config.peak, config.sure, config.near)
+        track = read_track(reading, threshold, config.apart, config.peak, config.sure, config.near, config.scratch)
         return Prediction(track, render(track, reading, self.config.peak), seen.frames, tuple(seen.cuts))
 
     @torch.no_grad()

@@ -288,7 +288,7 @@ class TimingStage(Stage):
         for clip in self.valid:
             stream = (Motion(float(time), maps[0], maps[1], False) for time, maps in zip(clip.times, clip.motion, strict=True))
             reading = self.model.look(stream, (len(clip.level) - 1) / config.rate)
-            seen = read_track(reading, config.threshold, config.apart, config.peak, config.sure, config.near)
+            seen = read_track(reading, config.threshold, config.apart, config.peak, config.sure, config.near, config.scratch)
             score = clip.track().agreement(seen)
             hits, true, found = hits + score.hits, true + score.true, found + score.found
             error += score.hits * score.mean_error if score.hits else 0.0

@@ -156,3 +156,55 @@ def test_players_who_rest_wobble_and_lift_quickly_touch_at_the_same_times():
     assert max(other.height(t) for t in np.arange(0, 2, 0.01)) > max(plain.height(t) for t in np.arange(0, 2, 0.01))
     inside = np.arange(starts[-1], other.contacts[-1].end, 0.005)
     assert max(other.height(t) for t in inside) <= 0.07
+
+
+def test_hits_and_scratches_that_begin_alike_come_down_from_anywhere_at_any_speed():
+    """By default a scratch begins low and slowly; alike, its height and speed are those of hits."""
+    starts = {}
+    for alike in (False, True):
+        for seed in range(40):
+            manner = Manner(raises=2.5, alike=alike)
+            one = scene(seed=seed, events=(hit(0.6), hit(1.3, action="scratch", duration=0.3)))
+            first, second = Picture(one, None, manner).paths[0].contacts
+            assert (first.start, second.start) == (0.6, 1.3) and second.scrapes and not first.scrapes
+            starts.setdefault(alike, []).append((first.height, second.height, first.fall, second.fall))
+    usual, alike = (np.array(starts[key]).T for key in (False, True))
+    assert usual[1].max() <= 0.11 < alike[1].mean() and alike[1].max() > 0.4
+    assert usual[2].max() < 0.14 < alike[2].mean() and alike[2].max() > 0.2
+    assert alike[0].mean() == pytest.approx(alike[1].mean(), rel=0.3)
+    assert alike[2].mean() == pytest.approx(alike[3].mean(), rel=0.3)
+
+
+def test_a_tool_that_is_drawn_away_does_not_touch():
+    one = scene(events=(hit(0.5), hit(1.4)))
+    (plain,), (drawn,) = (Picture(one, None, how).paths for how in (Manner(), Manner(drags=1.0)))
+    times = np.arange(0.52, 0.6, 0.01)
+    assert all(0 < drawn.height(t) <= 0.013 for t in times) and plain.height(0.6) > 0.02
+    moved = [float(np.hypot(*(path.at(0.6)[:2] - path.at(0.5)[:2]))) for path in (plain, drawn)]
+    assert moved[1] > 0.01
+    assert [contact.start for contact in drawn.contacts] == [0.5, 1.4] and drawn.height(1.4) == 0
+
+
+def test_a_whole_arm_rises_with_the_tip_and_another_draws_back():
+    one = scene(events=(hit(1.0, 1.0),))
+    usual, whole, back = (Picture(one, None, how) for how in (Manner(), Manner(arm=1.0), Manner(back=1.1)))
+
+    def joints(picture: Picture, t: float) -> np.ndarray:
+        (actor, path), *_ = picture._limbs
+        return actor.joints(path, t)
+
+    raised = max(np.arange(0.6, 1.0, 0.01), key=usual.paths[0].height)
+    high = usual.paths[0].height(raised)
+    rises = [joints(each, raised)[1, 2] - joints(each, 1.0)[1, 2] for each in (usual, whole)]
+    assert rises[1] == pytest.approx(high, rel=0.05) and rises[0] < 0.6 * high
+    away = joints(back, raised)[0, :2] - joints(usual, raised)[0, :2]
+    assert np.hypot(*away) == pytest.approx(0.75 * high, rel=0.05)
+
+
+def test_shadows_may_be_absent_and_surfaces_may_not_answer():
+    one = scene(tool="hand", material="water", texture="procedural:water:1", shake=0.0, light=0.0)
+    usual, bright, calm = Picture(one, None), Picture(one, None, shade=0.0), Picture(one, None, answers=False)
+    before, after = 0.1, 0.6
+    assert bright.frame(before).mean() > usual.frame(before).mean()
+    np.testing.assert_array_equal(calm.frame(before), usual.frame(before))
+    assert np.abs(calm.frame(after).astype(int) - usual.frame(after)).max() > 20

@@ -50,6 +50,12 @@ def test_a_scratch_lasts_as_long_as_its_level():
     assert envelope.at(np.array([0.8]))[0] > 0.05 and envelope.at(np.array([1.5]))[0] < 0.01
 
 
+def test_an_event_is_a_scratch_from_a_probability_of_its_own():
+    for sure, least, kind in ((0.6, 0.5, "scratch"), (0.4, 0.5, "hit"), (0.85, 0.9, "hit"), (0.95, 0.9, "scratch")):
+        (event,) = read_track(reading_of([0.5], scratch=sure), 0.5, 0.09, 0.2, scratch=least).events
+        assert event.kind == kind
+
+
 def test_what_is_faint_dies_away():
     reading = reading_of([0.5], level=np.full(int(2 * RATE) + 2, 0.02))
     values = render(read_track(reading, 0.5, 0.09, 0.2), reading, 0.2).values

@@ -233,6 +233,31 @@ def patch_that_jumps(times, jumps, size=36):
         yield time, frame
 
 
+def test_the_numbers_of_the_config_decide_what_is_an_event(small, film, monkeypatch):
+    """Two onsets 0.3 s apart, the second one doubtful, both probably scratches: each number of the config has its say."""
+
+    def doubtful(motion, times, grid):
+        shape = grid.shape
+        onset = torch.full(shape, -9.0)
+        for seconds, logit in ((0.5, 3.0), (0.8, -1.0)):
+            onset[(grid - seconds).abs() < 2.5 / small.config.rate] = logit
+        return Curves(torch.zeros(*shape, LEVELS), onset, torch.zeros(shape), torch.zeros(shape), torch.full(shape, 1.5))
+
+    monkeypatch.setattr(small.network, "forward", doubtful)
+    plain = small.config.replace(threshold=0.1, sure=0.0, near=0.0, scratch=0.5)
+    found = {}
+    for name, change in (
+        ("plain", {}),
+        ("near", {"sure": 2.0, "near": 0.4}),
+        ("high", {"threshold": 1.0}),
+        ("hit", {"scratch": 0.9}),
+    ):
+        monkeypatch.setattr(small, "config", plain.replace(**change))
+        found[name] = [(round(event.seconds, 1), event.kind) for event in small.read(film([0.5], 1.5), 1.5).track.events]
+    both = [(0.5, "scratch"), (0.8, "scratch")]
+    assert found == {"plain": both, "near": both[:1], "high": both[:1], "hit": [(0.5, "hit"), (0.8, "hit")]}
+
+
 def test_baseline_tells_how_strong_an_event_is_and_when_the_sound_ends():
     config = DifferenceConfig(motion=MotionConfig(long=48, short=36))
     times = np.arange(60) / 25
