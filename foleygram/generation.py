@@ -86,7 +86,9 @@ def generate(
         model = FoleyGRAM.load(order.model, order.device, order.dtype)
         sampler = config.sampler.chosen(order.steps, order.guidance)
     with watch.stage("envelope"):
-        guide = guide or read_guide(None, order.video, info.seconds, model.timing)
+        if guide is None:
+            struck = model.is_struck(clip.text)
+            guide = read_guide(None, order.video, info.seconds, model.timing, struck=struck)
         card = described(order, info, guide, model, sampler)
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)

@@ -92,8 +92,9 @@ def read_guide(
     seconds: float,
     predictor: EnvelopePredictor | None = None,
     voice: bool = False,
+    struck: bool = False,
 ) -> Guide:
-    """The guide of a clip of ``seconds``. ``predictor``: of the model that is in use.
+    """The guide of a clip of ``seconds``. ``predictor``: of the model that is in use; ``struck``: what it sees are hits.
 
     ``source``: an Envelope, a Guide as it is, ``own`` for the sound of ``video``, the name of a file (``read_file``), or None
     for a prediction from the picture; ``voice``: the file is a hummed or tapped recording. Raises EnvelopeError,
@@ -103,7 +104,7 @@ def read_guide(
     if isinstance(source, Envelope):
         return Guide(source, "given")
     if source is None:
-        return predict_guide(video, seconds, predictor)
+        return predict_guide(video, seconds, predictor, struck)
     if str(source) == OWN:
         if video is None or not probe(video).has_audio:
             raise EnvelopeError(f"{video}: has no sound of its own to take the envelope from; give --envelope FILE")
@@ -221,8 +222,9 @@ def is_noisy(envelope: Envelope) -> bool:
     return float(np.percentile(envelope.values, 10)) > float(envelope.values.max()) * 10 ** (-NOISE_DB / 20) > 0
 
 
-def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredictor | None) -> Guide:
-    """The guide that the picture suggests. Raises EnvelopeError that names the choices where the model has no predictor."""
+def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredictor | None, struck: bool = False) -> Guide:
+    """The guide that the picture suggests; ``struck``: somebody has said that nothing is scraped. Raises EnvelopeError that
+    names the choices where the model has no predictor."""
     if video is None or predictor is None:
         raise EnvelopeError(f"{video}: nothing says when it should sound, and this model predicts no envelope; {CHOICES}")
     side = 2 * predictor.config.motion.short  # pixels, as in training
@@ -235,7 +237,7 @@ def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredict
             yield frame
 
     try:
-        prediction = predictor.read(frames(), seconds)
+        prediction = predictor.read(frames(), seconds, struck=struck)
     except MediaError as error:
         raise MediaError(f"{video}: {error}") from None
     every = len(read_timeline(video).ticks)

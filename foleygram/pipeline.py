@@ -252,6 +252,14 @@ class FoleyGRAM(nn.Module):
         with self.in_use(self.autoencoder):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
+    def is_struck(self, text: str | None) -> bool:
+        """Whether a text says, as far as the memory knows, that something is hit or stepped on: then nothing is scraped,
+        whatever it looks like. False without a text or a memory."""
+        if text is None or self.memory is None:
+            return False
+        kind = self.memory.config.kinds[self.memory.nearest(self.embed(Clip(text=text)))]
+        return not kind.endswith(", scratch")
+
     def recalled(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """With a sound that the model remembers in the place of an absent one, another for each ``take``; unchanged where there
         is one, or no memory. ``track``: events of the guide, which tell hits from scratches where no text does."""

@@ -185,6 +185,8 @@ def test_the_names_of_classes_are_compared_with_what_is_done():
         said = ("hitting", "scratching")
         expected = [0.0, 0.0] if name is None else [float(unit(len(f"{s} {name}")) @ unit(k)) for k, s in enumerate(said)]
         assert table[place].tolist() == pytest.approx(expected, abs=1e-5)
+    strange = class_keys(embed, ("metal, sheet, hit", "wood, drop", "wood, "), torch.stack([unit(0)] * 3))
+    assert strange[398, 0] != 0 and not strange[:, 1:].any()
     assert "hitting park bench" in asked and not any("tench" in text for text in asked)
 
 
@@ -194,6 +196,19 @@ def test_a_memory_that_names_classes_needs_a_tower_that_tells_them():
         CONFIG.replace(memory=memory)
     telling = CONFIG.replace(gram=CONFIG.gram.replace(vision=EfficientNetConfig(size=64, classes=1000)))
     assert telling.memory is None and telling.replace(memory=memory).memory.classes == 1000
+
+
+def test_a_text_says_whether_something_is_struck():
+    model = remembering()
+    kinds = ("wood, hit", "wood, scratch", "wood, step")
+    model.memory.config = model.memory.config.replace(kinds=kinds)
+    point = model.embed(Clip(text="a person hits wood")).text[0]
+    for place, kind in enumerate(kinds[:2]):
+        with torch.no_grad():
+            model.memory.keys.zero_()
+            model.memory.keys[place] = point
+        assert model.is_struck("a person hits wood") == (kind != "wood, scratch")
+    assert not model.is_struck(None) and not tiny_model().is_struck("a person hits wood")
 
 
 def records_of(*materials: str) -> list[ClipRecord]:

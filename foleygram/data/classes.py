@@ -1,7 +1,7 @@
 """What the classes of ImageNet are called, of which a published picture tower tells how likely each is (gram/vision.py).
 
-``classes.txt`` has them in the order of the classifier, the first word that WordNet has for each; a dash ahead of what nobody
-strikes, rubs or steps on for its sound: animals, people, food, what is worn, and what strikes.
+``classes.txt`` has them in the order of the classifier, the first word that WordNet has for each; a dash ahead of what is
+hardly struck, rubbed or stepped on for its sound, as one person judged: animals, people, food, what is worn, and what strikes.
 """
 
 from __future__ import annotations

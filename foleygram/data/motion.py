@@ -176,21 +176,22 @@ class TipPath:
         self._height, self._place = _Track(), _Track()
         place = (contacts[0].place if contacts else np.array([0.0, -0.05])) + rng.normal(0, 0.04, 2)
         time, last = -_BEFORE, seconds + _AFTER
-        on_surface = stands
+        low = 0.0 if stands else None  # height at which the tool is; None where it hovers
         for contact in self.contacts:
             if stands:
                 self._step(time, place, contact)
             else:
-                self._swing(time, place, contact, on_surface)
+                self._swing(time, place, contact, low)
             end = min(contact.end, last)
             self._rest(contact, end)
-            time, place, on_surface = end, contact.last_place, True
+            time, place, low = end, contact.last_place, 0.0
             if not stands and self._manner.drags and not contact.scrapes and rng.random() < self._manner.drags:
                 time, place = self._drag(time, place, last)
+                low = _GLIDE
         if stands:
             self._height.add(time, last, 0.0, 0.0)
         else:
-            self._wait(time, last, place, place, on_surface)
+            self._wait(time, last, place, place, low)
         self._place.add(time, last, place, place)
 
     def _drag(self, start: float, place: np.ndarray, last: float) -> tuple[float, np.ndarray]:
@@ -238,8 +239,8 @@ class TipPath:
         """Stays over the place of the contact until it begins."""
         self._place.add(time, contact.start, contact.place, contact.place)
 
-    def _swing(self, time: float, place: np.ndarray, contact: Contact, on_surface: bool) -> None:
-        """Rebounds to the hover and waits, then is raised and falls."""
+    def _swing(self, time: float, place: np.ndarray, contact: Contact, low: float | None) -> None:
+        """From the height ``low``, or from the hover, rebounds to the hover and waits, then is raised and falls."""
         gap = contact.start - time
         leave = self._rng.uniform(0.15, 0.28)
         if self._manner.lifts and self._rng.random() < self._manner.lifts:
@@ -252,24 +253,25 @@ class TipPath:
             # Too short to come to rest: one arch, lower where the time is shorter.
             fall = min(contact.fall, 0.45 * gap)
             peak = max(contact.height * min(1.0, max(gap, 0.0) / 0.45) ** 0.8, 0.004)
-            self._height.add(time, contact.start - fall, 0.0 if on_surface else self._hover, peak, "rebound")
+            self._height.add(time, contact.start - fall, self._hover if low is None else low, peak, "rebound")
             self._height.add(contact.start - fall, contact.start, peak, 0.0, landing)
             self._place.add(time, contact.start - fall, place, contact.place)
             self._hold(contact.start - fall, contact)
             return
-        self._wait(time, raised, place, contact.place, on_surface, leave)
+        self._wait(time, raised, place, contact.place, low, leave)
         self._height.add(raised, contact.start - contact.fall, self._hover, contact.height)
         self._height.add(contact.start - contact.fall, contact.start, contact.height, 0.0, landing)
         self._hold(raised, contact)
 
-    def _wait(self, start: float, end: float, place, goal, on_surface: bool, leave: float = 0.25) -> None:
-        """Hovers from ``start`` to ``end``, moving on to ``goal``, with a feint or a retreat where there is time."""
+    def _wait(self, start: float, end: float, place, goal, low: float | None, leave: float = 0.25) -> None:
+        """From the height ``low`` where that is one, hovers from ``start`` to ``end``, moving on to ``goal``, with a feint or a
+        retreat where there is time."""
         hover, rng = self._hover, self._rng
         chance, share, depth = rng.random(3)
         first = start
-        if on_surface:
+        if low is not None:
             first = min(start + leave, end)
-            self._height.add(start, first, 0.0, hover, "rebound")
+            self._height.add(start, first, low, hover, "rebound")
         pause = end - first
         if pause > 0.8 and chance < 0.35:
             # A feint: a whole swing that stops in the air, so that not every swing is a sound.

@@ -256,7 +256,7 @@ def generate_set(
         path = folder / f"{record.id}.flac"
         if not path.exists():
             clip = clip_of(record, settings.use, pictures)
-            envelope, track = timing_of(model, record, settings.control)
+            envelope, track = timing_of(model, record, settings.control, "T" in settings.use)
             (sound,) = model.generate(
                 clip,
                 envelope,
@@ -272,13 +272,14 @@ def generate_set(
         on_progress(f"generating {folder.name}", number, len(records))
 
 
-def timing_of(model: FoleyGRAM, record: ClipRecord, timing: Timing) -> tuple[Envelope, OnsetTrack | None]:
-    """What a row knows of the timing of a clip, and the events of a prediction. Raises DataError where a picture is to be read
-    that is no file, EnvelopeError where the model has no predictor."""
+def timing_of(model: FoleyGRAM, record: ClipRecord, timing: Timing, told: bool = False) -> tuple[Envelope, OnsetTrack | None]:
+    """What a row knows of the timing of a clip, and the events of a prediction; ``told``: the text says what is done. Raises
+    DataError where a picture is to be read that is no file, EnvelopeError where the model has no predictor."""
     if timing == "predicted":
         if record.video is None:
             raise DataError(f"{record.id}: has no video file to predict the timing from; prepare the data with pictures")
-        guide = predict_guide(record.video, record.seconds, model.timing)
+        struck = told and model.is_struck(record.text)
+        guide = predict_guide(record.video, record.seconds, model.timing, struck)
         return guide.envelope, guide.track
     return control_of(record, read_audio(record.audio, SAMPLE_RATE).trim(record.seconds), timing), None
 

@@ -44,7 +44,7 @@ class TimingConfig(Config):
     threshold: float = 0.15
     sure: float = 0.4
     near: float = 0.4
-    scratch: float = 0.9
+    scratch: float = 0.5
     apart: float = 0.09
     window: float = 12.0
     margin: float = 1.5

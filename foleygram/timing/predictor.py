@@ -87,10 +87,17 @@ class EnvelopePredictor(nn.Module):
         """The events of ``seconds`` of sound; see ``read``."""
         return self.read(frames, seconds).track
 
-    def read(self, frames: Iterable[tuple[float, np.ndarray]], seconds: float, threshold: float | None = None) -> Prediction:
+    def read(
+        self,
+        frames: Iterable[tuple[float, np.ndarray]],
+        seconds: float,
+        threshold: float | None = None,
+        struck: bool = False,
+    ) -> Prediction:
         """Looks at all frames once, in constant memory. ``frames``: (presentation time in s from the first frame, uint8 RGB
         [3, height, width] of one size), times rising; ``seconds``: length of the sound, silent where the picture has ended;
-        ``threshold``: confidence 0..1 from which an onset counts, the model's by default.
+        ``threshold``: confidence 0..1 from which an onset counts, the model's by default; ``struck``: nothing is scraped, as
+        somebody has said, so every event is a hit.
 
         Raises MediaError without a frame or for frames of changing size, UsageError for a length that is none."""
         if not (math.isfinite(seconds) and seconds > 0):
@@ -104,6 +111,7 @@ class EnvelopePredictor(nn.Module):
             raise MediaError("the picture has no frame; give a video with at least one")
         config = self.config
         track = read_track(reading, threshold, config.apart, config.peak, config.sure, config.near, config.scratch)
+        track = track.struck() if struck else track
         return Prediction(track, render(track, reading, self.config.peak), seen.frames, tuple(seen.cuts))
 
     @torch.no_grad()

@@ -268,12 +268,6 @@ def alone_in(folder: Path) -> Iterator[None]:
 
 
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
-    """``train`` as the only run in ``folder``. Raises RecipeError where another one is at work there."""
-    with alone_in(folder):
-        return train(stage, config, folder, stop_after)
-
-
-def train(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
     """Trains to ``config.steps``, from the checkpoint in ``folder`` where there is one.
 
     Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first. A run that is
@@ -310,6 +304,7 @@ def train(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None
         raise RecipeError(f"batch {config.batch} does not divide by {world} processes x accumulate {config.accumulate}")
     share = config.batch // (world * config.accumulate)
     stage.check_rows(share)
+    folder.mkdir(parents=True, exist_ok=True)
     log = folder / "log.jsonl"
     began, saved = time.monotonic(), time.monotonic()
     interrupted: list[int] = []

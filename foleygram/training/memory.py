@@ -19,7 +19,7 @@ from torch.nn import functional as F
 from foleygram.config import Config
 from foleygram.data.classes import CLASSES
 from foleygram.data.manifest import ClipRecord
-from foleygram.data.vocabulary import plainest
+from foleygram.data.vocabulary import VERBS, plainest
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
 from foleygram.memory import Memory, MemoryConfig, Remembered
@@ -35,13 +35,15 @@ def class_keys(
     embed: Callable[[Sequence[str]], Float[Tensor, "text dim"]], kinds: Sequence[str], keys: Float[Tensor, "kind dim"]
 ) -> Float[Tensor, "class kind"]:
     """The cosine of each kind's key with what the name of each class of ImageNet (data/classes.py) says done so: a gong that is
-    hit, for ``metal, hit``; 0 for a class without a name. ``embed``: texts to points of unit length."""
+    hit, for ``metal, hit``; 0 for a class without a name, and for a kind whose action has no verb. ``embed``: texts to points
+    of unit length."""
     table = torch.zeros(len(CLASSES), len(kinds))
     named = [place for place, name in enumerate(CLASSES) if name is not None]
-    for action in sorted({kind.split(", ")[1] for kind in kinds}):
+    actions = {kind.rpartition(", ")[2] for kind in kinds}
+    for action in sorted(actions & VERBS.keys()):  # of others nobody knows how they are said
         points = embed([plainest(CLASSES[place], action) for place in named])
         for number, kind in enumerate(kinds):
-            if kind.endswith(f", {action}"):
+            if kind.rpartition(", ")[2] == action:
                 table[named, number] = (points @ keys[number].to(points)).cpu()
     return table
 

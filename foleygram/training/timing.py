@@ -33,6 +33,9 @@ from foleygram.training.cache import cached_array, key_of
 from foleygram.training.loop import LoopConfig, Stage
 
 MOST_EVENTS = 48  # of one training crop
+FILMS = 2
+"""Which way of filming (training/filming.py) a run's cache holds the motion of; another one when films become others."""
+
 NEAR = 4  # steps around an onset that learn its distance, strength and kind
 
 
@@ -133,7 +136,7 @@ def load_clips(
 
     key = key_of([(record.id, record.audio.stat().st_size, record.onsets) for record in records], rate, steps)
     table = cached_array(folder, "timing-targets", key, len(records), row, "reading sounds")
-    home = folder / f"timing-motion-{key_of(config.motion.model_dump_json(), seed)}"
+    home = folder / f"timing-motion-{key_of(config.motion.model_dump_json(), seed, FILMS)}"
     clips = []
     with progress_bar(True, 0, len(records)) as advance:
         for index, record in enumerate(records):

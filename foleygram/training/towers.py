@@ -24,11 +24,18 @@ def frozen_towers(recipe: Recipe, out: Path) -> GramEncoder:
         path = source / f"{name}.safetensors"
         tower = getattr(encoder, name)
         tensors = {key.removeprefix(f"{name}."): value for key, value in read_tensors(path).items()}
+        spare = {key for key in tensors if key.startswith("classifier.")} - set(
+            tower.state_dict()
+        )  # of a recipe without classes
+        tensors = {key: value for key, value in tensors.items() if key not in spare}
         check_shapes(f"this recipe's {name} tower ({path})", tensors, tower.state_dict())
         tower.load_state_dict(float_state(tensors))
         tower.requires_grad_(False)
         if source.resolve() != out.resolve():
-            write_tensors(out / path.name, read_tensors(path))
+            if spare:
+                write_tensors(out / path.name, {f"{name}.{key}": value for key, value in tensors.items()})
+            else:
+                write_atomically(out / path.name, path.read_bytes())  # what lies in 8 bits stays so
     encoder.tokenizer = read_tokenizer(source / "tokenizer.json", recipe.model.gram.text)
     write_atomically(out / "tokenizer.json", (source / "tokenizer.json").read_bytes())
     return encoder.eval()

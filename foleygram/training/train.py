@@ -12,6 +12,7 @@ import torch
 
 from foleygram.errors import UsageError
 from foleygram.hub.folder import write_json
+from foleygram.training.loop import alone_in
 from foleygram.training.recipe import read_recipe
 from foleygram.training.stages import (
     train_autoencoder,
@@ -72,7 +73,8 @@ def train(
     """Trains ``stage`` of the recipe file; ``data`` and ``out`` replace the recipe's, ``steps``: leave after so many,
     ``changes``: fields that differ from the file (``read_recipe``). The recipe as it was run lies beside the log.
 
-    Raises UsageError for an unknown stage, RecipeError, DataError, ModelError where an earlier stage is missing."""
+    Raises UsageError for an unknown stage, RecipeError, also where another run of this stage is at work in
+    ``out``, DataError, ModelError where an earlier stage is missing."""
     if stage not in STAGES:
         raise UsageError(f"there is no stage '{stage}'; take one of {', '.join(STAGES)}")
     for name, number in (("--steps", steps), ("--threads", threads)):
@@ -90,12 +92,13 @@ def train(
         torch.set_num_threads(threads)
     pictures = {"textures": textures} if stage in WITH_PICTURES else {}
     folder = out / "training" / stage
-    try:
-        result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
-    except KeyboardInterrupt:
+    with alone_in(folder):
+        try:
+            result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
+        except KeyboardInterrupt:
+            write_json(folder / "recipe.json", content.model_dump(mode="json"))
+            raise
         write_json(folder / "recipe.json", content.model_dump(mode="json"))
-        raise
-    write_json(folder / "recipe.json", content.model_dump(mode="json"))
     loss = result.last[0] if math.isfinite(result.last[0]) else None
     return TrainingReport(
         stage, out, result.steps, result.seconds, result.finished, loss, folder / "log.jsonl", folder / "curve.png",

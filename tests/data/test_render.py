@@ -178,8 +178,9 @@ def test_hits_and_scratches_that_begin_alike_come_down_from_anywhere_at_any_spee
 def test_a_tool_that_is_drawn_away_does_not_touch():
     one = scene(events=(hit(0.5), hit(1.4)))
     (plain,), (drawn,) = (Picture(one, None, how).paths for how in (Manner(), Manner(drags=1.0)))
-    times = np.arange(0.52, 0.6, 0.01)
-    assert all(0 < drawn.height(t) <= 0.013 for t in times) and plain.height(0.6) > 0.02
+    assert all(0 < drawn.height(t) <= 0.013 for t in np.arange(0.52, 0.6, 0.01)) and plain.height(0.6) > 0.02
+    between = np.array([drawn.height(t) for t in np.arange(0.51, 1.39, 0.001)])
+    assert between.min() > 0 and np.diff(between)[:400].min() > -0.001  # nor does it fall back when it leaves
     moved = [float(np.hypot(*(path.at(0.6)[:2] - path.at(0.5)[:2]))) for path in (plain, drawn)]
     assert moved[1] > 0.01
     assert [contact.start for contact in drawn.contacts] == [0.5, 1.4] and drawn.height(1.4) == 0

@@ -4,6 +4,7 @@ import dataclasses
 
 import numpy as np
 import pytest
+import torch
 
 from foleygram.data.controls import control_of
 from foleygram.data.manifest import ClipRecord, write_manifest
@@ -25,6 +26,8 @@ from foleygram.evaluation.benchmark import (
 from foleygram.evaluation.logmel import LogMel
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
+from foleygram.pipeline import FoleyGRAM
+from foleygram.timing.network import LEVELS
 from tests.evaluation.conftest import burst_clips
 from tests.tiny import tiny_model
 
@@ -126,6 +129,14 @@ def test_tables_are_the_papers():
     assert len({variant.name for variant in TABLE_1_VARIANTS}) == len(TABLE_1_VARIANTS)
 
 
+def scraping(model: FoleyGRAM) -> FoleyGRAM:
+    """With a predictor to which any moment may be an onset, and that of a scratch."""
+    with torch.no_grad():
+        model.timing.network.heads.weight[LEVELS] *= 0.1
+        model.timing.network.heads.bias[LEVELS], model.timing.network.heads.bias[LEVELS + 3] = 2.0, 20.0
+    return model
+
+
 def test_a_silent_film_is_timed_by_its_picture_and_played_in_strokes(records, tmp_path, monkeypatch):
     """As generate does it: the guide is the prediction, and its events are handed on to become strokes."""
     model = tiny_model(timing=True)
@@ -143,6 +154,11 @@ def test_a_silent_film_is_timed_by_its_picture_and_played_in_strokes(records, tm
     assert envelope.seconds == pytest.approx(filmed.seconds, abs=0.01)
     assert asked["strokes"] and not asked["raw"] and asked["track"].events == track.events
     assert row.report.given == ("timing predicted from the own video", "own video")
+    monkeypatch.setattr(type(model), "is_struck", lambda _, text: text == filmed.text)
+    kinds = [
+        {event.kind for event in timing_of(scraping(model), filmed, "predicted", told)[1].events} for told in (True, False)
+    ]
+    assert kinds == [{"hit"}, {"scratch"}]
     with pytest.raises(DataError, match="no video file to predict"):
         timing_of(model, records[0], "predicted")
     with pytest.raises(EnvelopeError):

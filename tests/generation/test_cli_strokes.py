@@ -94,3 +94,20 @@ def test_a_long_film_remembers_too(foleygram, desk, moving_bar, tmp_path_factory
     write_video(Path("long.mp4"), moving_bar(30), 10)
     code, out, err = foleygram("generate", "long.mp4", "-o", "a.wav", "--model", folder, "--envelope", "hits.csv")
     assert code == 0 and "remembers (kind" in out, err
+
+
+def test_a_text_that_says_something_is_struck_makes_hits_of_what_looks_scraped(foleygram, desk, predicting, monkeypatch):
+    import torch
+
+    from foleygram.pipeline import FoleyGRAM
+    from foleygram.timing.network import LEVELS
+
+    model = FoleyGRAM.load(predicting(True), "cpu", "fp32")
+    with torch.no_grad():
+        model.timing.network.heads.bias[LEVELS + 3] = 20.0
+    folder = model.save(desk / "scraping")
+    monkeypatch.setattr(FoleyGRAM, "is_struck", lambda _, text: text == "a knock")
+    for options, kind in (((), "scratch"), (("--text", "a knock"), "hit"), (("--text", "a knock", "--use", "V"), "scratch")):
+        code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--model", folder, "--force", *options)
+        assert code == 0, err
+        assert f"{kind} predicted from" in out or f"{'hits' if kind == 'hit' else 'scratches'} predicted from" in out, out

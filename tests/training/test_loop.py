@@ -123,21 +123,19 @@ def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
     assert all(torch.equal(value, killed[key]) for key, value in straight.items())
 
 
-def test_two_runs_do_not_share_a_folder(tmp_path, monkeypatch):
-    class Meeting(Line):
-        """At its first step another run begins in its folder."""
-
-        def batch(self, *place) -> tuple[Tensor, ...]:
-            with pytest.raises(RecipeError, match="another run is at work there; wait"):
-                run(Line(), LOOP, tmp_path)
-            monkeypatch.setenv("RANK", "1")  # the second process of one run
-            with alone_in(tmp_path):
+def test_one_run_is_alone_in_its_folder(tmp_path, monkeypatch):
+    with alone_in(tmp_path / "gram"):
+        with pytest.raises(RecipeError, match="another run is at work there; wait"):
+            with alone_in(tmp_path / "gram"):
                 pass
-            monkeypatch.setenv("RANK", "0")
-            return super().batch(*place)
-
-    assert run(Meeting(), LOOP, tmp_path).finished
-    assert run(Line(), LOOP.replace(steps=5), tmp_path).finished  # the place is free again
+        with alone_in(tmp_path / "control"):
+            pass
+        monkeypatch.setenv("RANK", "1")  # the second process of one run
+        with alone_in(tmp_path / "gram"):
+            pass
+        monkeypatch.setenv("RANK", "0")
+    with alone_in(tmp_path / "gram"):  # the place is free again
+        pass
 
 
 def test_rates_rise_and_fall():
@@ -154,7 +152,7 @@ def test_rates_rise_and_fall():
 def test_muon_is_refused_in_fp16(tmp_path):
     with pytest.raises(RecipeError, match="muon: does not go with precision fp16"):
         run(Line(), LOOP.replace(optimizer="muon", precision="fp16"), tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} <= {"lock"}
+    assert not list(tmp_path.iterdir())
 
 
 def test_precision_is_what_the_hardware_multiplies_unless_it_is_named(monkeypatch):

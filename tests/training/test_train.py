@@ -7,6 +7,7 @@ import yaml
 from tiny import CONFIG
 
 from foleygram.cli.train import in_words
+from foleygram.errors import RecipeError
 from foleygram.training.loop import LoopResult
 from foleygram.training.train import STAGES, train
 
@@ -25,3 +26,19 @@ def test_a_report_is_json_also_where_nothing_was_left_to_train(monkeypatch, tmp_
 
     assert json.loads(report.as_json(), parse_constant=refuse)["loss"] == known
     assert f"gram: {words}\n" in in_words(report)
+
+
+def test_a_second_run_of_a_stage_changes_nothing(monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    (tmp_path / "memory.safetensors").write_bytes(b"kept")
+    begun = []
+
+    def stage(*_, **__) -> LoopResult:
+        begun.append(1)
+        with pytest.raises(RecipeError, match="another run is at work there"):
+            train("autoencoder", tmp_path / "tiny.yaml", out=tmp_path)
+        return LoopResult(3, 1.0, True, (0.5,))
+
+    monkeypatch.setitem(STAGES, "autoencoder", stage)
+    assert train("autoencoder", tmp_path / "tiny.yaml", out=tmp_path).finished and begun == [1]
+    assert (tmp_path / "memory.safetensors").read_bytes() == b"kept"
