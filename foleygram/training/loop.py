@@ -13,7 +13,7 @@ import os
 import signal
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
@@ -252,19 +252,28 @@ def cut_log(log: Path, step: int) -> None:
 @contextmanager
 def alone_in(folder: Path) -> Iterator[None]:
     """Within the block no other run works in ``folder``: one that was told to stop is still saving, or two were begun. Of
-    several processes of one run the first one holds the place. Raises RecipeError where it is taken."""
+    several processes of one run the first one holds the place. A folder that was made for it and stays empty goes again. Raises
+    RecipeError where the place is taken."""
     from filelock import FileLock, Timeout
 
-    folder.mkdir(parents=True, exist_ok=True)
     if os.environ.get("RANK", "0") != "0":
         yield
         return
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "lock"
     try:
-        lock = FileLock(folder / "lock").acquire(timeout=0)
+        lock = FileLock(path).acquire(timeout=0)
     except Timeout as error:
         raise RecipeError(f"{folder}: another run is at work there; wait until it ends, or choose another --out") from error
     with lock:
-        yield
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # something was done there
+                for place in made:
+                    place.rmdir()
 
 
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:

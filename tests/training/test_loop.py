@@ -134,8 +134,10 @@ def test_one_run_is_alone_in_its_folder(tmp_path, monkeypatch):
         with alone_in(tmp_path / "gram"):
             pass
         monkeypatch.setenv("RANK", "0")
+    assert not list(tmp_path.iterdir())  # nothing was done there
     with alone_in(tmp_path / "gram"):  # the place is free again
-        pass
+        (tmp_path / "gram" / "log.jsonl").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["gram", "log.jsonl"]
 
 
 def test_rates_rise_and_fall():
