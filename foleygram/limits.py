@@ -28,5 +28,5 @@ def check_whole(name: str, value: SupportsIndex, low: int, high: int) -> int:
 def check_range(name: str, value: float, low: float, high: float) -> float:
     """``value`` where it lies in low..high, else UsageError."""
     if isinstance(value, float) and not math.isfinite(value) or not low <= value <= high:
-        raise UsageError(f"{name} takes a number from {low} to {high}, not {value}")
+        raise UsageError(f"{name} takes a number from {low:g} to {high:g}, not {value:g}")
     return value

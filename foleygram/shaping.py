@@ -16,6 +16,7 @@ import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, OutputError, UsageError
 from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, unheard
+from foleygram.limits import check_range
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
@@ -145,13 +146,6 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     )  # fmt: skip
 
 
-def within(option: str, value: float, low: float, high: float) -> float:
-    """``value`` where it lies in ``low`` .. ``high``. Raises UsageError that names the option."""
-    if not (math.isfinite(value) and low <= value <= high):
-        raise UsageError(f"{option} takes a number from {low:g} to {high:g}, not {value:g}")
-    return value
-
-
 def settled(request: EnvelopeRequest) -> EnvelopeEdits:
     """The edits in numbers, after all that can be refused without reading is refused. Raises UsageError, OutputError."""
     inputs = [path for path in (request.file, request.film, request.mix, request.strokes) if path is not None]
@@ -174,22 +168,22 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
     if request.seconds is not None and not 0 < request.seconds <= LONGEST:
         raise UsageError(f"--seconds takes a number above 0 and up to {LONGEST:g}, not {request.seconds:g}")
     if request.snap_fps is not None:
-        within("--snap-fps", request.snap_fps, 1, 1000)
+        check_range("--snap-fps", request.snap_fps, 1, 1000)
     how = request.mix_as or "power"
     if how not in ("power", "loudest", "product"):
         raise UsageError(f"--mix-as takes power, loudest or product, not '{how}'")
     return EnvelopeEdits(
         snap=request.snap or request.snap_fps is not None,
-        shift_ms=within("--shift-ms", request.shift_ms, -1000 * LONGEST, 1000 * LONGEST),
-        shift_frames=within("--shift-frames", request.shift_frames, -1e6, 1e6),
-        gate=0.0 if request.gate_db is None else decibels(within("--gate-db", request.gate_db, -120, 0)),
-        attack_ms=within("--attack-ms", request.attack_ms, 0, 10_000),
-        decay_ms=within("--decay-ms", request.decay_ms, 0, 10_000),
-        smooth_ms=within("--smooth-ms", request.smooth_ms, 0, 10_000),
-        scale=decibels(within("--scale-db", request.scale_db, -120, 60)),
+        shift_ms=check_range("--shift-ms", request.shift_ms, -1000 * LONGEST, 1000 * LONGEST),
+        shift_frames=check_range("--shift-frames", request.shift_frames, -1e6, 1e6),
+        gate=0.0 if request.gate_db is None else decibels(check_range("--gate-db", request.gate_db, -120, 0)),
+        attack_ms=check_range("--attack-ms", request.attack_ms, 0, 10_000),
+        decay_ms=check_range("--decay-ms", request.decay_ms, 0, 10_000),
+        smooth_ms=check_range("--smooth-ms", request.smooth_ms, 0, 10_000),
+        scale=decibels(check_range("--scale-db", request.scale_db, -120, 60)),
         mute=tuple(range_of(text) for text in request.mute),
         mix=how,
-        mix_gain=within("--weight", 1.0 if request.weight is None else request.weight, 0, 100),
+        mix_gain=check_range("--weight", 1.0 if request.weight is None else request.weight, 0, 100),
     )
 
 

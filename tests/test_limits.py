@@ -20,5 +20,5 @@ def test_what_is_none_or_lies_beyond_is_refused(value):
 def test_a_range_holds_its_ends():
     assert check_range("--guidance", 0.0, *GUIDANCE) == 0 and check_range("--guidance", 20, *GUIDANCE) == 20
     for value in (-0.001, 20.001, float("nan"), float("inf")):
-        with pytest.raises(UsageError, match="--guidance takes a number from 0.0 to 20.0, not "):
+        with pytest.raises(UsageError, match="--guidance takes a number from 0 to 20, not "):
             check_range("--guidance", value, *GUIDANCE)
