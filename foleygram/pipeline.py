@@ -82,7 +82,7 @@ class FoleyGRAMConfig(Config):
     @model_validator(mode="after")
     def classes_agree(self) -> FoleyGRAMConfig:
         known = 0 if self.memory is None else self.memory.classes
-        if known not in (0, getattr(self.gram.vision, "classes", 0)):
+        if known not in (0, self.gram.vision.classes):
             raise ValueError(f"memory knows {known} classes by name, which the picture tower does not tell")
         return self
 

@@ -5,6 +5,7 @@ the towers are ``text``, ``vision`` and ``audio``. Training can keep the feature
 (:meth:`GramEncoder.embed_features`).
 """
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Annotated, Literal
 
@@ -164,9 +165,13 @@ class GramEncoder(nn.Module):
     def classes(self, frames: Float[Tensor, "batch frame features"]) -> Float[Tensor, "batch class"] | None:
         """How likely a clip shows each class that its picture tower can tell, by the mean over its frames; None for a tower
         without a classifier."""
-        if not isinstance(self.vision, EfficientNetLite0) or self.vision.classifier is None:
-            return None
-        return self.vision.classify(frames).mean(dim=1)
+        return self.vision.classify(frames).mean(dim=1) if self.config.vision.classes else None
+
+    @torch.no_grad()
+    def embed_texts(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
+        """The points of many texts, on the CPU, without gradient. Raises ModelError without tokenizer."""
+        parts = (self.tokens(list(texts[start : start + 64])) for start in range(0, len(texts), 64))
+        return torch.cat([self.embed_features(text=self.text_features(part)).text.cpu() for part in parts])
 
     def tokens(self, texts: list[str]) -> Tokens:
         """Word pieces of texts, on the device of the model. Raises ModelError without tokenizer."""

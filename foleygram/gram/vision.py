@@ -64,6 +64,11 @@ class EvaConfig(FrameConfig):
     def features(self) -> int:
         return self.width
 
+    @property
+    def classes(self) -> int:
+        """It has no classifier."""
+        return 0
+
 
 class EvaVisionTransformer(nn.Module):
     """Pre-norm vision transformer with learned absolute positions; LayerNorm eps 1e-6, exact GELU, no bias on the keys.
@@ -177,9 +182,9 @@ class EfficientNetLite0(nn.Module):
             x = block(x)
         return F.relu6(self.head(x)).mean((2, 3))
 
-    def classify(self, features: Float[Tensor, "... 1280"]) -> Float[Tensor, "... class"] | None:
-        """How likely the frame with these features shows each class of ImageNet, 0..1; None without a classifier."""
-        return None if self.classifier is None else self.classifier(features).softmax(dim=-1)
+    def classify(self, features: Float[Tensor, "... 1280"]) -> Float[Tensor, "... class"]:
+        """How likely the frame with these features shows each class of ImageNet, 0..1; of a tower with classes."""
+        return self.classifier(features).softmax(dim=-1)
 
 
 class _InvertedResidual(nn.Module):

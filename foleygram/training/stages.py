@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -19,8 +17,7 @@ from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError
-from foleygram.gram.encoder import GramEncoder, VisionConfig
-from foleygram.gram.vision import EfficientNetConfig
+from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import read_tensors, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.memory import MemoryConfig
@@ -255,18 +252,6 @@ def train_timing(
         shop.write_config(model.config)
 
 
-@torch.no_grad()
-def text_points(encoder: GramEncoder, texts: Sequence[str]) -> torch.Tensor:
-    """Points [text, dim] of texts, on the CPU."""
-    parts = (encoder.tokens(list(texts[start : start + 64])) for start in range(0, len(texts), 64))
-    return torch.cat([encoder.embed_features(text=encoder.text_features(part)).text.cpu() for part in parts])
-
-
-def names_classes(vision: VisionConfig) -> bool:
-    """Whether a picture tower tells the classes of ImageNet, whose names are known (data/classes.py)."""
-    return isinstance(vision, EfficientNetConfig) and vision.classes == len(CLASSES)
-
-
 def train_memory(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """What the model remembers (training/memory.py), from its finished joint space and autoencoder. The run's model then has
     it; nothing is trained, and nothing looks at the pictures."""
@@ -282,7 +267,7 @@ def train_memory(recipe: Recipe, data: Path, out: Path, stop_after: int | None =
 
     room = (recipe.model.memory or MemoryConfig()).sounds
     palettes = sound_palettes(sounds, shop.cache)
-    embed = partial(text_points, encoder) if names_classes(recipe.model.gram.vision) else None
+    embed = encoder.embed_texts if recipe.model.gram.vision.classes == len(CLASSES) else None
     memory = remember(shop.train, features.captions, points, sound, autoencoder, palettes, room, recipe.memory.without, embed)
     write_tensors(out / "memory.safetensors", float_state(memory.state_dict(), torch.float16))
     shop.write_config(memory=memory.config)

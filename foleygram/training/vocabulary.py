@@ -114,12 +114,6 @@ class VocabularyStage(Stage):
         between = {name: self.before[name].to(now).lerp(now, self.config.taken) for name, now in learned.items()}
         return Swapped(learned, between)
 
-    @torch.no_grad()
-    def embed(self, texts: Sequence[str]) -> Float[Tensor, "text dim"]:
-        """Points of texts, on the CPU."""
-        tokens = self.encoder.tokens(list(texts))
-        return self.encoder.embed_features(text=self.encoder.text_features(tokens)).text.cpu()
-
     def validate(self) -> Sequence[float]:
         """Share of the things that are not taught whose nearest key is of their material; how far the captions of the
         validation split have moved; with the weights that are kept."""
@@ -129,9 +123,9 @@ class VocabularyStage(Stage):
                 self.kinds[nearest][0] == material
                 for material, known in actions.items()
                 if known
-                for nearest in (self.embed(asked(material, known)) @ self.keys.cpu().T).argmax(-1).tolist()
+                for nearest in (self.encoder.embed_texts(asked(material, known)) @ self.keys.cpu().T).argmax(-1).tolist()
             ]
-            moved = 1 - (self.embed(self.valid_texts) * self.valid_points).sum(-1).mean()
+            moved = 1 - (self.encoder.embed_texts(self.valid_texts) * self.valid_points).sum(-1).mean()
         return float(np.mean(right)), float(moved)
 
     def export(self) -> None:

@@ -74,7 +74,7 @@ class Workshop:
             if there and part is None and path.exists():
                 part = getattr(read_json(FoleyGRAMConfig, path), name)
             parts[name] = part if there else None
-        known, told = getattr(parts["memory"], "classes", 0), getattr(model.gram.vision, "classes", 0)
+        known, told = getattr(parts["memory"], "classes", 0), model.gram.vision.classes
         if known not in (0, told):
             raise RecipeError(f"{path}: its memory knows {known} classes by name; set model.gram.vision.classes to {known}")
         write_json(path, model.replace(**parts).model_dump(mode="json"))

@@ -13,7 +13,6 @@ from foleygram.data.manifest import read_manifest
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.gram.vision import EfficientNetConfig
 from foleygram.hub.folder import read_tensors
 from foleygram.media.audio import read_audio
 from foleygram.pipeline import FoleyGRAM
@@ -215,11 +214,9 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path, monkeypat
     assert FoleyGRAM.load(tmp_path).memory is None
 
 
-def test_a_memory_learns_the_names_of_classes_from_the_text_tower(recipe, through):
-    assert stages.names_classes(EfficientNetConfig(classes=1000))
-    assert not stages.names_classes(EfficientNetConfig()) and not stages.names_classes(recipe.model.gram.vision)
+def test_many_texts_have_the_points_of_single_ones(recipe, through):
     encoder, texts = FoleyGRAM.load(through, dtype="fp32").gram, [f"hitting {k}" for k in range(70)]
-    points = stages.text_points(encoder, texts)
+    points = encoder.embed_texts(texts)
     assert points.shape == (70, recipe.model.gram.dim)
     for place in (0, 63, 64, 69):
         torch.testing.assert_close(points[place : place + 1], encoder.embed(Clip(text=texts[place])).text)

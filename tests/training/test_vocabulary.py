@@ -45,8 +45,8 @@ def test_values_are_what_they_are_called(folder):
         assert float(stage(ids, mask, kinds, kept)[2]) == pytest.approx(0, abs=1e-5), "captions lie where they lay"
         stage.encoder.contra_head_t.linear.weight += torch.randn(stage.encoder.contra_head_t.linear.weight.shape)
         loss, distance, moved, unknown = stage(ids, mask, kinds, kept).tolist()
-        points = stage.embed([*(stage.draw(0, row)[0] for row in range(4))])
-        captions = stage.embed([stage.texts[stage.draw(0, row)[2]] for row in range(4)])
+        points = stage.encoder.embed_texts([*(stage.draw(0, row)[0] for row in range(4))])
+        captions = stage.encoder.embed_texts([stage.texts[stage.draw(0, row)[2]] for row in range(4)])
     assert moved == pytest.approx(float((1 - (captions * kept).sum(-1)).mean()), abs=1e-5) and moved > 0.01
     assert distance == pytest.approx(float((1 - (points * stage.keys[kinds]).sum(-1)).mean()), abs=1e-5)
     logits = (points @ stage.keys.T / 0.1).log_softmax(-1)
@@ -60,7 +60,7 @@ def test_it_learns_and_moves_only_the_side_of_the_text(folder):
     files = {path.name: path.read_bytes() for path in folder.glob("*.safetensors")}
     kept = read_tensors(folder / "text.safetensors")
     things = [f"hitting {name}" for name in OBJECTS["wood"][:20]]
-    near = lambda: float((stage.eval().embed(things) @ stage.keys.T).mean())  # noqa: E731
+    near = lambda: float((stage.eval().encoder.embed_texts(things) @ stage.keys.T).mean())  # noqa: E731
     far = near()
     run(stage, stage.config.loop, folder / "training" / "vocabulary")
     assert near() > far + 0.1
@@ -94,7 +94,7 @@ def test_validation_tells_things_that_are_not_taught_and_how_far_captions_moved(
     uses = {"wood": ("hit",), "metal": ("hit",), "glass": ("scratch",)}
     known = [(material, prompt) for material, actions in uses.items() for prompt in asked(material, actions)]
     right, moved = stage.validate()
-    near = (stage.embed([prompt for _, prompt in known]) @ stage.keys.T).argmax(-1).tolist()
+    near = (stage.encoder.embed_texts([prompt for _, prompt in known]) @ stage.keys.T).argmax(-1).tolist()
     assert right == pytest.approx(
         np.mean([KINDS[place][0] == material for place, (material, _) in zip(near, known, strict=True)])
     )
