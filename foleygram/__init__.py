@@ -27,6 +27,8 @@ if TYPE_CHECKING:
     from foleygram.media.video import read_frames as read_frames
     from foleygram.media.video import write_video as write_video
     from foleygram.pipeline import FoleyGRAM as FoleyGRAM
+    from foleygram.room import room_tone as room_tone
+    from foleygram.room import still_room as still_room
     from foleygram.signal.envelope import envelope_from_hits as envelope_from_hits
     from foleygram.signal.envelope import extract_envelope as extract_envelope
     from foleygram.signal.envelope import read_envelope as read_envelope
@@ -54,6 +56,7 @@ _HOMES = {
     "foleygram.media.mux": ("mux",),
     "foleygram.media.video": ("read_frames", "write_video"),
     "foleygram.pipeline": ("FoleyGRAM",),
+    "foleygram.room": ("room_tone", "still_room"),
     "foleygram.signal.envelope": (
         "envelope_from_hits", "extract_envelope", "read_envelope", "read_hits", "write_envelope",
     ),

@@ -38,7 +38,8 @@ from foleygram.pipeline import (
 )
 from foleygram.ranking import Rank, fit, onset_agreement
 from foleygram.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
-from foleygram.request import FORMATS, Order, Request, settle
+from foleygram.request import FORMATS, REFERENCE, Order, Request, settle
+from foleygram.room import RoomTone, heard_room, room_tone, still_room
 from foleygram.shots import read_film
 from foleygram.sidecar import (
     EnvelopeSource,
@@ -46,8 +47,8 @@ from foleygram.sidecar import (
     Sidecar,
     Source,
     relative,
+    reserved_sidecar,
     sidecar_of,
-    sidecar_room,
     source_of,
     versions,
 )
@@ -76,6 +77,7 @@ def generate(
         info = probed(order)
         config = read_json(FoleyGRAMConfig, find_folder(order.model) / "config.json")
         clip = read_references(order, info, config)
+        room = read_room(order, clip)
     predicted = order.envelope is None and config.timing is not None
     with watch.stage("envelope"):
         guide = None if predicted else read_guide(order.envelope, order.video, info.seconds, None, order.voice)
@@ -92,7 +94,7 @@ def generate(
         card = described(order, info, guide, model, sampler)
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
-    notes = remarks(order, info, guide)
+    notes = remarks(order, info, guide, clip)
     if clip.text is not None and "T" in order.use and (unread := model.gram.tokenizer.unread(clip.text)):
         notes.append(f"the text is too long for this model, which does not read '{unread}'; put first what counts")
     if clip.text is not None and "T" in order.use and model.gram.tokenizer.is_strange(clip.text):
@@ -119,20 +121,21 @@ def generate(
                 film = filmed(order, info, model, known, film)
             seed = take_seed(order.seed, number)
             with rendered(model, known, curve, info.seconds, sampler, seed, film, order.raw, watch, name) as sound:
+                heard = sound if room is None else room.under(sound, seed)
                 place = sidecar_of(out)
-                with watch.stage("write"), sidecar_room(place, card, order.may_replace(place)) as write_sidecar:
-                    write(order, sound, out)
+                with watch.stage("write"), reserved_sidecar(place, card, order.may_replace(place)) as write_sidecar:
+                    write(order, heard, out)
                     result = card.replace(result=source_of(out, out.parent), take=number + 1)
                     write_sidecar(result)
                 same = result.result.sha256 == order.sidecar.result.sha256 if repeats(order, out) else None
-                notes += doubts(order, out, sound.peak, same, result)
+                notes += doubts(order, out, heard.peak, same, result)
                 rank = judged(model, known, guide.envelope, sound, number, watch) if len(order.outs) > 1 else None
-                results.append(Result(out, sidecar_of(out), number + 1, sound.peak, same, rank))
+                results.append(Result(out, sidecar_of(out), number + 1, heard.peak, same, rank))
     origin = guide.label + STRUCK[card.strokes]
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds),
         str(order.model), order.use, origin, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
-        tuple(notes),
+        whose_room(order, room), tuple(notes),
     )  # fmt: skip
 
 
@@ -143,6 +146,8 @@ def probed(order: Order) -> MediaInfo:
         raise MediaError(f"{order.video}: holds a sound but no picture; give a video here, the sound as --audio or --envelope")
     if info.frames < 2:
         raise MediaError(f"{order.video}: its picture is a single frame, which lasts no time; give a video of at least two")
+    if order.room == OWN and not info.has_audio:
+        raise UsageError(f"{order.video}: has no sound of its own for --room own; give a recording or a level, as --room -55")
     if str(order.audio) == OWN and "A" in order.use and not info.has_audio:
         raise UsageError(f"{order.video}: has no sound of its own for --use {order.use}; give --audio FILE, or leave the A out")
     if order.is_video:
@@ -174,6 +179,30 @@ def read_references(order: Order, info: MediaInfo, config: FoleyGRAMConfig) -> C
         if sound.peak < SILENT:
             raise MediaError(f"{source}: its sound is silent, so nothing can sound like it; give another as --audio, or none")
     return Clip(picture, sound, order.text if "T" in order.use else None, info.seconds)
+
+
+def read_room(order: Order, clip: Clip) -> RoomTone | None:
+    """The room tone that was asked for. Raises MediaError where a recording has none."""
+    if order.room is None:
+        return None
+    if isinstance(order.room, float):
+        return still_room(order.room)
+    reference = order.room == REFERENCE
+    source = order.audio if reference else order.room
+    source = order.video if str(source) == OWN else Path(source)
+    tone = room_tone(clip.audio if reference else read_audio(source))
+    if tone is None:
+        raise MediaError(f"{source}: is silent between its sounds, or too short; give another --room, or a level as -55")
+    return tone
+
+
+def whose_room(order: Order, tone: RoomTone | None) -> str:
+    """Whose room tone lies under the result, and how loud it is."""
+    if tone is None:
+        return ""
+    whose = {OWN: "of the video's own sound, ", REFERENCE: "of the reference, "}
+    place = "" if isinstance(order.room, float) else whose.get(str(order.room), f"of {Path(order.room).name}, ")
+    return f"{place}{tone.level_db:.0f} dBFS"
 
 
 def by_default(order: Order, guide: Guide) -> bool:
@@ -318,11 +347,12 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
         threads=order.sidecar.threads if order.exact else torch.get_num_threads(),
         format=next((name for name, subtype in FORMATS.items() if subtype == order.subtype), None),
         raw=order.raw,
+        room=source_of(order.room, folder) if isinstance(order.room, Path) else order.room,
         versions=versions(),
     )
 
 
-def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
+def remarks(order: Order, info: MediaInfo, guide: Guide, clip: Clip) -> list[str]:
     """What the user should know before listening."""
     notes = []
     envelope = guide.envelope
@@ -341,6 +371,11 @@ def remarks(order: Order, info: MediaInfo, guide: Guide) -> list[str]:
         notes.append(
             "something sounds throughout the guide, as a room does, and so it will in the result; "
             f"take it away with foleygram envelope --gate-db{hummed}"
+        )
+    elif order.room is None and clip.audio is not None and (tone := heard_room(clip.audio)):
+        notes.append(
+            f"between its sounds the reference has the tone of a room ({tone.level_db:.0f} dBFS), the result has none; "
+            "lay it under with --room reference"
         )
     given = {"T": order.text, "A": order.audio, "V": order.video_ref}
     unused = [letter for letter, value in given.items() if value is not None and letter not in order.use]

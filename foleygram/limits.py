@@ -12,6 +12,7 @@ TAKES = (1, 64)
 SEEDS = (0, 2**63 - 1)
 STEPS = (1, 1000)
 GUIDANCE = (0.0, 20.0)
+ROOM_DB = (-100.0, -20.0)
 
 
 def check_whole(name: str, value: SupportsIndex, low: int, high: int) -> int:

@@ -52,7 +52,7 @@ class Result:
 class Report:
     """What ``generate`` made and how. ``memory``: peak resident bytes of the process, 0 where the system does not tell;
     ``expected_memory``: what was said of it before loading;
-    ``notes``: what the user should know, one sentence each."""
+    ``room``: whose tone lies under it, empty for none; ``notes``: what the user should know, one sentence each."""
 
     results: tuple[Result, ...]
     stages: Stages
@@ -68,6 +68,7 @@ class Report:
     guidance: float
     device: str
     dtype: str
+    room: str = ""
     notes: tuple[str, ...] = ()
 
     @property

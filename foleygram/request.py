@@ -10,11 +10,11 @@ from pathlib import Path
 
 from foleygram.errors import OutputError, UsageError
 from foleygram.guide import OWN, Guide
-from foleygram.limits import TAKES, check_whole
+from foleygram.limits import ROOM_DB, TAKES, check_range, check_whole
 from foleygram.media.container import check_input
 from foleygram.media.soundtrack import CONTAINERS
 from foleygram.output import check_output
-from foleygram.sidecar import Sidecar, find_source, read_sidecar, sidecar_of
+from foleygram.sidecar import Sidecar, Source, find_source, read_sidecar, sidecar_of
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Envelope, modality_set
 
@@ -24,6 +24,9 @@ FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 SOUNDS = (".wav", ".flac")
 STROKES = ("guide", "reference", "memory")
 """What ``--strokes`` takes: whose strokes the events are."""
+
+REFERENCE, NONE = "reference", "none"
+"""What ``--room`` takes besides ``own``, a file and a level."""
 
 
 @dataclass(frozen=True)
@@ -35,7 +38,9 @@ class Request:
     is the reference; ``voice``: the envelope's file is hummed or tapped; ``use``: modalities that condition; ``takes``: how
     many; ``format``: one of ``FORMATS``; ``raw``: the sound as it was decoded, without the model's finish;
     ``strokes``: whose the events are, one of ``STROKES``; where nobody measured the guide's, of a prediction or a list of
-    events, by default the reference's, or without one those of a sound that the model remembers, with its colours."""
+    events, by default the reference's, or without one those of a sound that the model remembers, with its colours;
+    ``room``: the tone under the result, of the ``reference`` sound, of the film (``own``), of a file, or a level in dBFS;
+    ``none``, the default, for none."""
 
     video: Path | None = None
     out: Path | None = None
@@ -57,6 +62,7 @@ class Request:
     voice: bool | None = None
     raw: bool | None = None
     strokes: str | None = None
+    room: Path | str | float | None = None
 
 
 @dataclass(frozen=True)
@@ -86,6 +92,7 @@ class Order:
     exact: bool = False
     raw: bool = False
     strokes: str | None = None
+    room: Path | str | float | None = None
 
     def may_replace(self, path: Path) -> bool:
         """Whether an existing ``path`` may go: by ``--force``, or as the very sidecar that is being repeated."""
@@ -98,8 +105,8 @@ class Order:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Every file it reads."""
-        named = (self.video, self.envelope, self.audio, self.video_ref)
-        return tuple(Path(path) for path in named if isinstance(path, (str, Path)) and str(path) != OWN)
+        named = (self.video, self.envelope, self.audio, self.video_ref, self.room)
+        return tuple(Path(path) for path in named if isinstance(path, (str, Path)) and str(path) not in (OWN, REFERENCE))
 
 
 def settle(request: Request) -> Order:
@@ -119,7 +126,12 @@ def settle(request: Request) -> Order:
         raise UsageError("--voice says that the file of --envelope was hummed or tapped; give --envelope FILE")
     if request.text is not None and not request.text.strip():
         raise UsageError("--text is empty; write what is to be heard, or leave the option out")
-    for option, name in (("-o", request.out), ("--envelope", request.envelope), ("--audio", request.audio)):
+    for option, name in (
+        ("-o", request.out),
+        ("--envelope", request.envelope),
+        ("--audio", request.audio),
+        ("--room", request.room),
+    ):
         # an empty word in a shell is an empty name, which a path turns into "."
         if name in ("", Path("")):
             raise UsageError(f"{option} is empty; name a file{'' if option == '-o' else ', or leave the option out'}")
@@ -150,6 +162,7 @@ def settle(request: Request) -> Order:
         exact=exact,
         raw=bool(request.raw),
         strokes=request.strokes,
+        room=decided_room(request.room),
     )
     if order.strokes == "reference" and "A" not in order.use:
         raise UsageError("--strokes reference takes them from a reference sound; give --audio FILE, or leave the option out")
@@ -157,6 +170,8 @@ def settle(request: Request) -> Order:
         raise UsageError(
             "--strokes memory goes with neither a reference sound (--audio, an A in --use) nor --raw; leave one of them out"
         )
+    if order.room == REFERENCE and "A" not in order.use:
+        raise UsageError("--room reference takes it from a reference sound; give --audio FILE, or another --room")
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
     for path in order.inputs:
@@ -184,6 +199,9 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
         filled["audio"] = OWN if sidecar.audio == OWN else find_source(sidecar.audio, again, "--audio")
     if request.video_ref is None and sidecar.video_ref is not None:
         filled["video_ref"] = find_source(sidecar.video_ref, again, "--video-ref")
+    if request.room is None and sidecar.room is not None:
+        named = isinstance(sidecar.room, Source)
+        filled["room"] = find_source(sidecar.room, again, "--room") if named else sidecar.room
     fill("out", again.parent / Path(sidecar.result.path).name)
     fill("use", "".join(sorted(set(sidecar.use) | given_modalities(request))))
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
@@ -223,6 +241,19 @@ def decided_use(request: Request) -> str:
     if "T" in use and request.text is None:
         raise UsageError(f"--use {use} needs a text; give --text, or leave the T out")
     return use
+
+
+def decided_room(room: Path | str | float | None) -> Path | str | float | None:
+    """``--room``: a level (dBFS), ``own``, ``reference``, a file, or None. Raises UsageError for a level out of range."""
+    if room is None or str(room) == NONE:
+        return None
+    if str(room) in (OWN, REFERENCE):
+        return str(room)
+    try:
+        level = float(room)
+    except (TypeError, ValueError):
+        return Path(room)
+    return check_range("--room", level, *ROOM_DB)
 
 
 def take_name(out: Path, number: int) -> Path:

@@ -82,6 +82,7 @@ class Sidecar(Config):
     raw: bool = False  # without the model's finish
     # whose the events are; sidecars of before strokes name the field tails
     strokes: Literal["guide", "reference", "memory"] = Field("guide", validation_alias=AliasChoices("strokes", "tails"))
+    room: Source | Literal["own", "reference"] | float | None = None  # whose tone lies under it, or a level in dBFS
     versions: dict[str, str]
 
 
@@ -122,12 +123,12 @@ def read_sidecar(path: Path) -> Sidecar:
         raise UsageError(f"--from {path}: is not JSON; name the .json beside a result") from error
 
 
-ROOM = 4096
+RESERVED = 4096
 """Bytes that the result's name and hash may add to a sidecar."""
 
 
 @contextmanager
-def sidecar_room(path: Path, draft: Sidecar, force: bool) -> Iterator[Callable[[Sidecar], None]]:
+def reserved_sidecar(path: Path, draft: Sidecar, force: bool) -> Iterator[Callable[[Sidecar], None]]:
     """Yields what writes the sidecar, which gets its name when the block ends well. Room for it is taken before, so that a full
     disk is met while the former result still stands. ``draft``: the sidecar as yet without its result. Raises OutputError."""
 
@@ -135,7 +136,7 @@ def sidecar_room(path: Path, draft: Sidecar, force: bool) -> Iterator[Callable[[
         return (json.dumps(sidecar.model_dump(mode="json"), indent=2) + "\n").encode()
 
     with whole_file(path, force) as temporary, temporary.open("rb+") as file:
-        file.write(content(draft) + b" " * ROOM)
+        file.write(content(draft) + b" " * RESERVED)
         file.flush()
         os.fsync(file.fileno())
 

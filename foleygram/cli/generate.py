@@ -49,6 +49,13 @@ Strokes = Annotated[
         "its colours). [default: guide; if the timing is predicted or a list: reference with --audio, else memory]"
     ),
 ]
+Room = Annotated[
+    str | None,
+    typer.Option(
+        help="Room tone under the result: reference (where --audio is quietest), own (the video's sound), a recording of the "
+        "room, or a level in dBFS such as -55. [default: none]"
+    ),
+]
 Sidecar = Annotated[
     Path | None,
     typer.Option("--from", help="Make the result of this sidecar (the .json beside it) again; other options change it."),
@@ -74,6 +81,7 @@ def generate(
     sample_format: Format = None,
     raw: Raw = False,
     strokes: Strokes = None,
+    room: Room = None,
     force: Force = False,
     again: Sidecar = None,
     json: Json = False,
@@ -90,7 +98,7 @@ def generate(
 
     request = Request(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
-        force, again, voice or None, raw or None, strokes,
+        force, again, voice or None, raw or None, strokes, room,
     )  # fmt: skip
     with progress() as on_progress:
         report = library(request, on_progress, announce)
@@ -110,10 +118,12 @@ def in_words(report) -> str:
     sampling = f"{report.steps} steps, guidance {report.guidance:g}, {report.device} {report.dtype}"
     stages = ", ".join(f"{name} {seconds:.2f}" for name, seconds in asdict(report.stages).items())
     lines = [f"{result.path}{same[result.same]}{fit_of(result, report.best)}" for result in report.results]
+    room = [f"  room tone: {report.room}"] if report.room else []
     lines += [
         f"  {report.video_seconds:.3f} s, {report.samples} samples at 44.1 kHz, stereo",
         f"  sounds when: {report.envelope}",
         f"  sounds like: {', '.join(kinds[letter] for letter in report.use)} ({report.use})",
+        *room,
         f"  model {report.model}, seed {report.seed}, {sampling}",
         f"  seconds: {stages}; in all {report.stages.total:.2f}",
         f"  peak memory: {report.memory / 1e9:.2f} GB (expected: {report.expected_memory / 1e9:.2f})",

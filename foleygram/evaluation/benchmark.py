@@ -26,6 +26,7 @@ from foleygram.evaluation.probe import train_probe
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
 from foleygram.guide import predict_guide
 from foleygram.media.audio import read_audio, write_audio
+from foleygram.room import room_tone
 from foleygram.types import SAMPLE_RATE, Clip, Envelope, modality_set
 
 if TYPE_CHECKING:
@@ -44,7 +45,8 @@ class Variant:
     """One row. ``name``: of the row and its folder; ``use``: conditioning modalities; ``control``: known timing; ``model``:
     which of the trained variants, empty for the model itself; ``claim``: what the row is there to show; ``paper``: the
     row of the paper beside it; ``strokes``: the shapes of events are made up, so they become strokes of the reference or of a
-    remembered sound, as ``generate`` has it under a prediction or a list."""
+    remembered sound, as ``generate`` has it under a prediction or a list; ``room``: the room
+    tone of the reference lies under the result."""
 
     name: str
     use: str
@@ -53,6 +55,7 @@ class Variant:
     claim: str = ""
     paper: PaperRow | None = None
     strokes: bool = False
+    room: bool = False
 
 
 TABLE_2_VARIANTS = tuple(Variant(row.label, row.label, claim="what each modality gives", paper=row) for row in TABLE_2)
@@ -81,6 +84,8 @@ SILENT_VARIANTS = (
     Variant("VT, predicted", "VT", "predicted", claim="what Video-Foley knows with a text prompt", strokes=True),
     Variant("AV, predicted", "AV", "predicted", claim="what Stable-V2A knows with an audio prompt", strokes=True),
     Variant("A, listed", "A", "onsets", claim="what SyncFusion knows with an audio prompt", strokes=True),
+    Variant("AV, predicted, room", "AV", "predicted", claim="the same, its room tone under it", strokes=True, room=True),
+    Variant("A, listed, room", "A", "onsets", claim="the same, its room tone under it", strokes=True, room=True),
     Variant("T, listed", "T", "onsets", claim="what SyncFusion knows with a text prompt", strokes=True),
 )
 """What a silent film gets: the picture says when, or a list of onsets that somebody made."""
@@ -117,6 +122,7 @@ TABLE_2_CLAIMS = (
 SILENT_CLAIMS = (
     Claim("VT, predicted", "V, predicted", "does a text help a silent film?"),
     Claim("AV, predicted", "V, predicted", "does a reference sound help a silent film?"),
+    Claim("AV, predicted, room", "AV, predicted", "what does the room tone of the reference buy?"),
     Claim("A, listed", "AV, predicted", "what do true onsets buy, with a reference sound?"),
 )
 
@@ -149,6 +155,7 @@ class Settings:
     seed: int
     raw: bool = False
     strokes: bool = False
+    room: bool = False
 
 
 Progress = Callable[[str, int, int], None]
@@ -203,6 +210,7 @@ def benchmark_minihits(
         settings = Settings(
             used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, Path(manifest).name,
             steps, guidance, seed, raw or not (variant.control == "envelope" or variant.strokes), variant.strokes,
+            variant.room,
         )  # fmt: skip
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
@@ -229,7 +237,8 @@ def information(variant: Variant) -> tuple[str, ...]:
         "predicted": "timing predicted from the own video",
     }  # fmt: skip
     names = {"A": "own sound", "V": "own video", "T": "own text"}
-    return (timing[variant.control], *(names[letter] for letter in modality_set(variant.use)))
+    room = ("room tone of the own sound",) if variant.room else ()
+    return (timing[variant.control], *(names[letter] for letter in modality_set(variant.use)), *room)
 
 
 def fingerprint_of(model: FoleyGRAM) -> str:
@@ -268,7 +277,8 @@ def generate_set(
                 strokes=settings.strokes,
                 track=track,
             )
-            write_audio(path, sound)
+            tone = room_tone(clip.audio) if settings.room else None
+            write_audio(path, sound if tone is None else tone.under(sound, clip_seed(settings.seed, record.id)))
         on_progress(f"generating {folder.name}", number, len(records))
 
 
