@@ -13,6 +13,7 @@ from foleygram.data.scenes import Event, Scene
 from foleygram.errors import DataError
 from foleygram.media.audio import write_audio
 from foleygram.timing.predictor import EnvelopePredictor
+from foleygram.training import timing
 from foleygram.training.loop import LoopConfig, run
 from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips
 
@@ -69,6 +70,13 @@ def test_loading_again_reads_the_cache(clips, loaded):
     assert (again[1].motion == loaded[1].motion).all() and (again[2].level == loaded[2].level).all()
     assert loaded[0].motion.shape[1:] == (2, 24, 32) and loaded[0].motion.dtype == np.int8
     assert loaded[0].track().times == pytest.approx([0.5, 1.2])
+
+
+def test_films_of_another_kind_are_made_anew(clips, loaded, monkeypatch):
+    records, scenes, folder = clips
+    monkeypatch.setattr(timing, "FILMS", timing.FILMS + 1)
+    with pytest.raises(DataError, match="no scene"):  # those that are kept are not taken
+        load_clips(records, {}, None, folder / "cache", 0, CONFIG)
 
 
 def test_neither_video_nor_scene(clips):
