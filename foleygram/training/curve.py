@@ -23,9 +23,12 @@ def draw_curve(log: Path, out: Path) -> None:
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(8, 2.2 * len(series)), layout="constrained")
+    high = 1.6 * len(series) + 0.7  # inches; margins by hand, since a layout engine takes longer than the drawing
+    figure = Figure(figsize=(8, high))
     FigureCanvasAgg(figure)
-    for axes, (name, points) in zip(figure.subplots(len(series), squeeze=False)[:, 0], series.items(), strict=True):
+    figure.subplots_adjust(left=0.14, right=0.98, bottom=0.55 / high, top=1 - 0.15 / high, hspace=0.12)
+    panels = figure.subplots(len(series), sharex=True, squeeze=False)[:, 0]
+    for axes, (name, points) in zip(panels, series.items(), strict=True):
         axes.plot(*zip(*points, strict=True), linewidth=1)
         axes.set_ylabel(name)
         axes.grid(alpha=0.3)
