@@ -3,7 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from foleygram.data.motion import Manner
+from foleygram.data.camera import Camera
+from foleygram.data.motion import Manner, contacts_of
 from foleygram.data.render import Picture, frame_count, render_at, render_frames
 from foleygram.data.scenes import Event, Scene
 from foleygram.errors import DataError
@@ -165,7 +166,8 @@ def test_hits_and_scratches_that_begin_alike_come_down_from_anywhere_at_any_spee
         for seed in range(40):
             manner = Manner(raises=2.5, alike=alike)
             one = scene(seed=seed, events=(hit(0.6), hit(1.3, action="scratch", duration=0.3)))
-            first, second = Picture(one, None, manner).paths[0].contacts
+            ground = Camera(one.width, one.height, 0.9, 1.5).ground
+            first, second = contacts_of(one.events, one.tool, ground, np.random.default_rng(seed), manner)
             assert (first.start, second.start) == (0.6, 1.3) and second.scrapes and not first.scrapes
             starts.setdefault(alike, []).append((first.height, second.height, first.fall, second.fall))
     usual, alike = (np.array(starts[key]).T for key in (False, True))

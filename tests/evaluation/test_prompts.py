@@ -1,6 +1,7 @@
 """The list of free-text prompts: words that training never reads, every material, guides that tell no material."""
 
 import re
+from functools import cache
 
 import numpy as np
 import pytest
@@ -84,6 +85,7 @@ def taught():
     )
 
 
+@cache
 def stem(word):
     """Without plural and the endings that make other words of the same."""
     short = re.sub("(?<=.{3})(en|y|ed|ing)$|(?<=.{5})e$", "", singular(word))
