@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 import numpy as np
-from jaxtyping import Complex, Float
+from jaxtyping import Complex, Float, Int
 
 from foleygram.signal.resample import resample
 from foleygram.types import SAMPLE_RATE, Audio, Sound, parts_of
@@ -103,7 +103,35 @@ def room_tone(recording: Audio) -> RoomTone | None:
     """The tone of the room that a recording was made in, where it is quietest; None where that is silent, or the
     recording is shorter than 0.12 s."""
     sound = resample(recording.stereo(), SAMPLE_RATE).samples
+    return measured(sound, by_power(sound)[0])
+
+
+def heard_room(recording: Audio) -> RoomTone | None:
+    """The room tone of a recording in which a room is plainly heard: neither very soft, nor a tail that dies away, nor the
+    thing itself that sounds; else None."""
+    sound = resample(recording.stereo(), SAMPLE_RATE).samples
     starts, power = by_power(sound)
+    tone = measured(sound, starts)
+    if tone is None or not HEARD[0] < tone.level_db < HEARD[1]:
+        return None
+    first, third = (10 * np.log10(power[round(share * len(power))]) for share in (QUIET / 2, 3 * QUIET))
+    return tone if third - first < STEADY else None
+
+
+def by_power(sound: Float[np.ndarray, "2 sample"]) -> tuple[np.ndarray, np.ndarray]:
+    """First samples of the windows that sound at all, the quietest first, and the power of each, a sum of both channels' means.
+    Digital silence is a gap in a recording and no room."""
+    starts = np.arange(0, sound.shape[1] - WINDOW + 1, STEP)
+    sums = np.concatenate([[0.0], np.cumsum(np.square(sound, dtype=np.float64).sum(axis=0))])
+    power = (sums[starts + WINDOW] - sums[starts]) / WINDOW
+    order = np.argsort(power, kind="stable")
+    order = order[power[order] > 2 * 10 ** (FAINTEST / 10)]
+    return starts[order], power[order]
+
+
+def measured(sound: Float[np.ndarray, "2 sample"], starts: Int[np.ndarray, "window"]) -> RoomTone | None:
+    """The tone of the quietest windows of a sound at 44.1 kHz, which begin at ``starts``, the quietest first; None where
+    they are fewer than ``FEWEST``."""
     if len(starts) < FEWEST:
         return None
     quiet = starts[: max(round(QUIET * len(starts)), FEWEST)]
@@ -118,25 +146,3 @@ def room_tone(recording: Audio) -> RoomTone | None:
     factor[:, 1, 0] = both / np.maximum(factor[:, 0, 0].real, 1e-12)
     factor[:, 1, 1] = np.sqrt(np.maximum(right - np.abs(factor[:, 1, 0]) ** 2, 0))
     return RoomTone(factor)
-
-
-def by_power(sound: Float[np.ndarray, "2 sample"]) -> tuple[np.ndarray, np.ndarray]:
-    """First samples of the windows that sound at all, the quietest first, and the power of each, a sum of both channels' means.
-    Digital silence is a gap in a recording and no room."""
-    starts = np.arange(0, sound.shape[1] - WINDOW + 1, STEP)
-    sums = np.concatenate([[0.0], np.cumsum(np.square(sound, dtype=np.float64).sum(axis=0))])
-    power = (sums[starts + WINDOW] - sums[starts]) / WINDOW
-    order = np.argsort(power, kind="stable")
-    order = order[power[order] > 2 * 10 ** (FAINTEST / 10)]
-    return starts[order], power[order]
-
-
-def heard_room(recording: Audio) -> RoomTone | None:
-    """The room tone of a recording in which a room is plainly heard: neither very soft, nor a tail that dies away, nor the
-    thing itself that sounds; else None."""
-    tone = room_tone(recording)
-    if tone is None or not HEARD[0] < tone.level_db < HEARD[1]:
-        return None
-    _, power = by_power(resample(recording.stereo(), SAMPLE_RATE).samples)
-    first, third = (10 * np.log10(power[round(share * len(power))]) for share in (QUIET / 2, 3 * QUIET))
-    return tone if third - first < STEADY else None

@@ -17,6 +17,7 @@ from foleygram.evaluation.benchmark import (
     Pictures,
     Variant,
     benchmark_minihits,
+    chosen_rows,
     clip_of,
     clip_seed,
     fingerprint_of,
@@ -28,6 +29,7 @@ from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.network import LEVELS
+from foleygram.types import Audio
 from tests.evaluation.conftest import burst_clips
 from tests.tiny import tiny_model
 
@@ -163,6 +165,20 @@ def test_a_silent_film_is_timed_by_its_picture_and_played_in_strokes(records, tm
         timing_of(model, records[0], "predicted")
     with pytest.raises(EnvelopeError):
         timing_of(tiny_model(), filmed, "predicted")
+
+
+def test_a_row_in_its_room_has_the_tone_of_the_reference_under_it(records, tmp_path):
+    hiss = (1e-2 * np.random.default_rng(0).standard_normal((2, 88200))).astype(np.float32)
+    write_audio(tmp_path / "hiss.flac", Audio(hiss, 44100))
+    manifest = write_manifest(tmp_path / "clips.jsonl", [dataclasses.replace(records[0], audio=tmp_path / "hiss.flac")])
+    rows = chosen_rows(SILENT_VARIANTS, ["A, listed", "A, listed, room"])
+    in_room, dry = (
+        benchmark_minihits(tiny_model(), manifest, tmp_path / "out", variants=[row], steps=2, embedder=LogMel())[0]
+        for row in sorted(rows, key=lambda row: not row.room)
+    )
+    assert in_room.report.given == (*dry.report.given, "room tone of the own sound")
+    sounds = [read_audio(tmp_path / "out" / row.variant.name / f"{records[0].id}.flac").samples for row in (in_room, dry)]
+    assert (sounds[0] - sounds[1]).std() == pytest.approx(1e-2, rel=0.1)
 
 
 def test_claims_of_silent_films_are_of_their_rows():
