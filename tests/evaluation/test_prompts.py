@@ -51,6 +51,7 @@ def words(text):
     return set(re.findall("[a-z]+", text.lower()))
 
 
+@cache
 def vocabulary():
     """Every word that a caption of MiniHits can hold: its tables, and what a great many paraphrases say beside them."""
     texts = [noun for nouns in (*NOUNS.values(), *TOOL_NOUNS.values(), *COUNTED.values(), NUMBERS) for noun in nouns]
