@@ -24,9 +24,8 @@ def frozen_towers(recipe: Recipe, out: Path) -> GramEncoder:
         path = source / f"{name}.safetensors"
         tower = getattr(encoder, name)
         tensors = {key.removeprefix(f"{name}."): value for key, value in read_tensors(path).items()}
-        spare = {key for key in tensors if key.startswith("classifier.")} - set(
-            tower.state_dict()
-        )  # of a recipe without classes
+        # a recipe without classes leaves the classifier out
+        spare = {key for key in tensors if key.startswith("classifier.")} - set(tower.state_dict())
         tensors = {key: value for key, value in tensors.items() if key not in spare}
         check_shapes(f"this recipe's {name} tower ({path})", tensors, tower.state_dict())
         tower.load_state_dict(float_state(tensors))
