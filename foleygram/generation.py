@@ -86,12 +86,11 @@ def generate(
         weights_files(find_folder(order.model), config)
         on_memory(expected)
         model = FoleyGRAM.load(order.model, order.device, order.dtype)
-        sampler = config.sampler.chosen(order.steps, order.guidance)
     with watch.stage("envelope"):
         if guide is None:
             struck = model.is_struck(clip.text)
             guide = read_guide(None, order.video, info.seconds, model.timing, struck=struck)
-        card = described(order, info, guide, model, sampler)
+        card = described(order, info, guide, model)
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
     notes = remarks(order, info, guide, clip)
@@ -116,6 +115,8 @@ def generate(
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
             known = model.recalled(embeddings, number, guide.track) if strokes == "memory" else embeddings
+            sampler = model.sampler_for(known, order.raw).chosen(order.steps, order.guidance)
+            card = card.replace(steps=sampler.steps, guidance=sampler.guidance)
             curve = guide.envelope if strokes == "guide" else model.struck(guide.envelope, known, guide.track, number)
             with watch.stage("embed"):
                 film = filmed(order, info, model, known, film)
@@ -308,8 +309,8 @@ def torch_threads(count: int) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sampler: SamplerConfig) -> Sidecar:
-    """The sidecar of every take, as yet without its result. Raises ModelError where the weights are not those of the sidecar
+def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> Sidecar:
+    """The sidecar of every take, as yet without its result, and as if it were sampled without a reference. Raises ModelError where the weights are not those of the sidecar
     that is being repeated."""
     folder = order.outs[0][1].parent
     place = find_folder(order.model)
@@ -317,6 +318,8 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
     weights = ModelSource(source=place.name if shipped else relative(place, folder), shipped=shipped, sha256=fingerprint(place))
     if order.exact and weights.sha256 != order.sidecar.model.sha256:
         raise ModelError(f"{order.model}: its weights are not those of the sidecar; give --model to take them as they are now")
+
+    sampler = model.config.sampler.chosen(order.steps, order.guidance)
 
     def used(letter: str, path: Path | str | None) -> Source | str | None:
         return None if path is None or letter not in order.use else OWN if str(path) == OWN else source_of(Path(path), folder)
@@ -341,6 +344,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM, sam
         seed=order.seed,
         take=1,
         steps=sampler.steps,
+        default_steps=order.default_steps,
         guidance=sampler.guidance,
         device=str(model.device),
         dtype=model.dtype,

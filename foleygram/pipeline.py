@@ -74,6 +74,7 @@ class FoleyGRAMConfig(Config):
     control_net: ControlNetConfig
     conditioner: ConditionerConfig
     sampler: SamplerConfig = SamplerConfig()
+    quick: SamplerConfig | None = None  # in its place where the finish has measured colours to give; None: the same
     timing: TimingConfig | None = None  # predicts the envelope of a silent picture
     memory: MemoryConfig | None = None  # lends a sound of its kind to a text or picture alone
     finish: FinishConfig | None = None  # colour and level of the decoded sound; None: as it was decoded (the paper)
@@ -275,6 +276,12 @@ class FoleyGRAM(nn.Module):
             return envelope
         return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track, take)
 
+    def sampler_for(self, embeddings: Embeddings, raw: bool = False) -> SamplerConfig:
+        """How this is sampled when nobody says otherwise: quickly where colours and detail are measured, since the finish gives
+        what few steps without new noise lack. ``raw``: nothing is finished."""
+        finished = not raw and self.config.finish is not None and embeddings.palette is not None
+        return self.config.quick if finished and self.config.quick is not None else self.config.sampler
+
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
         device = self.device
@@ -317,7 +324,7 @@ class FoleyGRAM(nn.Module):
         ``track``: those events, where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)
         seed = check_whole("--seed", seed, *SEEDS)
-        sampler = self.config.sampler.chosen(steps, guidance)
+        self.config.sampler.chosen(steps, guidance)  # refuses what cannot be, before anything is embedded
         if not isinstance(clip, Clip):
             raise UsageError("generate needs a Clip; read one from a file with read_clip, or make one")
         if not isinstance(envelope, Envelope):
@@ -335,6 +342,7 @@ class FoleyGRAM(nn.Module):
             if strokes:
                 known = embeddings if raw else self.recalled(embeddings, number, track)
                 guide = self.struck(envelope, known, track, number)
+            sampler = self.sampler_for(known, raw).chosen(steps, guidance)
             results.append(self.synthesise(known, guide, clip.seconds, sampler, take_seed(seed, number), report, raw=raw))
         return tuple(results)
 

@@ -99,6 +99,12 @@ class Order:
         return self.force or (self.exact and path.exists() and path.samefile(self.again))
 
     @property
+    def default_steps(self) -> bool:
+        """Whether nobody said how many steps, now or when the sidecar was written."""
+        repeats = self.sidecar is not None and self.sidecar.default_steps and self.steps == self.sidecar.steps
+        return self.steps is None or repeats
+
+    @property
     def is_video(self) -> bool:
         return self.subtype is None
 
@@ -205,11 +211,14 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("out", again.parent / Path(sidecar.result.path).name)
     fill("use", "".join(sorted(set(sidecar.use) | given_modalities(request))))
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
-    for name in ("text", "seed", "steps", "guidance", "device", "dtype", "raw"):
-        fill(name, getattr(sidecar, name))
     # what was decided for one guide and its references says nothing of others
-    if all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw")):
+    same = all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw"))
+    if (same and request.strokes is None) or not sidecar.default_steps:
+        fill("steps", sidecar.steps)
+    if same:
         fill("strokes", sidecar.strokes)
+    for name in ("text", "seed", "guidance", "device", "dtype", "raw"):
+        fill(name, getattr(sidecar, name))
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):
         fill("format", sidecar.format)

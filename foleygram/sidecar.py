@@ -74,6 +74,7 @@ class Sidecar(Config):
     seed: int
     take: int = Field(ge=1)
     steps: int
+    default_steps: bool = False  # nobody said how many
     guidance: float
     device: str
     dtype: str

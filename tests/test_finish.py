@@ -8,6 +8,7 @@ import torch
 from scipy.signal import butter, sosfilt
 from tiny import CONFIG, tiny_model
 
+from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
@@ -192,6 +193,29 @@ def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(
     read = replace(points, palette=None)  # a reader that was never trained knows nothing
     assert gap(points) < 0.5 * gap(read)
     assert gap(points) == gap(replace(points, audio=None))
+
+
+def test_few_steps_do_where_the_finish_has_measured_colours_to_give(model, monkeypatch):
+    quick = SamplerConfig(steps=2, eta=0.0)
+    monkeypatch.setattr(model, "config", model.config.replace(quick=quick.model_dump()))
+    known = Clip(audio=Audio(strokes(seconds=1.0), RATE), text="a stroke", seconds=1.0)
+    guide = envelope_from_hits([(0.3, 0.2)], 1.0)
+
+    def steps(**options) -> int:
+        told = []
+        model.generate(known, guide, on_step=lambda done, total: told.append(total), **options)
+        return told[-1]
+
+    assert CONFIG.sampler.steps == 3
+    assert (steps(), steps(use="A"), steps(use="T"), steps(raw=True)) == (2, 2, 3, 3)
+    assert steps(steps=5) == steps(use="T", steps=5) == 5
+    said = model.sampler_for(model.references(known)).chosen(5, None)
+    assert said == quick.replace(steps=5)
+    plain = model.config.replace(finish=None)
+    monkeypatch.setattr(model, "config", plain)
+    assert steps() == 3
+    monkeypatch.setattr(model, "config", plain.replace(finish=FinishConfig().model_dump(), quick=None))
+    assert steps() == 3
 
 
 def test_no_offset_of_a_reference_comes_into_its_silence(model):

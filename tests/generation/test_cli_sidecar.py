@@ -8,7 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tiny import tiny_model
+
 from foleygram.describe import GIB, expected_memory
+from foleygram.finish import FinishConfig
 from foleygram.types import sample_count
 
 
@@ -58,6 +61,38 @@ def test_a_result_is_made_again_from_its_sidecar(foleygram, desk):
     code, out, _ = foleygram("generate", "--from", "a.mp4.json", "-o", "b.mp4", "--seed", 10, "--json")
     assert code == 0 and json.loads(out)["results"][0]["same"] is None and json.loads(out)["use"] == "AVT"
     assert digest("b.mp4") != digest("a.mp4")
+
+
+@pytest.fixture
+def quick_folder(tmp_path_factory) -> Path:
+    """A model that samples in two steps instead of three where a reference's colours are measured."""
+    model = tiny_model()
+    model.config = model.config.replace(
+        finish=FinishConfig().model_dump(), quick=model.config.sampler.replace(steps=2, eta=0.0).model_dump()
+    )
+    return model.save(tmp_path_factory.mktemp("models") / "quick")
+
+
+def test_what_changes_the_sampler_changes_the_steps_that_nobody_asked_for(foleygram, desk, quick_folder):
+    line = ("generate", "clip.mp4", "--envelope", "own", "--audio", "guide.wav", "--model", quick_folder)
+
+    def steps(*arguments) -> int:
+        code, out, err = foleygram(*arguments, "--force", "--json")
+        assert code == 0, err
+        place = Path(json.loads(out)["results"][0]["path"])
+        told = json.loads(place.with_name(f"{place.name}.json").read_text())["steps"]
+        assert told == json.loads(out)["steps"]
+        return told
+
+    assert steps(*line, "-o", "a.wav") == 2
+    first = digest("a.wav"), digest("a.wav.json")
+    code, out, _ = foleygram("generate", "--from", "a.wav.json", "--force")
+    assert code == 0 and "the same bytes as before" in out and (digest("a.wav"), digest("a.wav.json")) == first
+    again = ("generate", "--from", "a.wav.json", "-o", "b.wav")
+    assert (steps(*again), steps(*again, "--seed", 1)) == (2, 2)
+    assert (steps(*again, "--raw"), steps(*again, "--use", "V"), steps(*again, "--steps", 4)) == (3, 3, 4)
+    assert steps(*line, "-o", "c.wav", "--steps", 2) == 2
+    assert steps("generate", "--from", "c.wav.json", "-o", "d.wav", "--raw") == 2  # that was asked for
 
 
 def test_a_sidecar_finds_its_files_after_a_move_and_notices_changes(foleygram, desk, tmp_path_factory):
