@@ -310,8 +310,9 @@ def torch_threads(count: int) -> Iterator[None]:
 
 
 def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> Sidecar:
-    """The sidecar of every take, as yet without its result, and as if it were sampled without a reference. Raises ModelError where the weights are not those of the sidecar
-    that is being repeated."""
+    """The sidecar of every take, as yet without its result, its steps and guidance those without a reference.
+
+    Raises ModelError where the weights are not those of the sidecar that is being repeated."""
     folder = order.outs[0][1].parent
     place = find_folder(order.model)
     shipped = place.parent == MODELS

@@ -277,10 +277,10 @@ class FoleyGRAM(nn.Module):
         return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track, take)
 
     def sampler_for(self, embeddings: Embeddings, raw: bool = False) -> SamplerConfig:
-        """How this is sampled when nobody says otherwise: quickly where colours and detail are measured, since the finish gives
+        """How this is sampled when nobody says otherwise: quickly where colours are measured, since the finish gives
         what few steps without new noise lack. ``raw``: nothing is finished."""
-        finished = not raw and self.config.finish is not None and embeddings.palette is not None
-        return self.config.quick if finished and self.config.quick is not None else self.config.sampler
+        given = not raw and self.config.finish is not None and embeddings.palette is not None
+        return self.config.quick if given and self.config.quick is not None else self.config.sampler
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
