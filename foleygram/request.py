@@ -82,6 +82,7 @@ class Order:
     model: Path | str
     seed: int
     steps: int | None
+    default_steps: bool  # nobody said how many, now or when the sidecar was written
     guidance: float | None
     device: str
     dtype: str
@@ -99,12 +100,6 @@ class Order:
         return self.force or (self.exact and path.exists() and path.samefile(self.again))
 
     @property
-    def default_steps(self) -> bool:
-        """Whether nobody said how many steps, now or when the sidecar was written."""
-        repeats = self.sidecar is not None and self.sidecar.default_steps and self.steps == self.sidecar.steps
-        return self.steps is None or repeats
-
-    @property
     def is_video(self) -> bool:
         return self.subtype is None
 
@@ -117,13 +112,14 @@ class Order:
 
 def settle(request: Request) -> Order:
     """Fills in what was not said and checks names. Raises UsageError, MediaError, OutputError."""
-    sidecar, exact, take = None, False, 0
+    sidecar, exact, take, default_steps = None, False, 0, request.steps is None
     if request.again is not None:
         sidecar = read_sidecar(request.again)
         said = {field.name for field in fields(Request) if getattr(request, field.name) is not None}
         exact = said <= {"again", "out", "force"}
         take = sidecar.take - 1
         request = repeated(request, sidecar)
+        default_steps = default_steps and (sidecar.default_steps or request.steps is None)
     if request.video is None:
         raise UsageError("which video is to be sounded? name one: foleygram generate VIDEO -o OUT")
     if request.out is None:
@@ -158,6 +154,7 @@ def settle(request: Request) -> Order:
         model=request.model or "mini",
         seed=request.seed or 0,
         steps=request.steps,
+        default_steps=default_steps,
         guidance=request.guidance,
         device=request.device or "auto",
         dtype=request.dtype or "auto",

@@ -90,6 +90,8 @@ def test_what_changes_the_sampler_changes_the_steps_that_nobody_asked_for(foleyg
     again = ("generate", "--from", "a.wav.json", "-o", "b.wav")
     assert (steps(*again), steps(*again, "--seed", 1)) == (2, 2)
     assert (steps(*again, "--raw"), steps(*again, "--use", "V"), steps(*again, "--steps", 4)) == (3, 3, 4)
+    assert steps(*again, "--steps", 2) == 2
+    assert steps("generate", "--from", "b.wav.json", "-o", "e.wav", "--raw") == 2  # so was the same number
     assert steps(*line, "-o", "c.wav", "--steps", 2) == 2
     assert steps("generate", "--from", "c.wav.json", "-o", "d.wav", "--raw") == 2  # that was asked for
 
