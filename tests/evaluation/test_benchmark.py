@@ -123,6 +123,12 @@ def test_a_fingerprint_notices_one_weight():
     assert fingerprint_of(model) != fingerprint_of(other)
 
 
+def test_a_fingerprint_notices_another_sampler():
+    model, other = tiny_model(), tiny_model()
+    other.config = other.config.replace(quick=model.config.sampler.replace(steps=2).model_dump())
+    assert fingerprint_of(model) != fingerprint_of(other)
+
+
 def test_tables_are_the_papers():
     assert [variant.use for variant in TABLE_2_VARIANTS] == ["AVT", "AV", "AT", "VT", "A", "V", "T"]
     assert all(variant.control == "envelope" for variant in TABLE_2_VARIANTS)
