@@ -74,7 +74,7 @@ class FoleyGRAMConfig(Config):
     control_net: ControlNetConfig
     conditioner: ConditionerConfig
     sampler: SamplerConfig = SamplerConfig()
-    quick: SamplerConfig | None = None  # in its place where the finish has measured colours to give; None: the same
+    few_step_sampler: SamplerConfig | None = None  # in its place where the finish has measured colours to give; None: the same
     timing: TimingConfig | None = None  # predicts the envelope of a silent picture
     memory: MemoryConfig | None = None  # lends a sound of its kind to a text or picture alone
     finish: FinishConfig | None = None  # colour and level of the decoded sound; None: as it was decoded (the paper)
@@ -229,7 +229,7 @@ class FoleyGRAM(nn.Module):
         points = self.embed(clip)
         if points.audio is None:
             return points
-        sound = resample(loudest(clip.audio.in_phase().stereo(), self.config.seconds), self.config.autoencoder.rate)
+        sound = resample(clip.audio.in_phase().stereo().loudest(self.config.seconds), self.config.autoencoder.rate)
         strokes = sound_strokes(sound)
         sound = sound.centred()  # an offset is no sound
         if strokes is not None:
@@ -277,10 +277,10 @@ class FoleyGRAM(nn.Module):
         return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track, take)
 
     def sampler_for(self, embeddings: Embeddings, raw: bool = False) -> SamplerConfig:
-        """How this is sampled when nobody says otherwise: quickly where colours are measured, since the finish gives
-        what few steps without new noise lack. ``raw``: nothing is finished."""
-        given = not raw and self.config.finish is not None and embeddings.palette is not None
-        return self.config.quick if given and self.config.quick is not None else self.config.sampler
+        """How this is sampled when nobody says otherwise: in few steps where colours are measured, since the finish gives
+        what few steps without new noise lack. ``raw``: nothing is finished. Ours, docs/decisions.md."""
+        painted = not raw and self.config.finish is not None and embeddings.palette is not None
+        return (self.config.few_step_sampler if painted else None) or self.config.sampler
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
         """Embeddings and duration to the condition of the transformers, in their arithmetic."""
@@ -396,17 +396,6 @@ class FoleyGRAM(nn.Module):
         if hasattr(takes, "__index__") and not np.ndim(takes) or not isinstance(takes, Iterable):  # a 0-d array is both
             return list(range(check_whole("--takes", takes, *TAKES)))
         return [check_whole("take", number, 0, TAKES[1] - 1) for number in takes]
-
-
-def loudest(sound: Audio, seconds: float) -> Audio:
-    """The part of so many seconds with the most power, to a second; all of a shorter sound."""
-    length = round(seconds * sound.rate)
-    if sound.count <= length:
-        return sound
-    power = np.concatenate([[0.0], np.cumsum(np.square(sound.samples, dtype=np.float64).sum(axis=0))])
-    starts = np.append(np.arange(0, sound.count - length, sound.rate), sound.count - length)
-    start = int(starts[np.argmax(power[starts + length] - power[starts])])
-    return Audio(sound.part(start, start + length), sound.rate)
 
 
 HALVED = ("transformer", "control_net")

@@ -82,7 +82,6 @@ class Order:
     model: Path | str
     seed: int
     steps: int | None
-    default_steps: bool  # nobody said how many, now or when the sidecar was written
     guidance: float | None
     device: str
     dtype: str
@@ -112,14 +111,13 @@ class Order:
 
 def settle(request: Request) -> Order:
     """Fills in what was not said and checks names. Raises UsageError, MediaError, OutputError."""
-    sidecar, exact, take, default_steps = None, False, 0, request.steps is None
+    sidecar, exact, take = None, False, 0
     if request.again is not None:
         sidecar = read_sidecar(request.again)
         said = {field.name for field in fields(Request) if getattr(request, field.name) is not None}
         exact = said <= {"again", "out", "force"}
         take = sidecar.take - 1
         request = repeated(request, sidecar)
-        default_steps = default_steps and (sidecar.default_steps or request.steps is None)
     if request.video is None:
         raise UsageError("which video is to be sounded? name one: foleygram generate VIDEO -o OUT")
     if request.out is None:
@@ -154,7 +152,6 @@ def settle(request: Request) -> Order:
         model=request.model or "mini",
         seed=request.seed or 0,
         steps=request.steps,
-        default_steps=default_steps,
         guidance=request.guidance,
         device=request.device or "auto",
         dtype=request.dtype or "auto",
@@ -208,14 +205,11 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("out", again.parent / Path(sidecar.result.path).name)
     fill("use", "".join(sorted(set(sidecar.use) | given_modalities(request))))
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
-    # what was decided for one guide and its references says nothing of others
-    same = all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw"))
-    if (same and request.strokes is None) or not sidecar.default_steps:
-        fill("steps", sidecar.steps)
-    if same:
-        fill("strokes", sidecar.strokes)
-    for name in ("text", "seed", "guidance", "device", "dtype", "raw"):
+    for name in ("text", "seed", *sidecar.asked, "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))
+    # what was decided for one guide and its references says nothing of others
+    if all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw")):
+        fill("strokes", sidecar.strokes)
     suffix = Path(request.out or filled["out"]).suffix.lower()
     if suffix in SOUNDS and not (suffix == ".flac" and sidecar.format == "float"):
         fill("format", sidecar.format)

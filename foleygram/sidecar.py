@@ -74,8 +74,9 @@ class Sidecar(Config):
     seed: int
     take: int = Field(ge=1)
     steps: int
-    default_steps: bool = False  # nobody said how many
     guidance: float
+    # which of the two were asked for; a repetition leaves the other to the model
+    asked: tuple[Literal["steps", "guidance"], ...] = ("steps", "guidance")
     device: str
     dtype: str
     threads: int

@@ -139,6 +139,16 @@ class Audio:
             return self
         return replace(self, samples=np.repeat(self.mono()[None], 2, axis=0))
 
+    def loudest(self, seconds: float) -> Audio:
+        """The part of so many seconds with the most power, to a second; all of a shorter sound."""
+        length = round(seconds * self.rate)
+        if self.count <= length:
+            return self
+        power = np.concatenate([[0.0], np.cumsum(np.square(self.samples, dtype=np.float64).sum(axis=0))])
+        starts = np.append(np.arange(0, self.count - length, self.rate), self.count - length)
+        start = int(starts[np.argmax(power[starts + length] - power[starts])])
+        return Audio(self.part(start, start + length), self.rate)
+
     def trim(self, seconds: float) -> Audio:
         """Exactly ``sample_count(seconds, rate)`` samples: cut, or filled up with silence."""
         count = sample_count(seconds, self.rate)

@@ -197,7 +197,7 @@ def test_the_palette_is_measured_of_the_reference_and_goes_where_its_point_goes(
 
 def test_few_steps_do_where_the_finish_has_measured_colours_to_give(model, monkeypatch):
     quick = SamplerConfig(steps=2, eta=0.0)
-    monkeypatch.setattr(model, "config", model.config.replace(quick=quick.model_dump()))
+    monkeypatch.setattr(model, "config", model.config.replace(few_step_sampler=quick.model_dump()))
     known = Clip(audio=Audio(strokes(seconds=1.0), RATE), text="a stroke", seconds=1.0)
     guide = envelope_from_hits([(0.3, 0.2)], 1.0)
 
@@ -214,7 +214,7 @@ def test_few_steps_do_where_the_finish_has_measured_colours_to_give(model, monke
     plain = model.config.replace(finish=None)
     monkeypatch.setattr(model, "config", plain)
     assert steps() == 3
-    monkeypatch.setattr(model, "config", plain.replace(finish=FinishConfig().model_dump(), quick=None))
+    monkeypatch.setattr(model, "config", plain.replace(finish=FinishConfig().model_dump(), few_step_sampler=None))
     assert steps() == 3
 
 

@@ -168,6 +168,12 @@ def test_where_nothing_is_measured_a_remembered_sound_is_the_reference():
     first, second = (part.samples for part in model.generate(clip, guide, strokes=True, takes=2))
     np.testing.assert_array_equal(first, made_up)
     assert second[:, late].std() > 1.5 * first[:, late].std()  # the longer one of its kind
+    told = []
+    model.config = CONFIG.replace(
+        memory=model.config.memory, finish=model.config.finish, few_step_sampler=CONFIG.sampler.replace(steps=2)
+    )
+    model.generate(clip, guide, strokes=True, on_step=lambda done, total: told.append(total))
+    assert told == [2, 2]  # what is remembered has colours, so few steps do
     known = model.references(Clip(audio=ringing(0.05), text="wood", seconds=1.5))
     assert model.recalled(known) is known and tiny_model().recalled(text) is text
 

@@ -31,7 +31,12 @@ Use = Annotated[
     str | None, typer.Option(help="Which of audio, video, text condition: AVT AV AT VT A V T. [default: V and all given]")
 ]
 Seed = Annotated[int | None, typer.Option(help="Same seed and number of threads, same bytes. [default: 0]")]
-Steps = Annotated[int | None, typer.Option(help="Sampling steps, 1 to 1000. [default: the model's]")]
+Steps = Annotated[
+    int | None,
+    typer.Option(
+        help="Sampling steps, 1 to 1000. [default: the model's: the mini's 4 with a reference or remembered sound, else 12]"
+    ),
+]
 Guidance = Annotated[float | None, typer.Option(help="How strictly references are followed, 0 to 20. [default: the model's]")]
 Takes = Annotated[int | None, typer.Option(help="Several takes: OUT_take1, OUT_take2, ... [default: 1]")]
 Format = Annotated[str | None, typer.Option("--format", help="Of .wav and .flac: pcm16, pcm24 or float. [default: pcm24]")]
@@ -39,7 +44,8 @@ Raw = Annotated[
     bool,
     typer.Option(
         "--raw",
-        help="As decoded: neither the colours of the reference nor the level of the guide is matched; nothing is remembered.",
+        help="As decoded: neither the colours of the reference nor the level of the guide is matched; nothing is "
+        "remembered, and it is sampled in as many steps as without a reference.",
     ),
 ]
 Strokes = Annotated[

@@ -242,9 +242,9 @@ def information(variant: Variant) -> tuple[str, ...]:
 
 
 def fingerprint_of(model: FoleyGRAM) -> str:
-    """Sha256 over names and values of all parameters and buffers, and over how is sampled and finished, so that sounds of other
-    weights or samplers are not taken for the model's own."""
-    digest = hashlib.sha256(repr((model.config.sampler, model.config.quick, model.config.finish)).encode())
+    """Sha256 over the config and over names and values of all parameters and buffers, so that sounds of other weights or
+    samplers are not taken for the model's own."""
+    digest = hashlib.sha256(model.config.model_dump_json().encode())
     for name, tensor in sorted(model.state_dict().items()):
         digest.update(name.encode())
         digest.update(tensor.detach().cpu().float().numpy().tobytes())

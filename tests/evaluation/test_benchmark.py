@@ -125,7 +125,7 @@ def test_a_fingerprint_notices_one_weight():
 
 def test_a_fingerprint_notices_another_sampler():
     model, other = tiny_model(), tiny_model()
-    other.config = other.config.replace(quick=model.config.sampler.replace(steps=2).model_dump())
+    other.config = other.config.replace(few_step_sampler=model.config.sampler.replace(steps=2).model_dump())
     assert fingerprint_of(model) != fingerprint_of(other)
 
 

@@ -7,10 +7,9 @@ import os
 from pathlib import Path
 
 import pytest
-from tiny import tiny_model
+from test_memory import remembering
 
 from foleygram.describe import GIB, expected_memory
-from foleygram.finish import FinishConfig
 from foleygram.types import sample_count
 
 
@@ -64,36 +63,57 @@ def test_a_result_is_made_again_from_its_sidecar(foleygram, desk):
 
 @pytest.fixture
 def quick_folder(tmp_path_factory) -> Path:
-    """A model that samples in two steps instead of three where a reference's colours are measured."""
-    model = tiny_model()
-    model.config = model.config.replace(
-        finish=FinishConfig().model_dump(), quick=model.config.sampler.replace(steps=2, eta=0.0).model_dump()
-    )
+    """A model with a memory that samples in two steps at guidance 5 where colours are measured, else in three at 2."""
+    model = remembering()
+    few = model.config.sampler.replace(steps=2, guidance=5.0, eta=0.0)
+    model.config = model.config.replace(few_step_sampler=few.model_dump())
     return model.save(tmp_path_factory.mktemp("models") / "quick")
 
 
-def test_what_changes_the_sampler_changes_the_steps_that_nobody_asked_for(foleygram, desk, quick_folder):
-    line = ("generate", "clip.mp4", "--envelope", "own", "--audio", "guide.wav", "--model", quick_folder)
+FEW, MANY = (2, 5.0), (3, 2.0)
 
-    def steps(*arguments) -> int:
-        code, out, err = foleygram(*arguments, "--force", "--json")
+
+@pytest.fixture
+def sampled(foleygram, desk, quick_folder):
+    """A function: (steps, guidance) by which a command line makes a result, as report and sidecar have them."""
+
+    def run(*arguments) -> tuple[int, float]:
+        model = () if "--from" in arguments else ("--model", quick_folder)
+        code, out, err = foleygram("generate", *arguments, *model, "--force", "--json")
         assert code == 0, err
         place = Path(json.loads(out)["results"][0]["path"])
-        told = json.loads(place.with_name(f"{place.name}.json").read_text())["steps"]
-        assert told == json.loads(out)["steps"]
-        return told
+        report, sidecar = json.loads(out), json.loads(place.with_name(f"{place.name}.json").read_text())
+        assert [report[name] for name in ("steps", "guidance")] == [sidecar[name] for name in ("steps", "guidance")]
+        return report["steps"], report["guidance"]
 
-    assert steps(*line, "-o", "a.wav") == 2
+    return run
+
+
+def test_a_repetition_leaves_to_the_model_what_nobody_asked_for(foleygram, sampled):
+    line = ("clip.mp4", "--envelope", "own", "--audio", "guide.wav")
+    assert sampled(*line, "-o", "a.wav") == FEW
     first = digest("a.wav"), digest("a.wav.json")
     code, out, _ = foleygram("generate", "--from", "a.wav.json", "--force")
     assert code == 0 and "the same bytes as before" in out and (digest("a.wav"), digest("a.wav.json")) == first
-    again = ("generate", "--from", "a.wav.json", "-o", "b.wav")
-    assert (steps(*again), steps(*again, "--seed", 1)) == (2, 2)
-    assert (steps(*again, "--raw"), steps(*again, "--use", "V"), steps(*again, "--steps", 4)) == (3, 3, 4)
-    assert steps(*again, "--steps", 2) == 2
-    assert steps("generate", "--from", "b.wav.json", "-o", "e.wav", "--raw") == 2  # so was the same number
-    assert steps(*line, "-o", "c.wav", "--steps", 2) == 2
-    assert steps("generate", "--from", "c.wav.json", "-o", "d.wav", "--raw") == 2  # that was asked for
+    again = ("--from", "a.wav.json", "-o", "b.wav")
+    assert sampled(*again, "--seed", 1) == FEW
+    assert sampled(*again, "--raw") == sampled(*again, "--use", "V") == MANY
+    assert sampled(*again, "--steps", 2) == FEW
+    assert sampled("--from", "b.wav.json", "-o", "c.wav", "--raw") == (2, 2.0)  # the same number, but it was asked for
+    assert sampled(*line, "-o", "d.wav", "--guidance", 4) == (2, 4.0)
+    assert sampled("--from", "d.wav.json", "-o", "e.wav", "--raw") == (3, 4.0)
+    older = json.loads(Path("a.wav.json").read_text())
+    del older["asked"]
+    Path("a.wav.json").write_text(json.dumps(older))
+    assert sampled(*again, "--raw") == FEW  # does not say, so what it has is kept
+
+
+def test_a_remembered_sound_has_colours_too(sampled):
+    line = ("silent.mp4", "--text", "a person hits metal", "--envelope", "hits.csv", "-o", "a.wav")
+    assert sampled(*line) == FEW
+    again = ("--from", "a.wav.json", "-o", "b.wav")
+    assert sampled(*again, "--seed", 1) == FEW
+    assert sampled(*again, "--strokes", "guide") == MANY
 
 
 def test_a_sidecar_finds_its_files_after_a_move_and_notices_changes(foleygram, desk, tmp_path_factory):
