@@ -1,7 +1,5 @@
 """``python -m foleygram``."""
 
-import sys
+from foleygram.cli import script
 
-from foleygram.cli import main
-
-sys.exit(main())
+script()

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, UsageError
+from foleygram.media.ahead import ahead
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
@@ -232,7 +233,7 @@ def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredict
 
     def frames() -> Iterator[tuple[float, np.ndarray]]:
         nonlocal seen
-        for frame in stream_frames(video, short_side=side):
+        for frame in ahead(stream_frames(video, short_side=side)):
             seen += 1
             yield frame
 

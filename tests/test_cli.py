@@ -92,6 +92,16 @@ def test_installed_command():
     assert result.returncode == 0 and result.stdout.startswith("foleygram ")
 
 
+def test_the_command_spares_the_collector_of_cycles(monkeypatch):
+    done = []
+    monkeypatch.setattr(cli.gc, "set_threshold", lambda *numbers: done.append(numbers[0]))
+    monkeypatch.setattr(cli.gc, "freeze", lambda: done.append("frozen"))
+    monkeypatch.setattr(cli, "main", lambda: done.append("main") or 3)
+    with pytest.raises(SystemExit) as ended:
+        cli.script()
+    assert ended.value.code == 3 and done == [cli.SELDOM, "main", "frozen"]
+
+
 def test_a_reader_that_leaves_early_sees_no_traceback(tiny_sound):
     code = f"from foleygram.cli import main; import sys; sys.exit(main(['envelope', {str(tiny_sound)!r}, '--json']))"
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE)

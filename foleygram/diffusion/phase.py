@@ -64,9 +64,11 @@ def integrated_phase(
     # an edge is the cheaper the louder its ends are; none may cost nothing, which would be no edge
     graph = coo_array((1 - level[source] - level[target], (source, target)), shape=(count + 1, count + 1)).tocsr()
     islands, island = connected_components(graph[:count, :count], directed=False)
-    by_level = np.argsort(level, kind="stable")
+    peak = np.full(islands, -np.inf, level.dtype)
+    np.maximum.at(peak, island, level)
+    peaks = np.flatnonzero(level == peak[island])
     loudest = np.empty(islands, np.int64)
-    loudest[island[by_level]] = by_level
+    loudest[island[peaks]] = peaks  # the last one where several are as loud
     tree = minimum_spanning_tree(graph).tocoo()
     rows, columns = np.concatenate([tree.row, loudest]), np.concatenate([tree.col, np.full(islands, count)])
     tree = coo_array((np.ones(len(rows)), (rows, columns)), shape=graph.shape).tocsr()

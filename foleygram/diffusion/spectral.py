@@ -107,18 +107,18 @@ class SpectralAutoencoder(nn.Module):
         config = self.config
         batch, channel, _ = sound.shape
         spectrum = torch.stft(
-            sound.flatten(0, 1).float(), config.window, config.step, window=self.hann, center=True,
+            sound.flatten(0, 1).float(), config.window, config.step, window=self.hann * (2 / config.window), center=True,
             pad_mode="constant", return_complex=True,
         )  # fmt: skip
-        spectrum = spectrum[..., : sound.shape[-1] // config.step] * (2 / config.window)
-        return spectrum.unflatten(0, (batch, channel))
+        return spectrum[..., : sound.shape[-1] // config.step].unflatten(0, (batch, channel))
 
     def waveform(self, spectrum: Tensor, samples: int) -> Float[Tensor, "batch channel sample"]:
         """Inverse of ``spectrum``."""
         config = self.config
         batch, channel = spectrum.shape[:2]
-        frames = torch.nn.functional.pad(spectrum.flatten(0, 1) * (config.window / 2), (0, 1))
-        sound = torch.istft(frames, config.window, config.step, window=self.hann, center=True, length=samples)
+        frames = torch.nn.functional.pad(spectrum.flatten(0, 1).mT, (0, 0, 0, 1)).mT
+        window = self.hann * (2 / config.window)
+        sound = torch.istft(frames, config.window, config.step, window=window, center=True, length=samples)
         return sound.unflatten(0, (batch, channel))
 
     def magnitudes(self, sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch length frame_dim"]:
@@ -179,8 +179,8 @@ class SpectralAutoencoder(nn.Module):
         batch, length = mean.shape[:2]
         shape = (config.channels, config.window // 2 + 1, config.group)
         mean, spread = (
-            part.unflatten(-1, shape).permute(0, 2, 3, 1, 4).flatten(3) for part in (mean, spread)
-        )  # batch channel bin frame
+            part.unflatten(-1, shape).permute(0, 2, 1, 4, 3).flatten(2, 3).mT for part in (mean, spread)
+        )  # batch channel bin frame, the bins of a frame side by side as in a spectrum
         samples = length * config.hop
         generator = torch.Generator().manual_seed(seed)
         white = torch.randn(1, 1, samples, generator=generator).to(mean.device)
@@ -192,7 +192,7 @@ class SpectralAutoencoder(nn.Module):
             part.clamp(min=0) ** (1 / config.compression) for part in (mean + config.speckle * spread * speckle, mean)
         )
         phase = self.find_phase(magnitude.mean(1, keepdim=True), expected.mean(1, keepdim=True), noise.angle(), samples)
-        return sharpened(self.waveform(magnitude * phase, samples), config.rate)
+        return sharpened(self.waveform(scaled(phase, magnitude), samples), config.rate)
 
     def find_phase(
         self, magnitude: Float[Tensor, "batch 1 bin frame"], expected: Tensor, first: Tensor, samples: int
@@ -207,7 +207,18 @@ class SpectralAutoencoder(nn.Module):
         momentum, previous = 0.99, None
         for _ in range(config.phase_iterations):
             consistent = self.spectrum(self.waveform(estimate, samples))
-            ahead = consistent if previous is None else consistent + momentum * (consistent - previous)
+            ahead = consistent if previous is None else torch.lerp(previous, consistent, 1 + momentum)
             previous = consistent
-            estimate = magnitude * ahead / ahead.abs().clamp(min=1e-12)
-        return torch.polar(torch.ones_like(magnitude), estimate.angle())
+            estimate = scaled(ahead, magnitude * inverse_modulus(ahead))
+        return scaled(estimate, inverse_modulus(estimate))
+
+
+def scaled(spectrum: Tensor, gain: Tensor) -> Tensor:
+    """Complex numbers times real ones. As torch multiplies them, the real ones become complex first: four times as long."""
+    return torch.view_as_complex(torch.view_as_real(spectrum) * gain[..., None])
+
+
+def inverse_modulus(spectrum: Tensor, least: float = 1e-12) -> Tensor:
+    """1 over the absolute values, which count as ``least`` at least."""
+    real, imaginary = spectrum.real, spectrum.imag
+    return torch.addcmul(real * real, imaginary, imaginary).clamp(min=least * least).rsqrt()

@@ -127,15 +127,29 @@ def packets_of(container: InputContainer, stream: Stream) -> Iterator[Packet]:
             yield packet
 
 
-def frames_of(container: InputContainer, stream: Stream) -> Iterator[VideoFrame | AudioFrame]:
-    """The decoded frames of a stream in order of presentation. Damaged packets are passed over, as players do."""
+class DamagedError(Exception):
+    """A packet could not be decoded while others were beside it; what became of those nobody can tell."""
+
+
+def frames_of(container: InputContainer, stream: Stream, beside: bool = False) -> Iterator[VideoFrame | AudioFrame]:
+    """The decoded frames of a stream in order of presentation. Damaged packets are passed over, as players do.
+
+    ``beside``: frames are decoded beside one another on all cores, and a damaged packet raises DamagedError."""
     import av
+
+    if beside and not stream.codec_context.is_open:
+        stream.thread_type = "AUTO"  # by default only the slices of one frame, and most films have one slice
 
     def decode(packet: Packet | None) -> list[VideoFrame | AudioFrame]:
         try:
-            return stream.decode(packet)
-        except (av.FFmpegError, OSError, ValueError):
+            frames = stream.decode(packet)
+        except (av.FFmpegError, OSError, ValueError) as error:
+            if beside:
+                raise DamagedError from error
             return []
+        if beside and any(frame.is_corrupt for frame in frames):
+            raise DamagedError
+        return frames
 
     for packet in packets_of(container, stream):
         yield from decode(packet)

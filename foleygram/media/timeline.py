@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from foleygram.errors import MediaError
-from foleygram.media.container import frames_of, open_media, packets_of, picture_of
+from foleygram.media.container import DamagedError, frames_of, open_media, packets_of, picture_of
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -74,15 +75,15 @@ def counts_only(container: InputContainer, stream: VideoStream) -> bool:
     return container.format.name == "avi" and stream.codec_context.name in ("h264", "hevc")
 
 
-def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[tuple[int, VideoFrame]]:
+def shown_frames(container: InputContainer, stream: VideoStream, beside: bool = False) -> Iterator[tuple[int, VideoFrame]]:
     """Each decoded frame with its presentation tick. Ticks never fall: a frame without a timestamp, or with one before
-    its predecessor's, follows one nominal step after it."""
+    its predecessor's, follows one nominal step after it. ``beside``: see ``frames_of``."""
     step = max(1, round(frame_step(stream) / stream.time_base))
     # AVI counts frames in the order of decoding, and FFmpeg guesses wrong from it with H.264 and later codecs. Their own
     # order is right once they are decoded; decoding delays the count by a few frames, the first is shown at 0.
     counted = counts_only(container, stream)
     delay = last = None
-    for frame in frames_of(container, stream):
+    for frame in frames_of(container, stream, beside and not counted):
         tick = frame.pts
         if counted and frame.dts is not None:
             delay = frame.dts if delay is None else delay
@@ -91,6 +92,20 @@ def shown_frames(container: InputContainer, stream: VideoStream) -> Iterator[tup
             tick = last + step
         last = 0 if tick is None else tick
         yield last, frame
+
+
+def all_shown(path: Path) -> Iterator[tuple[int, VideoFrame]]:
+    """``shown_frames`` of a whole file, decoded beside one another until a damaged packet, from there on one by one."""
+    done = 0
+    for beside in (True, False):
+        try:
+            with open_media(path) as container:
+                for shown in islice(shown_frames(container, picture_of(container, path), beside), done, None):
+                    yield shown
+                    done += 1
+                return
+        except DamagedError:
+            continue
 
 
 def read_timeline(path: Path) -> Timeline:

@@ -12,9 +12,9 @@ import numpy as np
 
 from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.audio import track_samples
-from foleygram.media.container import find_picture, frames_of, open_media, picture_of, stated_seconds
+from foleygram.media.container import DamagedError, find_picture, frames_of, open_media, picture_of, stated_seconds
 from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed
-from foleygram.media.timeline import Timeline, read_timeline, shown_frames
+from foleygram.media.timeline import Timeline, all_shown, read_timeline, shown_frames
 from foleygram.output import whole_file
 from foleygram.types import Audio, Video
 
@@ -143,20 +143,34 @@ def middle_indices(total: int, count: int) -> np.ndarray:
     return np.array([part[(len(part) + 1) // 2 - 1] for part in parts])
 
 
-def frames_near(path: Path, timeline: Timeline, targets: np.ndarray, convert: Converter, seek: bool) -> list[np.ndarray]:
-    """The image nearest to each tick of ``targets`` (rising), decoded once from front to back, seeking over long gaps."""
+def frames_near(
+    path: Path, timeline: Timeline, targets: np.ndarray, convert: Converter, seek: bool = True, beside: bool = True
+) -> list[np.ndarray]:
+    """The image nearest to each tick of ``targets`` (rising), decoded once from front to back, seeking over long gaps;
+    ``beside``: see ``frames_of``. What goes wrong by either is done again without it."""
+    try:
+        images = sought_frames(path, timeline, targets, convert, seek, beside)
+    except DamagedError:
+        return frames_near(path, timeline, targets, convert, seek, beside=False)
+    return frames_near(path, timeline, targets, convert, False, beside) if images is None else images
+
+
+def sought_frames(
+    path: Path, timeline: Timeline, targets: np.ndarray, convert: Converter, seek: bool, beside: bool
+) -> list[np.ndarray] | None:
+    """As ``frames_near``; None where the container's index leads astray."""
     images: list[np.ndarray] = []
     with open_media(path) as container:
         stream = picture_of(container, path)
-        shown = shown_frames(container, stream)
+        shown = shown_frames(container, stream, beside)
         before = after = next(shown, None)  # the frames around the current target
         for target in targets.tolist():
             if seek and after is not None and (target - after[0]) * timeline.unit > SEEK_SECONDS:
                 container.seek(target, stream=stream)
-                shown = shown_frames(container, stream)
+                shown = shown_frames(container, stream, beside)
                 before = after = next(shown, None)
-                if after is None or after[0] > target:  # the container's index leads astray
-                    return frames_near(path, timeline, targets, convert, seek=False)
+                if after is None or after[0] > target:
+                    return None
             while after is not None and after[0] < target:
                 before, after = after, next(shown, None)
             if before is None:
@@ -191,7 +205,7 @@ def read_frames(
         total = len(timeline.ticks)
         indices = np.arange(total) if count is None else middle_indices(total, count)
     unique, inverse = np.unique(indices, return_inverse=True)
-    images = frames_near(path, timeline, timeline.ticks[unique], Converter(short_side), seek=True)
+    images = frames_near(path, timeline, timeline.ticks[unique], Converter(short_side))
     return Video(np.stack(images)[inverse], timeline.times[indices], timeline.seconds)
 
 
@@ -209,29 +223,28 @@ def stream_frames(
     convert = Converter(short_side)
     timeline = read_timeline(path)
     zero, unit = int(timeline.ticks[0]), timeline.unit
-    with open_media(path) as container:
-        shown = shown_frames(container, picture_of(container, path))
-        if fps is None:
-            for tick, frame in shown:
-                yield float((tick - zero) * unit), convert(frame)
-            return
-        step = 1 / Fraction(fps)
-        end = timeline.length
-        count = 0  # frames given out so far
-        held: VideoFrame | None = None
+    shown = all_shown(path)
+    if fps is None:
         for tick, frame in shown:
-            start = (tick - zero - Fraction(1, 2)) * unit
-            if held is not None and count * step < start:
-                image = convert(held)
-                while count * step < start:
-                    yield float(count * step), image
-                    count += 1
-            held = frame
-        if held is not None:
+            yield float((tick - zero) * unit), convert(frame)
+        return
+    step = 1 / Fraction(fps)
+    end = timeline.length
+    count = 0  # frames given out so far
+    held: VideoFrame | None = None
+    for tick, frame in shown:
+        start = (tick - zero - Fraction(1, 2)) * unit
+        if held is not None and count * step < start:
             image = convert(held)
-            while count * step < end - unit / 2:
+            while count * step < start:
                 yield float(count * step), image
                 count += 1
+        held = frame
+    if held is not None:
+        image = convert(held)
+        while count * step < end - unit / 2:
+            yield float(count * step), image
+            count += 1
 
 
 def write_video(

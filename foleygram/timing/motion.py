@@ -27,6 +27,10 @@ APPEARANCE_UNIT = 1 / 32
 """One step of the int8 appearance, in local standard deviations."""
 
 
+RIDGE = 1e-3 * np.eye(9)
+"""Added to the equations of a camera's movement, which a picture without texture leaves open."""
+
+
 class MotionConfig(Config):
     """``long``, ``short``: pixels of the canvas along the longer and the shorter side of the picture; ``rate``: frames/s
     above which frames are passed over; ``local``: pixels of the window that normalises the appearance; ``cut``: share of
@@ -104,14 +108,28 @@ class Canvas:
         return np.log2(1 + luminance / 16)
 
 
-def phase_shift(before: np.ndarray, now: np.ndarray) -> tuple[float, float]:
+def median(values: np.ndarray) -> np.floating:
+    """As ``np.median`` of a row of finite numbers, in a third of its time where the row is short."""
+    middle = len(values) // 2
+    part = np.partition(values, middle)
+    return part[middle] if len(values) % 2 else (part[:middle].max() + part[middle]) / 2
+
+
+@dataclass(frozen=True, eq=False)
+class Half:
+    """A canvas at half its size. ``image``: float32 [height, width]; ``spectrum``: of it, without its mean, under a window."""
+
+    image: np.ndarray
+    spectrum: np.ndarray
+
+
+def phase_shift(before: Half, now: Half) -> tuple[float, float]:
     """Whole pixels (down, right) by which ``now`` is moved against ``before``: the peak of the phase correlation."""
-    high, wide = now.shape
-    window = np.hanning(high)[:, None] * np.hanning(wide)[None]
-    spectra = [np.fft.rfft2((image - image.mean()) * window) for image in (before, now)]
-    cross = spectra[1] * spectra[0].conj()
+    high, wide = now.image.shape
+    cross = now.spectrum * before.spectrum.conj()
+    strength = np.abs(cross)
     # a little of the plain correlation steadies pictures without texture
-    peak = np.fft.irfft2(cross / (np.abs(cross) + 1e-3 * np.abs(cross).max() + 1e-12), s=now.shape)
+    peak = np.fft.irfft2(cross / (strength + 1e-3 * strength.max() + 1e-12), s=now.image.shape)
     down, right = np.unravel_index(int(peak.argmax()), peak.shape)
     return float((down + high // 2) % high - high // 2), float((right + wide // 2) % wide - wide // 2)
 
@@ -130,17 +148,25 @@ class Camera:
         down, right = np.mgrid[:high, :wide].astype(np.float32)
         self.down, self.right = down, right
         # coordinates in -1..1 keep the equations well conditioned
-        self.y, self.x = (2 * down / high - 1).ravel(), (2 * right / wide - 1).ravel()
+        x, y = (2 * right / wide - 1).ravel(), (2 * down / high - 1).ravel()
+        self.basis = np.stack([np.ones_like(x), x, y])
+        self.window = np.hanning(high)[:, None] * np.hanning(wide)[None]
         self.grid = np.mgrid[: shape[0], : shape[1]].astype(np.float32)
+        self.latest: tuple[np.ndarray | None, Half | None] = None, None
 
-    def shrink(self, canvas: np.ndarray) -> np.ndarray:
-        high, wide = self.half
-        return canvas[: 2 * high, : 2 * wide].reshape(high, 2, wide, 2).mean(axis=(1, 3))
+    def shrink(self, canvas: np.ndarray) -> Half:
+        """The canvas at half its size; the latest one is kept, for it is the one before soon."""
+        if canvas is not self.latest[0]:
+            high, wide = self.half
+            image = canvas[: 2 * high, : 2 * wide].reshape(high, 2, wide, 2).mean(axis=(1, 3))
+            self.latest = canvas, Half(image, np.fft.rfft2((image - image.mean()) * self.window))
+        return self.latest[1]
 
     def moved(self, before: np.ndarray, motion: np.ndarray) -> np.ndarray:
         """``before`` seen through ``motion`` [2, 3] (pixels down and right per 1, x, y), nan outside the picture."""
-        basis = np.stack([np.ones_like(self.x), self.x, self.y])
-        down, right = np.einsum("ij,jn->in", motion, basis)
+        if not motion.any():
+            return before.ravel()
+        down, right = np.einsum("ij,jn->in", motion, self.basis)
         places = [self.down.ravel() + down, self.right.ravel() + right]
         return read_at(before, places)
 
@@ -148,14 +174,15 @@ class Camera:
     def misfit(difference: np.ndarray) -> float:
         """Median of |difference - median|, infinite where less than two thirds of the picture overlap."""
         valid = difference[np.isfinite(difference)]
-        return float(np.median(np.abs(valid - np.median(valid)))) if 3 * len(valid) > 2 * len(difference) else math.inf
+        return float(median(np.abs(valid - median(valid)))) if 3 * len(valid) > 2 * len(difference) else math.inf
 
     def fit(self, before: np.ndarray, now: np.ndarray) -> np.ndarray:
         """``motion`` [2, 3] in pixels of the half canvas."""
-        before, now = self.shrink(before), self.shrink(now)
+        earlier, later = self.shrink(before), self.shrink(now)
+        before, now = earlier.image, later.image
         still = np.zeros((2, 3), np.float32)
         motion, best = still, self.misfit(now.ravel() - before.ravel())
-        down, right = phase_shift(before, now)
+        down, right = phase_shift(earlier, later)
         if (down, right) != (0.0, 0.0):
             shifted = np.array([[-down, 0, 0], [-right, 0, 0]], np.float32)
             misfit = self.misfit(now.ravel() - self.moved(before, shifted))
@@ -164,20 +191,19 @@ class Camera:
         start = motion
         slope_down, slope_right = np.gradient(now)
         slopes = np.stack([slope_down.ravel(), slope_right.ravel()])
-        basis = np.stack([np.ones_like(self.x), self.x, self.y])
         # unknowns: 2 x 3 of the motion, 3 of the light
-        columns = np.concatenate([slopes[0] * basis, slopes[1] * basis, basis]).astype(np.float64)
+        columns = np.concatenate([slopes[0] * self.basis, slopes[1] * self.basis, self.basis]).astype(np.float64)
         for _ in range(3):
             error = now.ravel() - self.moved(before, motion)
             valid = np.isfinite(error)
             if 2 * valid.sum() < len(error):
                 return still
             scale = 4.685 * 1.483 * max(self.misfit(error), 0.01)
-            centred = error - np.median(error[valid])
-            weight = np.where(valid, np.maximum(1 - (np.nan_to_num(centred) / scale) ** 2, 0) ** 2, 0)
+            error = np.where(valid, error, 0)
+            weight = np.where(valid, np.maximum(1 - ((error - median(error[valid])) / scale) ** 2, 0) ** 2, 0)
             weighted = columns * weight
-            normal = np.einsum("in,jn->ij", weighted, columns) + np.eye(9) * 1e-3
-            step = np.linalg.solve(normal, np.einsum("in,n->i", weighted, np.nan_to_num(error)))
+            normal = np.einsum("in,jn->ij", weighted, columns) + RIDGE
+            step = np.linalg.solve(normal, np.einsum("in,n->i", weighted, error))
             motion = motion + step[:6].reshape(2, 3).astype(np.float32)
         if np.abs(motion - start).max() > 4 or self.misfit(now.ravel() - self.moved(before, motion)) > best:
             return start
@@ -198,9 +224,9 @@ class Camera:
     @staticmethod
     def light(difference: np.ndarray, valid: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
         """The plane that most of the difference lies on."""
-        level = np.median(difference[valid])
-        spread = 4.685 * 1.483 * max(float(np.median(np.abs(difference[valid] - level))), 0.01)
-        near = valid & (np.abs(np.nan_to_num(difference, nan=1e9) - level) < 0.6 * spread)
+        level = median(difference[valid])
+        spread = 4.685 * 1.483 * max(float(median(np.abs(difference[valid] - level))), 0.01)
+        near = valid & (np.abs(np.where(valid, difference, 1e9) - level) < 0.6 * spread)
         sides = np.stack([np.ones(int(near.sum())), x[near], y[near]])
         if sides.shape[1] < 32:
             return np.full(difference.shape, level)

@@ -78,8 +78,8 @@ def test_decoded_magnitudes_have_the_predicted_mean_and_spread_and_the_phase_is_
     codec, seen, made = SpectralAutoencoder(CONFIG), [], []
     power = torch.rand(1, 40, CONFIG.frame_dim // 2, generator=torch.Generator().manual_seed(0)).repeat(1, 1, 2)
     monkeypatch.setattr(codec, "predict", lambda latent: (1.0 + power, 0.2 * (1.0 + power)))
-    monkeypatch.setattr(codec, "find_phase", lambda *arguments: seen.append(arguments) or torch.ones(()))
-    monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum) or torch.zeros(1, 2, samples))
+    monkeypatch.setattr(codec, "find_phase", lambda *arguments: seen.append(arguments) or torch.ones((), dtype=torch.complex64))
+    monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum.real) or torch.zeros(1, 2, samples))
     for seed in (3, 4):
         codec.decode(torch.zeros(1, CONFIG.latent_dim, 40), seed)
     predicted = (1.0 + power).unflatten(-1, (2, -1, CONFIG.group)).permute(0, 2, 3, 1, 4).flatten(3)
@@ -147,8 +147,8 @@ def test_without_speckle_the_expected_magnitudes_are_decoded(monkeypatch):
     codec, made = SpectralAutoencoder(CONFIG.replace(speckle=0.0)), []
     mean = torch.linspace(0.5, 1, 40)[None, :, None] * torch.linspace(-1, 1, CONFIG.frame_dim)  # what is below zero is silent
     monkeypatch.setattr(codec, "predict", lambda latent: (mean, 0.5 * torch.ones_like(mean)))
-    monkeypatch.setattr(codec, "find_phase", lambda *arguments: torch.ones(()))
-    monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum) or torch.zeros(1, 2, samples))
+    monkeypatch.setattr(codec, "find_phase", lambda *arguments: torch.ones((), dtype=torch.complex64))
+    monkeypatch.setattr(codec, "waveform", lambda spectrum, samples: made.append(spectrum.real) or torch.zeros(1, 2, samples))
     codec.decode(torch.zeros(1, CONFIG.latent_dim, 40))
     expected = mean.unflatten(-1, (2, -1, CONFIG.group)).permute(0, 2, 3, 1, 4).flatten(3).clamp(min=0)
     torch.testing.assert_close(made[0], expected ** (1 / CONFIG.compression))

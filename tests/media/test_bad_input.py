@@ -11,8 +11,9 @@ import pytest
 from foleygram.errors import FoleyGRAMError, MediaError, OutputError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.clip import read_clip
-from foleygram.media.container import packets_of
+from foleygram.media.container import DamagedError, open_media, packets_of, picture_of
 from foleygram.media.mux import mux
+from foleygram.media.timeline import all_shown, shown_frames
 from foleygram.media.video import probe, read_frames, stream_frames, write_video
 from foleygram.types import Audio
 
@@ -153,6 +154,23 @@ def test_damaged_packets_are_passed_over(tmp_path):
     data[middle : middle + 60] = bytes(60)
     (tmp_path / "b.mkv").write_bytes(data)
     assert len(read_frames(tmp_path / "b.mkv", count=5).frames) == 5
+
+
+@pytest.mark.parametrize("number", [0, 5, 39])
+def test_a_damaged_film_is_decoded_one_by_one_and_loses_no_other_frame(tmp_path, number):
+    path = record(tmp_path / "a.mp4", count=40, size=(96, 96), options={"g": "10"})
+    with open_media(path) as container:
+        places = [(packet.pos, packet.size) for packet in packets_of(container, picture_of(container, path))]
+    position, size = places[number]
+    data = bytearray(path.read_bytes())
+    data[position + 4 : position + size] = b"\xff" * (size - 4)
+    path.write_bytes(data)
+    with open_media(path) as container, pytest.raises(DamagedError):
+        list(shown_frames(container, picture_of(container, path), beside=True))
+    with open_media(path) as container:
+        alone = [frame.pts for _, frame in shown_frames(container, picture_of(container, path))]
+    assert [frame.pts for _, frame in all_shown(path)] == alone and len(alone) == (30 if number == 0 else 39)
+    assert read_frames(path, count=4).frames.shape == (4, 3, 96, 96)
 
 
 def test_sound_as_video_and_video_without_sound(tmp_path, tiny_sound):

@@ -11,6 +11,7 @@ from foleygram.timing.motion import (
     MotionConfig,
     Shrinker,
     appearance,
+    median,
     motions,
     phase_shift,
     shrinking,
@@ -48,8 +49,25 @@ def test_canvas_stands_upright_where_the_picture_does():
 
 
 def test_phase_shift_finds_whole_pixels():
-    image = np.random.default_rng(0).standard_normal((36, 48))
-    assert phase_shift(image, np.roll(image, (3, -5), (0, 1))) == (3.0, -5.0)
+    image = np.random.default_rng(0).standard_normal((72, 96))
+    camera = Camera(image.shape)
+    before, now = camera.shrink(image), camera.shrink(np.roll(image, (6, -10), (0, 1)))
+    assert phase_shift(before, now) == (3.0, -5.0)
+
+
+def test_a_canvas_is_halved_once():
+    one, other = np.random.default_rng(0).standard_normal((2, 36, 48))
+    camera = Camera(one.shape)
+    half = camera.shrink(one)
+    np.testing.assert_allclose(half.image[1, 2], one[2:4, 4:6].mean())
+    assert half.image.shape == (18, 24) and camera.shrink(one) is half
+    assert (camera.shrink(other).image != half.image).all() and camera.shrink(other) is not half
+
+
+@pytest.mark.parametrize("count", [1, 2, 5, 8])
+def test_median_is_numpys(count):
+    values = np.random.default_rng(count).standard_normal(count).astype(np.float32)
+    assert median(values) == np.median(values) and median(values).dtype == np.float32
 
 
 def test_camera_takes_a_turn_and_a_zoom_away():
