@@ -131,23 +131,32 @@ class DamagedError(Exception):
     """A packet could not be decoded while others were beside it; what became of those nobody can tell."""
 
 
+FRAME_BY_PACKET = ("h264", "hevc")
+"""Codecs whose every packet is a frame, so that it can be told whether one was lost."""
+
+
 def frames_of(container: InputContainer, stream: Stream, beside: bool = False) -> Iterator[VideoFrame | AudioFrame]:
     """The decoded frames of a stream in order of presentation. Damaged packets are passed over, as players do.
 
-    ``beside``: frames are decoded beside one another on all cores, and a damaged packet raises DamagedError."""
+    ``beside``: where the codec allows it, frames are decoded beside one another on all cores, and DamagedError is raised
+    where one is damaged."""
     import av
 
+    beside = beside and stream.codec_context.name in FRAME_BY_PACKET
     if beside and not stream.codec_context.is_open:
         stream.thread_type = "AUTO"  # by default only the slices of one frame, and most films have one slice
+    owed = 0  # packets without their frame as yet
 
     def decode(packet: Packet | None) -> list[VideoFrame | AudioFrame]:
+        nonlocal owed
         try:
             frames = stream.decode(packet)
         except (av.FFmpegError, OSError, ValueError) as error:
             if beside:
                 raise DamagedError from error
             return []
-        if beside and any(frame.is_corrupt for frame in frames):
+        owed += (packet is not None and not packet.is_discard) - len(frames)
+        if beside and (any(frame.is_corrupt for frame in frames) or (packet is None and owed > 0)):
             raise DamagedError
         return frames
 
