@@ -10,14 +10,13 @@ from pathlib import Path
 import torch
 from torch import nn
 
-from foleygram.config import read_json
 from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.hub.doors import sha256_of
 from foleygram.hub.folder import read_notes
 from foleygram.hub.sources import HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
-from foleygram.pipeline import HALVED, SHRUNK, FoleyGRAM, FoleyGRAMConfig
+from foleygram.pipeline import HALVED, SHRUNK, FoleyGRAM
 from foleygram.quantisation import large_layers
-from foleygram.weights import MODELS, find_folder, unloaded
+from foleygram.weights import MODELS, find_folder
 
 GIB = 2**30
 WORKING_GIB = 1.5  # interpreter, libraries and the widest layers of the autoencoder; measured by benchmarks/full_scale.py
@@ -61,8 +60,8 @@ def describe_model(source: str | Path, hashes: bool = True) -> ModelReport:
 
     Raises ModelError where there is no such model."""
     folder = find_folder(source)
-    config = read_json(FoleyGRAMConfig, folder / "config.json")
-    parts = parts_of(config)
+    model = FoleyGRAM.outline(folder)
+    config, parts = model.config, parts_of(model)
     components = tuple(
         describe_component(folder, name, part, getattr(config.weights, name), hashes) for name, part in parts.items()
     )
@@ -70,9 +69,8 @@ def describe_model(source: str | Path, hashes: bool = True) -> ModelReport:
     return ModelReport(config.name, str(folder), components, sum(part.parameters for part in components), memory)
 
 
-def parts_of(config: FoleyGRAMConfig) -> dict[str, nn.Module]:
-    """The components on the meta device, by the name of their weights file."""
-    model = unloaded(config.name, lambda: FoleyGRAM(config))
+def parts_of(model: FoleyGRAM) -> dict[str, nn.Module]:
+    """The components by the name of their weights file."""
     gram = model.gram
     heads = nn.ModuleList([gram.contra_head_t, gram.contra_head_v, gram.contra_head_a, gram.pool])
     heads.temperature = gram.contra_temp
@@ -149,10 +147,9 @@ def expected_gib(parts: Mapping[str, nn.Module], device: torch.device, dtype: st
     return total / GIB + min(WORKING_GIB, 0.5 + total / GIB)
 
 
-def expected_memory(source: str | Path, device: str = "auto", dtype: str = "auto") -> float:
-    """GiB that loading and generating will need at most, for a line before the loading. Raises ModelError."""
-    config = read_json(FoleyGRAMConfig, find_folder(source) / "config.json")
-    return expected_gib(parts_of(config), pick_device(device), dtype)
+def expected_memory(model: FoleyGRAM, device: str = "auto", dtype: str = "auto") -> float:
+    """GiB that loading and generating will need at most, of an outline, for a line before the weights are read."""
+    return expected_gib(parts_of(model), pick_device(device), dtype)
 
 
 def describe_shipped(hashes: bool = False) -> tuple[ModelReport, ...]:

@@ -82,10 +82,11 @@ def generate(
     with watch.stage("envelope"):
         guide = None if predicted else read_guide(order.envelope, order.video, info.seconds, None, order.voice)
     with watch.stage("load"):
-        expected = expected_memory(order.model, order.device, order.dtype)
+        model = FoleyGRAM.outline(order.model)
+        expected = expected_memory(model, order.device, order.dtype)
         weights_files(find_folder(order.model), config)
         on_memory(expected)
-        model = FoleyGRAM.load(order.model, order.device, order.dtype)
+        model.fill(order.model, order.device, order.dtype)
     with watch.stage("envelope"):
         if guide is None:
             struck = model.is_struck(clip.text)

@@ -127,20 +127,29 @@ class FoleyGRAM(nn.Module):
 
         ``device``: auto, cpu, cuda, cuda:N, mps; ``dtype``: auto, fp32, bf16, fp16, int8; ``offload``: see :meth:`place`.
         Built on the meta device, loaded strictly, moved. Raises ModelError, and UsageError for another device or dtype."""
+        arithmetic(pick_device(device), dtype)  # refuses what is none before anything is built
+        return cls.outline(source).fill(source, device, dtype, offload)
+
+    @classmethod
+    def outline(cls, source: str | Path) -> FoleyGRAM:
+        """A ``source`` of ``load`` on the meta device: names and shapes, no weights. Raises ModelError."""
+        config = read_json(FoleyGRAMConfig, find_folder(source) / "config.json")
+        return unloaded(config.name, lambda: cls(config))
+
+    def fill(self, source: str | Path, device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
+        """Reads the weights of an outline; see :meth:`load`."""
         kind = arithmetic(pick_device(device), dtype)
         folder = find_folder(source)
-        config = read_json(FoleyGRAMConfig, folder / "config.json")
-        model = unloaded(config.name, lambda: cls(config))
-        files = weights_files(folder, config)
+        files = weights_files(folder, self.config)
         if dtype == INT8:
-            model.shrink()
+            self.shrink()
         tokenizer = local_weights(folder, "tokenizer.json")
         if tokenizer is not None:
-            model.gram.tokenizer = read_tokenizer(tokenizer, config.gram.text)
-        for name, part in model.components().items():
+            self.gram.tokenizer = read_tokenizer(tokenizer, self.config.gram.text)
+        for name, part in self.components().items():
             assign(part, files[name], dtype=kind if name in HALVED else torch.float32)
-        assign(model.gram, *(files[name] for name in GRAM_FILES))
-        return model.eval().requires_grad_(False).place(device, dtype, offload)
+        assign(self.gram, *(files[name] for name in GRAM_FILES))
+        return self.eval().requires_grad_(False).place(device, dtype, offload)
 
     from_pretrained = load
 

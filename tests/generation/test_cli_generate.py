@@ -68,11 +68,11 @@ def test_sample_formats(foleygram, desk, sample_format, subtype):
 
 
 def test_the_memory_is_said_before_a_model_is_loaded(desk, capsys, tiny_folder, monkeypatch):
-    def load(*_):
+    def fill(*_):
         assert "will need about" in capsys.readouterr().err
         raise ModelError("enough")
 
-    monkeypatch.setattr(FoleyGRAM, "load", load)
+    monkeypatch.setattr(FoleyGRAM, "fill", fill)
     line = ["generate", "clip.mp4", "-o", "a.wav", "--envelope", "own", "--model", str(tiny_folder)]
     assert main(line) == 1 and capsys.readouterr().err == "foleygram: enough\n"
 

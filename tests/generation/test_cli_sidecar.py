@@ -10,6 +10,7 @@ import pytest
 from test_memory import remembering
 
 from foleygram.describe import GIB, expected_memory
+from foleygram.pipeline import FoleyGRAM
 from foleygram.types import sample_count
 
 
@@ -22,7 +23,7 @@ def test_json_report_and_sidecar(foleygram, desk, tiny_folder):
     report = json.loads(out)
     assert code == 0 and report["results"][0]["path"] == "a.wav" and report["use"] == "V" and report["seed"] == 7
     assert report["samples"] == sample_count(1.2) and report["memory"] > 1e7
-    assert report["expected_memory"] == round(expected_memory(tiny_folder) * GIB)
+    assert report["expected_memory"] == round(expected_memory(FoleyGRAM.outline(tiny_folder)) * GIB)
     assert all(seconds >= 0 for seconds in report["stages"].values()) and report["stages"]["sample"] > 0
     sidecar = json.loads(Path("a.wav.json").read_text())
     assert sidecar["result"] == {"path": "a.wav", "sha256": digest("a.wav")}
