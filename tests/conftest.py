@@ -1,9 +1,11 @@
 """Small synthetic media for all tests: nothing is read from outside the temporary folder."""
 
+import gc
 import os
 
 # before torch: the tensors of the tests are tiny, threads would only wait for one another
 os.environ["OMP_NUM_THREADS"] = "1"
+gc.set_threshold(100_000, 20, 100)  # cycles are looked for seldom: thousands of objects of torch would be looked through
 
 from contextlib import nullcontext  # noqa: E402
 
