@@ -82,7 +82,8 @@ def make(folder: Path) -> None:
 
 
 def run(folder: Path, steps: int, dtype: str) -> None:
-    say(what="expected", gib=round(expected_memory(folder, "cpu", dtype), 1), dtype=dtype, threads=torch.get_num_threads())
+    expected = expected_memory(FoleyGRAM.outline(folder), "cpu", dtype)
+    say(what="expected", gib=round(expected, 1), dtype=dtype, threads=torch.get_num_threads())
     with Timed("load"):
         model = FoleyGRAM.load(folder, "cpu", dtype)
     draw = np.random.default_rng(0)

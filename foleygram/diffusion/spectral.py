@@ -19,6 +19,9 @@ from foleygram.config import Config
 from foleygram.diffusion.phase import integrated_phase
 from foleygram.signal.attack import sharpened
 
+LOUDEST = 1e15
+"""Magnitude from which on a sound is no number: squares of fp32 end there."""
+
 
 class SpectralAutoencoderConfig(Config):
     kind: Literal["spectral"] = "spectral"
@@ -191,15 +194,17 @@ class SpectralAutoencoder(nn.Module):
         magnitude, expected = (
             part.clamp(min=0) ** (1 / config.compression) for part in (mean + config.speckle * spread * speckle, mean)
         )
+        magnitude = torch.where(magnitude < LOUDEST, magnitude, torch.nan)
         phase = self.find_phase(magnitude.mean(1, keepdim=True), expected.mean(1, keepdim=True), noise.angle(), samples)
         return sharpened(self.waveform(scaled(phase, magnitude), samples), config.rate)
 
     def find_phase(
         self, magnitude: Float[Tensor, "batch 1 bin frame"], expected: Tensor, first: Tensor, samples: int
     ) -> Tensor:
-        """Complex numbers of length 1 [batch, 1, bin, frame]: the phase integrated over ``expected`` (``diffusion/phase.py``),
-        then fast Griffin-Lim for ``magnitude`` (Perraudin et al. 2013). ``expected``: the magnitudes before speckle was drawn,
-        which would be read as slopes; ``first`` [1, 1, bin, frame]: phases for what is too soft to tell (rad)."""
+        """Complex numbers of length 1, or 0 where it is silent, [batch, 1, bin, frame]: the phase integrated over ``expected``
+        (``diffusion/phase.py``), then fast Griffin-Lim for ``magnitude`` (Perraudin et al. 2013). ``expected``: the magnitudes
+        before speckle was drawn, which would be read as slopes; ``first`` [1, 1, bin, frame]: phases for what is too soft to
+        tell (rad)."""
         config, start = self.config, first[0, 0].cpu().numpy()
         phases = [integrated_phase(one[0].cpu().numpy(), config.window, config.step, start) for one in expected]
         angle = torch.from_numpy(np.stack(phases)[:, None]).to(magnitude)
@@ -207,10 +212,15 @@ class SpectralAutoencoder(nn.Module):
         momentum, previous = 0.99, None
         for _ in range(config.phase_iterations):
             consistent = self.spectrum(self.waveform(estimate, samples))
-            ahead = consistent if previous is None else torch.lerp(previous, consistent, 1 + momentum)
+            ahead = consistent if previous is None else beyond(previous, consistent, momentum)
             previous = consistent
             estimate = scaled(ahead, magnitude * inverse_modulus(ahead))
         return scaled(estimate, inverse_modulus(estimate))
+
+
+def beyond(before: Tensor, now: Tensor, momentum: float) -> Tensor:
+    """As far beyond ``now`` as ``momentum`` of the way from ``before``."""
+    return torch.view_as_complex(torch.lerp(torch.view_as_real(before), torch.view_as_real(now), 1 + momentum))
 
 
 def scaled(spectrum: Tensor, gain: Tensor) -> Tensor:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Generator, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from typing import TypeVar
 
 T = TypeVar("T")
@@ -17,7 +18,7 @@ def ahead(items: Generator[T, None, None], depth: int = DEPTH) -> Iterator[T]:
     """The items of a generator that runs in another thread, at most ``depth`` of them ahead; with its errors, in its order.
 
     FFmpeg leaves Python's lock while it decodes, so films are decoded while their frames are looked at. Whoever stops early
-    stops the generator too."""
+    stops the generator too, after the item that it is at."""
     end = object()
     try:
         with ThreadPoolExecutor(1, "ahead") as worker:
@@ -30,4 +31,5 @@ def ahead(items: Generator[T, None, None], depth: int = DEPTH) -> Iterator[T]:
                 for future in coming:
                     future.cancel()
     finally:
-        items.close()
+        with suppress(ValueError):  # a second Ctrl-C does not wait for the item that is being made
+            items.close()

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
-from itertools import islice
+from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -95,17 +96,38 @@ def shown_frames(container: InputContainer, stream: VideoStream, beside: bool = 
 
 
 def all_shown(path: Path) -> Iterator[tuple[int, VideoFrame]]:
-    """``shown_frames`` of a whole file, decoded beside one another until a damaged packet, from there on one by one."""
-    done = 0
-    for beside in (True, False):
-        try:
-            with open_media(path) as container:
-                for shown in islice(shown_frames(container, picture_of(container, path), beside), done, None):
-                    yield shown
-                    done += 1
-                return
-        except DamagedError:
-            continue
+    """``shown_frames`` of a whole file, decoded beside one another up to a damaged packet, then one by one. Frames that
+    refer to the damaged one may have been shown before it, as FFmpeg conceals it."""
+    last = None  # tick of the last frame that was shown
+    try:
+        with open_media(path) as container:
+            for last, frame in shown_frames(container, picture_of(container, path), beside=True):
+                yield last, frame
+            return
+    except DamagedError:
+        pass
+    yield from shown_after(path, last)
+
+
+def shown_after(path: Path, last: int | None) -> Iterator[tuple[int, VideoFrame]]:
+    """The frames after a tick, all for None, from the keyframe before it; from the front where the container's index leads
+    astray."""
+    import av
+
+    for seek in (last is not None, False):
+        with open_media(path) as container:
+            stream = picture_of(container, path)
+            with suppress(av.FFmpegError, OSError):  # some containers cannot, and begin at the front
+                if seek:
+                    container.seek(last, stream=stream)
+            shown = shown_frames(container, stream)
+            first = next(shown, None)
+            if seek and (first is None or first[0] > last or first[1].pts is None):
+                continue
+            for tick, frame in () if first is None else chain([first], shown):
+                if last is None or tick > last:
+                    yield tick, frame
+            return
 
 
 def read_timeline(path: Path) -> Timeline:

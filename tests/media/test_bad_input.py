@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 
 from foleygram.errors import FoleyGRAMError, MediaError, OutputError
+from foleygram.media import timeline
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.clip import read_clip
-from foleygram.media.container import DamagedError, open_media, packets_of, picture_of
+from foleygram.media.container import DamagedError, frames_of, open_media, packets_of, picture_of
 from foleygram.media.mux import mux
-from foleygram.media.timeline import all_shown, shown_frames
+from foleygram.media.timeline import all_shown, shown_after, shown_frames
 from foleygram.media.video import probe, read_frames, stream_frames, write_video
 from foleygram.types import Audio
 
@@ -171,6 +172,24 @@ def test_a_damaged_film_is_decoded_one_by_one_and_loses_no_other_frame(tmp_path,
         alone = [frame.pts for _, frame in shown_frames(container, picture_of(container, path))]
     assert [frame.pts for _, frame in all_shown(path)] == alone and len(alone) == (30 if number == 0 else 39)
     assert read_frames(path, count=4).frames.shape == (4, 3, 96, 96)
+
+
+def test_what_follows_a_damage_is_read_from_the_keyframe_before_it(tmp_path, monkeypatch):
+    path = record(tmp_path / "a.mp4", count=40, size=(96, 96), options={"g": "10"})
+    whole = [(tick, frame.to_ndarray().tobytes()) for tick, frame in all_shown(path)]
+    for last in (None, whole[0][0], whole[24][0], whole[39][0]):
+        after = [(tick, frame.to_ndarray().tobytes()) for tick, frame in shown_after(path, last)]
+        assert after == [shown for shown in whole if last is None or shown[0] > last]
+    decoded = []
+    monkeypatch.setattr(timeline, "frames_of", lambda *given: (decoded.append(1) or frame for frame in frames_of(*given)))
+    assert len(list(shown_after(path, whole[24][0]))) == 15 and len(decoded) == 20
+
+
+def test_a_whole_film_is_decoded_once(tmp_path, monkeypatch):
+    path = record(tmp_path / "a.mp4", count=40, size=(96, 96), options={"g": "10"})
+    looked = []
+    monkeypatch.setattr(timeline, "shown_after", lambda path, last: looked.append(last) or iter(()))
+    assert len(list(all_shown(path))) == 40 and not looked
 
 
 def test_sound_as_video_and_video_without_sound(tmp_path, tiny_sound):
