@@ -34,7 +34,7 @@ Seed = Annotated[int | None, typer.Option(help="Same seed and number of threads,
 Steps = Annotated[
     int | None,
     typer.Option(
-        help="Sampling steps, 1 to 1000. [default: the model's: the mini's 3 with a reference or remembered sound, else 12]"
+        help="Sampling steps, 1 to 1000. [default: the model's: the mini's 3 with a reference or remembered sound, else 6]"
     ),
 ]
 Guidance = Annotated[float | None, typer.Option(help="How strictly references are followed, 0 to 20. [default: the model's]")]
