@@ -228,7 +228,7 @@ def scaled(spectrum: Tensor, gain: Tensor) -> Tensor:
     return torch.view_as_complex(torch.view_as_real(spectrum) * gain[..., None])
 
 
-def inverse_modulus(spectrum: Tensor, least: float = 1e-12) -> Tensor:
-    """1 over the absolute values, which count as ``least`` at least."""
+def inverse_modulus(spectrum: Tensor) -> Tensor:
+    """1 over the absolute values, which count as 1e-12 at least."""
     real, imaginary = spectrum.real, spectrum.imag
-    return torch.addcmul(real * real, imaginary, imaginary).clamp(min=least * least).rsqrt()
+    return torch.addcmul(real * real, imaginary, imaginary).clamp(min=1e-24).rsqrt()

@@ -152,3 +152,11 @@ def test_without_speckle_the_expected_magnitudes_are_decoded(monkeypatch):
     codec.decode(torch.zeros(1, CONFIG.latent_dim, 40))
     expected = mean.unflatten(-1, (2, -1, CONFIG.group)).permute(0, 2, 3, 1, 4).flatten(3).clamp(min=0)
     torch.testing.assert_close(made[0], expected ** (1 / CONFIG.compression))
+
+
+@pytest.mark.parametrize(("mean", "finite"), [(0.0, True), (1e4, True), (1e6, False), (float("inf"), False)])
+def test_magnitudes_beyond_the_squares_of_fp32_are_no_sound(monkeypatch, mean, finite):
+    codec = SpectralAutoencoder(CONFIG)
+    magnitudes = torch.full((1, 40, CONFIG.frame_dim), mean)
+    monkeypatch.setattr(codec, "predict", lambda latent: (magnitudes, torch.zeros_like(magnitudes)))
+    assert codec.decode(torch.zeros(1, CONFIG.latent_dim, 40)).isfinite().all().item() == finite
