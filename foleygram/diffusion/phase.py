@@ -3,14 +3,14 @@
 For a Gaussian window the phase of a short-time spectrum follows from its log magnitude: its gradient over time from the
 slope over frequency, its gradient over frequency from the slope over time (Průša, Balazs and Søndergaard 2017, "A
 noniterative method for reconstruction of phase from STFT magnitude"). A Hann window is near enough to one. The gradient is
-summed from loud places to soft ones, as there, but along a maximum spanning tree instead of a heap: what a library does in
-compiled code. So lines stay lines and attacks stay short, which Griffin-Lim from a random phase does not find.
+summed from loud places to soft ones, as there, but along a maximum spanning forest instead of a heap: its rounds are sums of
+whole arrays. So lines stay lines and attacks stay short, which Griffin-Lim from a random phase does not find.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 HANN = 0.25645
 """Time-frequency ratio of the Gaussian nearest to a Hann window, as a share of the squared window (Průša et al., table I)."""
@@ -35,6 +35,39 @@ def gradients(
     return advance + step * window / ratio * over_bins, -ratio / (step * window) * over_frames
 
 
+def heights(
+    source: Int[np.ndarray, "edge"], target: Int[np.ndarray, "edge"], climb: Float[np.ndarray, "edge"], count: int
+) -> tuple[Int[np.ndarray, "node"], Float[np.ndarray, "node"]]:
+    """Which island each node 0..count-1 lies on, and its height above a place that its island has in common, where edge i
+    leads from ``source[i]`` up to ``target[i]`` by ``climb[i]``; edges come strongest first.
+
+    The heights are summed along a maximum spanning forest (Borůvka 1926): every node joins the one beyond its strongest edge,
+    and what has joined counts as one node from there on."""
+    if not len(source):
+        return np.arange(count), np.zeros(count)
+    own = np.arange(count)
+    strongest = np.full(count, len(source))
+    for end in (source, target):
+        np.minimum.at(strongest, end, np.arange(len(source)))
+    joins = np.flatnonzero(strongest < len(source))
+    edge = strongest[joins]
+    from_below = source[edge] == joins
+    other, above = own.copy(), np.zeros(count)  # the node that is joined, and the height above it
+    other[joins] = np.where(from_below, target[edge], source[edge])
+    above[joins] = np.where(from_below, -climb[edge], climb[edge])
+    root = (other == own) | (other[other] == own) & (own < other)  # of two that join each other the first one stays
+    other[root], above[root] = own[root], 0.0
+    while not root[other].all():  # each round looks twice as far towards the root
+        above += above[other]
+        other = other[other]
+    number = (np.cumsum(root) - 1)[other]
+    climb = climb + above[source] - above[target]  # from root to root
+    source, target = number[source], number[target]
+    apart = source != target
+    island, height = heights(source[apart], target[apart], climb[apart], int(root.sum()))
+    return island[number], above + height[number]
+
+
 def integrated_phase(
     magnitude: Float[np.ndarray, "bin frame"], window: int, step: int, first: Float[np.ndarray, "bin frame"]
 ) -> Float[np.ndarray, "bin frame"]:
@@ -42,47 +75,28 @@ def integrated_phase(
 
     ``first``: phases of what is too soft to tell, and of the loudest place of each island of sound, from where its phase is
     summed up."""
-    from scipy.sparse import coo_array
-    from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
-
     phase = np.array(first, dtype=np.float64)
-    bins, frames = magnitude.shape
-    turn = np.pi * np.arange(bins)[:, None]  # half a window, from its middle to its start
     loud = magnitude > DEPTH * magnitude.max()
     places = np.flatnonzero(loud)
     if not len(places):
         return phase
-    node = np.full(magnitude.size, -1, np.int64)
-    node[places] = np.arange(len(places))
-    node = node.reshape(magnitude.shape)
-    later = loud[:, :-1] & loud[:, 1:]
-    higher = loud[:-1] & loud[1:]
+    node = (np.cumsum(loud) - 1).reshape(loud.shape)
+    later, higher = loud[:, :-1] & loud[:, 1:], loud[:-1] & loud[1:]
     source = np.concatenate([node[:, :-1][later], node[:-1][higher]])
     target = np.concatenate([node[:, 1:][later], node[1:][higher]])
+    over_time, over_bins = (part.ravel()[places] for part in gradients(magnitude, window, step))
+    steps = np.split(np.arange(len(source)), [np.count_nonzero(later)])  # along time, then along bins
+    climb = np.concatenate(
+        [(part[source[i]] + part[target[i]]) / 2 for part, i in zip((over_time, over_bins), steps, strict=True)]
+    )
     level = np.log(magnitude.ravel()[places] / magnitude.max())
-    count = len(places)
-    # an edge is the cheaper the louder its ends are; none may cost nothing, which would be no edge
-    graph = coo_array((1 - level[source] - level[target], (source, target)), shape=(count + 1, count + 1)).tocsr()
-    islands, island = connected_components(graph[:count, :count], directed=False)
-    peak = np.full(islands, -np.inf, level.dtype)
+    order = np.argsort(-level[source] - level[target], kind="stable")
+    island, height = heights(source[order], target[order], climb[order], len(places))
+    peak = np.full(island.max() + 1, -np.inf, level.dtype)
     np.maximum.at(peak, island, level)
     peaks = np.flatnonzero(level == peak[island])
-    loudest = np.empty(islands, np.int64)
-    loudest[island[peaks]] = peaks  # the last one where several are as loud
-    tree = minimum_spanning_tree(graph).tocoo()
-    rows, columns = np.concatenate([tree.row, loudest]), np.concatenate([tree.col, np.full(islands, count)])
-    tree = coo_array((np.ones(len(rows)), (rows, columns)), shape=graph.shape).tocsr()
-    _, parent = breadth_first_order(tree, count, directed=False)
-    parent = parent[:count].astype(np.int64)
-    over_time, over_bins = (part.ravel()[places] for part in gradients(magnitude, window, step))
-    root = parent == count
-    parent[root] = np.flatnonzero(root)
-    distance = places - places[parent]  # +-1: from a frame to the next; +-frames: from a bin to the next
-    own = np.where(np.abs(distance) == frames, over_bins + over_bins[parent], over_time + over_time[parent]) / 2
-    total = np.sign(distance) * own  # from the parent; 0 for a root
-    while not root[parent].all():  # each round sums twice as long a way towards the root
-        total += total[parent]
-        parent = parent[parent]
-    turns = np.broadcast_to(turn, magnitude.shape).ravel()
-    phase.ravel()[places] = total + phase.ravel()[places[parent]] + turns[places[parent]] - turns[places]
+    loudest = peaks[np.unique(island[peaks], return_index=True)[1]][island]  # the first one where several are as loud
+    turns = np.pi * (places // magnitude.shape[1])  # half a window, from its middle to its start
+    own = phase.ravel()[places[loudest]] + turns[loudest]
+    phase.ravel()[places] = own + height - height[loudest] - turns
     return np.remainder(phase, 2 * np.pi)  # thousands of turns would cost a later float32 its precision

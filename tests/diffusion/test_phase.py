@@ -1,8 +1,10 @@
 import numpy as np
 import pytest
 import torch
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import breadth_first_order, connected_components, minimum_spanning_tree
 
-from foleygram.diffusion.phase import DEPTH, gradients, integrated_phase
+from foleygram.diffusion.phase import DEPTH, gradients, heights, integrated_phase
 
 WINDOW, STEP, RATE = 1024, 256, 44100
 HANN = torch.hann_window(WINDOW)
@@ -94,3 +96,33 @@ def test_what_is_too_soft_to_tell_keeps_its_phase_and_an_island_begins_at_its_lo
 def test_silence_keeps_every_phase():
     first = np.full((5, 4), 1.25)
     np.testing.assert_array_equal(integrated_phase(np.zeros((5, 4)), WINDOW, STEP, first), first)
+
+
+def scattered_edges(count: int, edges: int, seed: int):
+    """Edges between random nodes, strongest first, and climbs that no heights agree with."""
+    rng = np.random.default_rng(seed)
+    ends = np.sort(rng.integers(0, count, (2, edges)), axis=0)
+    pairs = np.unique(ends[:, ends[0] != ends[1]], axis=1)
+    return rng.permutation(pairs, axis=1), rng
+
+
+@pytest.mark.parametrize("edges", [0, 1, 40, 90, 2000])
+def test_heights_are_summed_along_the_strongest_forest(edges):
+    count = 80
+    (source, target), rng = scattered_edges(count, edges, seed=edges)
+    climb = rng.normal(size=len(source))
+    island, height = heights(source, target, climb, count)
+    graph = coo_array((1.0 + np.arange(len(source)), (source, target)), shape=(count, count)).tocsr()
+    islands, label = connected_components(graph, directed=False)
+    assert len(np.unique(island)) == islands == len(np.unique(np.stack([island, label]), axis=1).T)
+    tree = minimum_spanning_tree(graph).tocoo()
+    number = np.rint(tree.data).astype(int) - 1
+    expected = np.full(count, np.nan)
+    known = {(a, b): climb[k] for a, b, k in zip(tree.row, tree.col, number, strict=True)}
+    known |= {(b, a): -rise for (a, b), rise in known.items()}
+    for root in np.unique(label, return_index=True)[1]:
+        expected[root] = 0.0
+        order, before = breadth_first_order(tree.tocsr(), root, directed=False)
+        for node in order[1:]:
+            expected[node] = expected[before[node]] + known[before[node], node]
+        np.testing.assert_allclose((height - height[root])[order], expected[order], atol=1e-9)

@@ -24,6 +24,24 @@ def test_spectrum_and_waveform_are_inverse(codec, sound):
     torch.testing.assert_close(again[..., edge:-edge], sound[..., edge:-edge], rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("window, step", [(256, 64), (96, 48)])
+def test_the_waveform_is_the_one_torch_finds(window, step):
+    codec = SpectralAutoencoder(CONFIG.replace(window=window, step=step))
+    torch.manual_seed(3)
+    spectrum = torch.randn(2, 2, window // 2 + 1, 40, dtype=torch.complex64)
+    spectrum[..., [0, -1], :] = spectrum[..., [0, -1], :].real + 0j
+    and_silence = torch.nn.functional.pad(spectrum.flatten(0, 1), (0, 1))
+    for samples in (40 * step, 37 * step + 5):
+        expected = torch.istft(and_silence, window, step, window=codec.hann * (2 / window), center=True, length=samples)
+        torch.testing.assert_close(codec.waveform(spectrum, samples).flatten(0, 1), expected, rtol=1e-4, atol=1e-3)
+
+
+@pytest.mark.parametrize("step", [60, 256])
+def test_windows_that_do_not_overlap_by_whole_steps_are_refused(step):
+    with pytest.raises(ValueError, match="overlap"):
+        CONFIG.replace(step=step)
+
+
 def test_shapes_and_lengths(codec, sound):
     latent = codec.encode(sound[..., : -CONFIG.hop // 2])
     assert latent.shape == (2, CONFIG.latent_dim, 20) and codec.length(sound.shape[-1]) == 20
