@@ -93,19 +93,27 @@ class Memory(nn.Module):
     def nearest(self, embeddings: Embeddings, track: OnsetTrack | None = None) -> int:
         """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one, and to the names
         of what the picture shows, each by how likely it is: the convex combination of Norouzi et al. (2014), which weighs less
-        the less the tower knows what it sees. A picture alone does not tell what is done; then most events of ``track``, where
-        they are known, say whether it is a scratch."""
+        the less the tower knows what it sees. A picture does not tell whether it is a scratch: the text alone says so, or
+        without one most events of ``track``, where they are known."""
         points = [point for point in (embeddings.text, embeddings.video) if point is not None]
         nearness = torch.cat(points).sum(0).to(self.keys) @ self.keys.T
         if embeddings.classes is not None and self.class_keys is not None:
             nearness = nearness + embeddings.classes[0].to(self.keys) @ self.class_keys
-        if embeddings.text is None and track is not None and len(track):
+        scraped = None
+        if embeddings.text is not None:
+            scraped = self.is_scratch(int((embeddings.text[0].to(self.keys) @ self.keys.T).argmax()))
+        elif track is not None and len(track):
             scraped = 2 * sum(event.kind == "scratch" for event in track.events) > len(track)
-            actions = [kind.endswith(", scratch") == scraped for kind in self.config.kinds]
+        if scraped is not None:
+            actions = [self.is_scratch(kind) == scraped for kind in range(len(self.config.kinds))]
             fitting = torch.tensor(actions, device=nearness.device)
             if fitting.any():
                 nearness[~fitting] = -torch.inf
         return int(nearness.argmax())
+
+    def is_scratch(self, kind: int) -> bool:
+        """Whether the kind numbered so is something scraped; else it is hit or stepped on."""
+        return self.config.kinds[kind].endswith(", scratch")
 
     def recall(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """The points with those of a remembered sound in the place of an absent one, and what it lends. ``take``: which of the

@@ -41,6 +41,14 @@ def check_output(path: Path, force: bool = False, sources: Sequence[Path] = ()) 
         raise OutputError(f"{path}: the folder {folder} may not be written to; choose another place")
 
 
+def make_folder(path: Path) -> None:
+    """Makes a folder for results, where it is not there yet, and those above it. Raises OutputError."""
+    try:
+        Path(path).mkdir(parents=True, exist_ok=True)
+    except OSError as error:  # a file of that name, or of one above it
+        raise OutputError(f"{path}: cannot be made a folder ({error.strerror}); choose another one") from error
+
+
 def reason(error: OSError) -> str:
     """What the system says, with advice where the disk is full."""
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):

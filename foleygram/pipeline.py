@@ -264,11 +264,10 @@ class FoleyGRAM(nn.Module):
 
     def is_struck(self, text: str | None) -> bool:
         """Whether a text says, as far as the memory knows, that something is hit or stepped on: then nothing is scraped,
-        whatever it looks like. False without a text or a memory."""
-        if text is None or self.memory is None:
+        whatever it looks like. False without a text or a memory, and for a text that the model cannot read."""
+        if text is None or self.memory is None or self.gram.tokenizer.is_strange(text):
             return False
-        kind = self.memory.config.kinds[self.memory.nearest(self.embed(Clip(text=text)))]
-        return not kind.endswith(", scratch")
+        return not self.memory.is_scratch(self.memory.nearest(self.embed(Clip(text=text))))
 
     def recalled(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """With a sound that the model remembers in the place of an absent one, another for each ``take``; unchanged where there

@@ -7,7 +7,7 @@ import pytest
 
 from foleygram.errors import OutputError
 from foleygram.hub.folder import write_tensors
-from foleygram.output import whole_bytes, whole_file
+from foleygram.output import make_folder, whole_bytes, whole_file
 
 
 def test_whole_file_follows_links_and_respects_late_comers(tmp_path):
@@ -39,3 +39,14 @@ def test_a_full_disk_keeps_the_earlier_file_and_leaves_no_other(tmp_path, monkey
             write()
         assert "\n" not in str(caught.value)
     assert [path.name for path in tmp_path.iterdir()] == ["a.csv"] and (tmp_path / "a.csv").read_text() == "older"
+
+
+def test_a_folder_is_made_with_those_above_it_and_not_in_the_place_of_a_file(tmp_path):
+    make_folder(tmp_path / "a" / "b")
+    make_folder(tmp_path / "a" / "b")
+    assert (tmp_path / "a" / "b").is_dir()
+    (tmp_path / "sound.wav").write_text("mine")
+    for place in (tmp_path / "sound.wav", tmp_path / "sound.wav" / "scores"):
+        with pytest.raises(OutputError, match="cannot be made a folder"):
+            make_folder(place)
+    assert (tmp_path / "sound.wav").read_text() == "mine"

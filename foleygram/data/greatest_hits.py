@@ -22,6 +22,7 @@ from foleygram.data.manifest import SPLITS, ClipRecord, write_lines, write_manif
 from foleygram.errors import DataError, FoleyGRAMError, OutputError
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import probe, stream_frames, write_video
+from foleygram.output import make_folder
 from foleygram.types import SAMPLE_RATE, Audio, sample_count
 
 CHUNK_SECONDS = 10
@@ -226,13 +227,6 @@ def prepare_greatest_hits(
     write_lines(out / "report.json", [json.dumps(content, indent=2)])  # first: it tells a later run whose manifest lies there
     manifest = write_manifest(out / "clips.jsonl", records)
     return GreatestHitsReport(manifest, len(videos), counts, tuple(dropped))
-
-
-def make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be made ({error.strerror}); choose another folder") from error
 
 
 def clips_of(name: str, video: Path, out: Path, split: str, short_side: int, dropped: list[Dropped]) -> Iterator[ClipRecord]:

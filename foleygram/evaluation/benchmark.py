@@ -26,6 +26,7 @@ from foleygram.evaluation.probe import train_probe
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
 from foleygram.guide import predict_guide
 from foleygram.media.audio import read_audio, write_audio
+from foleygram.output import make_folder
 from foleygram.room import room_tone
 from foleygram.types import SAMPLE_RATE, Clip, Envelope, modality_set
 
@@ -316,5 +317,5 @@ def keep_settings(folder: Path, settings: object) -> None:
         raise DataError(f"{folder}: holds sounds of other settings ({SETTINGS}); choose another folder or remove it")
     if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
         raise DataError(f"{folder}: is not empty and not the folder of a benchmark; choose another folder")
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path.write_text(text)

@@ -10,7 +10,7 @@ from pathlib import Path
 from foleygram.evaluation.evaluate import versions
 from foleygram.evaluation.report import ARROWS, cell, explanation
 from foleygram.evaluation.scores import Score, as_json
-from foleygram.output import check_output, whole_text
+from foleygram.output import check_output, make_folder, whole_text
 
 KINDS = ("json", "md")
 
@@ -79,7 +79,7 @@ def write_trial(report: TrialReport, out: str | Path, force: bool = False) -> tu
     """``<name>.json`` and ``<name>.md`` in ``out``, whole or not at all; the folder is made. Raises OutputError where they lie
     there already, without ``force``."""
     paths = trial_paths(report.name, Path(out))
-    Path(out).mkdir(parents=True, exist_ok=True)
+    make_folder(Path(out))
     for path, content in zip(paths, (report.as_json(), report.markdown()), strict=True):
         whole_text(path, content, force)
     return paths

@@ -25,6 +25,7 @@ from foleygram.config import Config
 from foleygram.device import arithmetic, pick_device
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
+from foleygram.output import make_folder
 
 
 class LoopConfig(Config):
@@ -260,7 +261,7 @@ def alone_in(folder: Path) -> Iterator[None]:
         yield
         return
     made = [place for place in (folder, *folder.parents) if not place.exists()]
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     path = folder / "lock"
     try:
         lock = FileLock(path).acquire(timeout=0)
