@@ -319,7 +319,9 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> 
     shipped = place.parent == MODELS
     weights = ModelSource(source=place.name if shipped else relative(place, folder), shipped=shipped, sha256=fingerprint(place))
     if order.exact and weights.sha256 != order.sidecar.model.sha256:
-        raise ModelError(f"{order.model}: its weights are not those of the sidecar; give --model to take them as they are now")
+        raise ModelError(
+            f"{order.model}: its weights or config are not the sidecar's; give --model to take them as they are now"
+        )
 
     sampler = model.config.sampler.chosen(order.steps, order.guidance)
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from foleygram.data.manifest import ClipRecord, read_manifest
+from foleygram.errors import UsageError
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.ingestion import ingest
 from foleygram.evaluation.materials import Heard, families_in, heard, heard_of, material_scores, truth_accuracy
@@ -34,7 +35,14 @@ def benchmark_materials(
     ``results``, named by the clips' ids, against the truth of the same clips.
 
     ``limit``: only the first clips; ``clips``: of the training split, for the probe; for further arguments see
-    ``train_probe``. Raises DataError where a manifest or a folder cannot be used, ModelError without the judge."""
+    ``train_probe``. Raises UsageError below one clip and for two folders of one name, DataError where a manifest or a folder
+    cannot be used, ModelError without the judge."""
+    if limit is not None and limit < 1:
+        raise UsageError(f"at least one clip is listened to, not {limit}")
+    names = [Path(folder).resolve().name for folder in results]
+    twice = next((name for name in names if names.count(name) > 1), None)
+    if twice is not None:
+        raise UsageError(f"two folders of results are named {twice}, and rows are named by folders; give them one by one")
     judge = chosen_judge(embedder, cache)
     records = read_manifest(Path(manifest), split)[:limit]
     ingestions = {Path(folder).resolve().name: ingest(Path(folder), records) for folder in results}

@@ -163,3 +163,14 @@ def test_a_sound_is_heard_for_the_length_of_its_clip(manifest):
     (record, *_) = read_manifest(manifest, "test")
     listen([dataclasses.replace(record, seconds=1.25)], Counting(), "stage", lambda *_: None)
     assert heard == [55125]
+
+
+@pytest.mark.parametrize("limit", [0, -1])
+def test_materials_of_less_than_one_clip_are_refused(tmp_path, limit):
+    with pytest.raises(UsageError, match="at least one clip"):
+        benchmark_materials(tmp_path / "clips.jsonl", limit=limit)
+
+
+def test_two_folders_of_one_name_are_refused(tmp_path):
+    with pytest.raises(UsageError, match="two folders of results are named AVT"):
+        benchmark_materials(tmp_path / "clips.jsonl", [tmp_path / "a" / "AVT", tmp_path / "b" / "AVT"])
