@@ -85,6 +85,68 @@ def integrated_phase(
     source = np.concatenate([node[:, :-1][later], node[:-1][higher]])
     target = np.concatenate([node[:, 1:][later], node[1:][higher]])
     over_time, over_bins = (part.ravel()[places] for part in gradients(magnitude, window, step))
+    along_time = np.arange(len(source)) < np.count_nonzero(later)
+    climb = np.where(along_time, over_time[source] + over_time[target], over_bins[source] + over_bins[target]) / 2
+    level = np.log(np.maximum(magnitude / max(float(magnitude.max()), 1e-300), 1e-12, dtype=np.float64))
+    # a real sound's spectrum is mirrored at 0 and at half the rate; what is before the first frame is not known
+    level = np.pad(np.pad(level, ((1, 1), (0, 0)), mode="reflect"), ((0, 0), (1, 1)), mode="edge")
+    over_bins = (level[2:, 1:-1] - level[:-2, 1:-1]) / 2
+    over_frames = (level[1:-1, 2:] - level[1:-1, :-2]) / 2
+    bins = np.arange(len(magnitude))[:, None]
+    advance = 2 * np.pi * step * bins / window
+    return advance + step * window / ratio * over_bins, -ratio / (step * window) * over_frames
+
+
+def heights(
+    source: Int[np.ndarray, "edge"], target: Int[np.ndarray, "edge"], climb: Float[np.ndarray, "edge"], count: int
+) -> tuple[Int[np.ndarray, "node"], Float[np.ndarray, "node"]]:
+    """Which island each node 0..count-1 lies on, and its height above a place that its island has in common, where edge i
+    leads from ``source[i]`` up to ``target[i]`` by ``climb[i]``; edges come strongest first.
+
+    The heights are summed along a maximum spanning forest (Borůvka 1926): every node joins the one beyond its strongest edge,
+    and what has joined counts as one node from there on."""
+    if not len(source):
+        return np.arange(count), np.zeros(count)
+    own = np.arange(count)
+    strongest = np.full(count, len(source))
+    for end in (source, target):
+        np.minimum.at(strongest, end, np.arange(len(source)))
+    joins = np.flatnonzero(strongest < len(source))
+    edge = strongest[joins]
+    from_below = source[edge] == joins
+    other, above = own.copy(), np.zeros(count)  # the node that is joined, and the height above it
+    other[joins] = np.where(from_below, target[edge], source[edge])
+    above[joins] = np.where(from_below, -climb[edge], climb[edge])
+    root = (other == own) | (other[other] == own) & (own < other)  # of two that join each other the first one stays
+    other[root], above[root] = own[root], 0.0
+    while not root[other].all():  # each round looks twice as far towards the root
+        above += above[other]
+        other = other[other]
+    number = (np.cumsum(root) - 1)[other]
+    climb = climb + above[source] - above[target]  # from root to root
+    source, target = number[source], number[target]
+    apart = source != target
+    island, height = heights(source[apart], target[apart], climb[apart], int(root.sum()))
+    return island[number], above + height[number]
+
+
+def integrated_phase(
+    magnitude: Float[np.ndarray, "bin frame"], window: int, step: int, first: Float[np.ndarray, "bin frame"]
+) -> Float[np.ndarray, "bin frame"]:
+    """Phase (rad) of a spectrum of Hann windows ``step`` samples apart, as ``torch.stft`` counts it (from the window's start).
+
+    ``first``: phases of what is too soft to tell, and of the loudest place of each island of sound, from where its phase is
+    summed up."""
+    phase = np.array(first, dtype=np.float64)
+    loud = magnitude > DEPTH * magnitude.max()
+    places = np.flatnonzero(loud)
+    if not len(places):
+        return phase
+    node = (np.cumsum(loud) - 1).reshape(loud.shape)
+    later, higher = loud[:, :-1] & loud[:, 1:], loud[:-1] & loud[1:]
+    source = np.concatenate([node[:, :-1][later], node[:-1][higher]])
+    target = np.concatenate([node[:, 1:][later], node[1:][higher]])
+    over_time, over_bins = (part.ravel()[places] for part in gradients(magnitude, window, step))
     steps = np.split(np.arange(len(source)), [np.count_nonzero(later)])  # along time, then along bins
     climb = np.concatenate(
         [(part[source[i]] + part[target[i]]) / 2 for part, i in zip((over_time, over_bins), steps, strict=True)]
