@@ -32,7 +32,7 @@ from foleygram.data.scenes import Scene
 from foleygram.evaluation.bootstrap import bootstrap
 from foleygram.evaluation.onsets import evaluate
 from foleygram.media.audio import read_audio
-from foleygram.media.video import probe, read_frames, stream_frames, write_video
+from foleygram.media.video import FRAME_SIDE, probe, read_frames, stream_frames, write_video
 from foleygram.pipeline import FoleyGRAM, load_predictor
 from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.onsets import detect_onsets
@@ -192,7 +192,7 @@ def sounds(
 
 def generated(model: FoleyGRAM, video: Path, envelope: Envelope, steps: int | None) -> Audio:
     """Take 1 of seed 0 under ``envelope``, conditioned by the picture alone, as ``foleygram generate VIDEO`` does."""
-    picture = read_frames(video, count=model.config.gram.vision.frames, short_side=256)
+    picture = read_frames(video, count=model.config.gram.vision.frames, short_side=FRAME_SIDE)
     return model.generate(Clip(picture, seconds=picture.seconds), envelope, use="V", steps=steps, strokes=True)[0]
 
 

@@ -5,13 +5,24 @@ A config class stands directly above the class that reads it; recipes (YAML) and
 
 import json
 from pathlib import Path
-from typing import Self, TypeVar
+from typing import Annotated, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from foleygram.errors import ModelError, RecipeError
+from foleygram.limits import SEEDS
 
 C = TypeVar("C", bound="Config")
+
+# the numbers of configs, so that one which cannot be is named when it is read and not met as a traceback an hour later
+Natural = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+NotNegative = Annotated[float, Field(ge=0)]
+Positive = Annotated[float, Field(gt=0)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Chance = Annotated[float, Field(ge=0, lt=1)]
+"""That something is left out; never everything."""
+Seed = Annotated[int, Field(ge=SEEDS[0], le=SEEDS[1])]
 
 
 class Config(BaseModel):

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 
-from foleygram.config import Config
+from foleygram.config import Config, NotNegative
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
 from foleygram.palette import measured_gains, repainted
@@ -39,11 +39,11 @@ class FinishConfig(Config):
     lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an octave of the
     latent is stretched or shrunk to the reference's detail, 1 = none."""
 
-    palette_db: float = 40.0
-    colour_db: float = 15.0
-    boost_db: float = 24.0
-    cut_db: float = 40.0
-    detail: float = 2.0
+    palette_db: NotNegative = 40.0
+    colour_db: NotNegative = 15.0
+    boost_db: NotNegative = 24.0
+    cut_db: NotNegative = 40.0
+    detail: NotNegative = 2.0
 
 
 class Kept:

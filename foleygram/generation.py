@@ -28,7 +28,7 @@ from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux, unkept
 from foleygram.media.soundtrack import LOSSY
 from foleygram.media.spool import Spool
-from foleygram.media.video import MediaInfo, probe, read_frames
+from foleygram.media.video import FRAME_SIDE, MediaInfo, probe, read_frames
 from foleygram.palette import SILENT
 from foleygram.pipeline import (
     LEEWAY,
@@ -57,7 +57,6 @@ from foleygram.weights import MODELS, find_folder, weights_files
 from foleygram.windows import Film, long_pieces
 
 STRUCK = {"guide": "", "reference": ", in the strokes of the reference", "memory": ", in the strokes of a remembered sound"}
-FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read; the tower resizes
 
 
 def generate(

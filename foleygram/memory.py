@@ -13,10 +13,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 from jaxtyping import Float, UInt8
-from pydantic import Field
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, Natural
 from foleygram.palette import FLOOR, SHADES, band_centres
 from foleygram.timing.strokes import STEPS, Strokes
 from foleygram.timing.track import OnsetTrack
@@ -39,9 +38,9 @@ class MemoryConfig(Config):
     the picture tower can tell and the memory knows by name, 0 for none."""
 
     kinds: tuple[str, ...] = ()
-    sounds: int = Field(6, ge=1)
+    sounds: Count = 6
     families: tuple[str, ...] = ()
-    classes: int = Field(0, ge=0)
+    classes: Natural = 0
 
 
 @dataclass(frozen=True, eq=False)

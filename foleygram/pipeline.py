@@ -16,7 +16,7 @@ import torch
 from pydantic import Discriminator, Tag, model_validator
 from torch import nn
 
-from foleygram.config import Config, read_json
+from foleygram.config import Config, Positive, read_json
 from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.diffusion.autoencoder import OobleckAutoencoder, OobleckConfig
 from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
@@ -67,7 +67,7 @@ class FoleyGRAMConfig(Config):
     """Numbers of a whole model; the defaults are the paper's scale where a part has one."""
 
     name: str = "foleygram"
-    seconds: float = 10.0  # the training window
+    seconds: Positive = 10.0  # the training window
     gram: GramConfig
     autoencoder: AutoencoderConfig
     transformer: TransformerConfig
@@ -85,6 +85,22 @@ class FoleyGRAMConfig(Config):
         known = 0 if self.memory is None else self.memory.classes
         if known not in (0, self.gram.vision.classes):
             raise ValueError(f"memory knows {known} classes by name, which the picture tower does not tell")
+        return self
+
+    @model_validator(mode="after")
+    def widths_agree(self) -> FoleyGRAMConfig:
+        transformer = self.transformer
+        for one, other, widths in (
+            ("autoencoder.latent_dim", "transformer.latent_dim", (self.autoencoder.latent_dim, transformer.latent_dim)),
+            ("gram.dim", "conditioner.embedding_dim", (self.gram.dim, self.conditioner.embedding_dim)),
+            ("conditioner.token_dim", "transformer.cross_dim", (self.conditioner.token_dim, transformer.cross_dim)),
+        ):
+            if widths[0] != widths[1]:
+                raise ValueError(f"{one} {widths[0]} and {other} {widths[1]} are the same width")
+        if self.control_net.depth > transformer.depth:
+            raise ValueError(
+                f"control_net copies {self.control_net.depth} blocks of a transformer that has {transformer.depth}"
+            )
         return self
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from foleygram.media.video import read_frames, stream_frames
+from foleygram.media.video import FRAME_SIDE, read_frames, stream_frames
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.cuts import find_cuts
 from foleygram.types import Clip, Embeddings
 from foleygram.windows import Film
 
-FRAME_SIDE = 256  # pixels of the shorter side, as the training features were read
 CUT_SIDE = 96  # pixels of the shorter side in which cuts are looked for
 
 

@@ -16,7 +16,7 @@ from typing import Literal
 
 from pydantic import AliasChoices, Field, ValidationError
 
-from foleygram.config import Config, first_complaint
+from foleygram.config import Config, Count, NotNegative, Positive, Seed, first_complaint
 from foleygram.errors import MediaError, UsageError
 from foleygram.hub.doors import sha256_of
 from foleygram.output import whole_file
@@ -34,7 +34,7 @@ def sidecar_of(result: Path) -> Path:
 class Source(Config):
     """A file that the result was made from. ``path``: relative to the folder of the sidecar."""
 
-    path: str
+    path: str = Field(pattern=r"^[^\x00]*$")
     sha256: str
 
 
@@ -46,7 +46,7 @@ class EnvelopeSource(Config):
     source: Source | None = None
     values: tuple[float, ...] | None = None
     events: tuple[tuple[float, float, Literal["hit", "scratch"], float], ...] | None = None
-    rate: float = ENVELOPE_RATE
+    rate: Positive = ENVELOPE_RATE
 
 
 class ModelSource(Config):
@@ -63,23 +63,23 @@ class Sidecar(Config):
     kind: Literal["foleygram result"] = "foleygram result"
     result: Source
     video: Source
-    seconds: float
-    samples: int  # at 44.1 kHz
+    seconds: Positive
+    samples: Count  # at 44.1 kHz
     use: str
     text: str | None = None
     audio: Source | Literal["own"] | None = None
     video_ref: Source | None = None
     envelope: EnvelopeSource
     model: ModelSource
-    seed: int
-    take: int = Field(ge=1)
-    steps: int
-    guidance: float
+    seed: Seed
+    take: Count
+    steps: Count
+    guidance: NotNegative
     # which of the two were asked for; a repetition leaves the other to the model
     asked: tuple[Literal["steps", "guidance"], ...] = ("steps", "guidance")
     device: str
     dtype: str
-    threads: int
+    threads: int = Field(ge=1, le=1024)
     format: str | None = None  # of a .wav or .flac
     raw: bool = False  # without the model's finish
     # whose the events are; sidecars of before strokes name the field tails

@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foleygram.config import Config
+from foleygram.config import Config, NotNegative, Positive
 from foleygram.diffusion.sampler import Denoiser, SamplerConfig, guided, sample, takes_noise
 from foleygram.errors import UsageError
 from foleygram.types import Audio, Embeddings, Envelope, sample_count
@@ -34,12 +34,12 @@ class WindowConfig(Config):
     joined with its neighbour; ``at_cut``: s of overlap at a cut; ``decoded``: s of latent decoded at once; ``lap``: s that
     two decoded pieces have in common; ``fade``: s of the cross-fade within it."""
 
-    overlap: float = 0.25
-    shortest: float = 2.0
-    at_cut: float = 0.12
-    decoded: float = 8.0  # with its lap and margins a piece is shorter than the clip of 10 s that is decoded at once
-    lap: float = 0.6
-    fade: float = 0.02
+    overlap: NotNegative = 0.25
+    shortest: NotNegative = 2.0
+    at_cut: NotNegative = 0.12
+    decoded: Positive = 8.0  # with its lap and margins a piece is shorter than the clip of 10 s that is decoded at once
+    lap: NotNegative = 0.6
+    fade: NotNegative = 0.02
 
 
 @dataclass(frozen=True)

@@ -34,9 +34,9 @@ def read_scenes(path: Path) -> dict[str, Scene]:
 def clip_frames(record: ClipRecord, count: int, scenes: Mapping[str, Scene], textures: Path | None) -> Video:
     """``count`` frames spread over the clip. Raises DataError where it has neither a video file nor a scene."""
     if record.video is not None and record.video.exists():
-        from foleygram.media.video import read_frames
+        from foleygram.media.video import FRAME_SIDE, read_frames
 
-        return read_frames(record.video, count=count, short_side=256)
+        return read_frames(record.video, count=count, short_side=FRAME_SIDE)
     if record.id not in scenes:
         raise DataError(f"{record.id}: no video file and no scene to render it from; make the data set with pictures")
     from foleygram.data.render import render_at

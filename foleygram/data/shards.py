@@ -21,7 +21,7 @@ from foleygram.data.manifest import ClipRecord
 from foleygram.errors import DataError
 from foleygram.hub.folder import write_atomically
 from foleygram.media.audio import read_audio
-from foleygram.media.video import read_frames
+from foleygram.media.video import FRAME_SIDE, read_frames
 from foleygram.types import SAMPLE_RATE, Clip
 
 VIDEO = ("mp4", "mkv", "webm", "mov")
@@ -62,7 +62,7 @@ class ShardedClips:
     def __len__(self) -> int:
         return len(self.clips)
 
-    def clip(self, number: int, frames: int = 8, short_side: int = 224, caption: int = 0) -> Clip:
+    def clip(self, number: int, frames: int = 8, short_side: int = FRAME_SIDE, caption: int = 0) -> Clip:
         """Picture (``frames`` evenly spread), sound and one caption of a clip. Raises DataError, MediaError."""
         entry = self.clips[number]
         with tempfile.TemporaryDirectory(prefix="foleygram-") as folder:

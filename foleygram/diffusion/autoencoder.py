@@ -12,11 +12,11 @@ from typing import Literal
 
 import torch
 from jaxtyping import Float
-from pydantic import Field, model_validator
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foleygram.config import Config
+from foleygram.config import Config, Count
 
 DILATIONS = (1, 3, 9)  # of the three residual units of a block
 KERNEL = 7  # of the dilated convolutions and of the outer ones
@@ -26,13 +26,13 @@ class OobleckConfig(Config):
     """Defaults: Stable Audio Open 1.0, 156.1 M parameters, one latent position for 2048 samples."""
 
     kind: Literal["oobleck"]
-    rate: int = 44100  # Hz
-    channels: int = 2
-    latent_dim: int = 64
-    width: int = 128  # channels of the outermost layer
-    multiples: tuple[int, ...] = (1, 2, 4, 8, 16)  # of the width, after each stride
+    rate: Count = 44100  # Hz
+    channels: Count = 2
+    latent_dim: Count = 64
+    width: Count = 128  # channels of the outermost layer
+    multiples: tuple[Count, ...] = (1, 2, 4, 8, 16)  # of the width, after each stride
     strides: tuple[int, ...] = (2, 4, 4, 8, 8)  # from sound to latent; even, which keeps lengths whole
-    chunk: int = Field(64, ge=1)  # latent positions coded at once; bounds the memory, not the result
+    chunk: Count = 64  # latent positions coded at once; bounds the memory, not the result
 
     @model_validator(mode="after")
     def check_strides(self):

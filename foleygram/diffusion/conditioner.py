@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, Positive
 from foleygram.types import Condition, Embeddings
 
 
@@ -21,11 +21,11 @@ class ConditionerConfig(Config):
     """``embedding_dim``: width of the GRAM space; ``token_dim``: width of a cross-attention token; ``text_dim``:
     width of the text encoder's states for the base model; ``longest``: seconds beyond which durations are clamped."""
 
-    embedding_dim: int = 512
-    token_dim: int = 768
-    text_dim: int = 768
-    longest: float = 512.0
-    frequencies: int = 128
+    embedding_dim: Count = 512
+    token_dim: Count = 768
+    text_dim: Count = 768
+    longest: Positive = 512.0
+    frequencies: Count = 128
 
 
 class PositionalEmbedding(nn.Module):

@@ -9,7 +9,7 @@ from __future__ import annotations
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Config, Count
 from foleygram.diffusion.transformer import Transformer, TransformerConfig, Trunk
 from foleygram.types import Condition
 
@@ -17,7 +17,7 @@ from foleygram.types import Condition
 class ControlNetConfig(Config):
     """``depth``: number of copied blocks n; the reference's depth factor 0.2 of 24 blocks gives 4."""
 
-    depth: int = 4
+    depth: Count = 4
 
 
 class ControlNet(Trunk):

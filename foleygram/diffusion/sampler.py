@@ -12,10 +12,10 @@ from typing import Annotated
 
 import torch
 from jaxtyping import Float
-from pydantic import BeforeValidator
+from pydantic import BeforeValidator, model_validator
 from torch import Tensor
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, NotNegative, Positive
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
 from foleygram.limits import GUIDANCE, STEPS, check_range, check_whole
@@ -25,21 +25,27 @@ Denoiser = Callable[[Tensor, float], Tensor]
 """(noisy latent at unit signal [batch, channel, length], sigma) -> denoised latent."""
 
 
-NoLimit = Annotated[float | None, BeforeValidator(lambda value: None if value == math.inf else value)]
+NoLimit = Annotated[NotNegative | None, BeforeValidator(lambda value: None if value == math.inf else value)]
 """A bound that may be absent; older configs say Infinity."""
 
 
 class SamplerConfig(Config):
     """Section IV-C: 150 steps, guidance 2. ``eta``: 0 = deterministic, 1 = the full SDE."""
 
-    steps: int = 150
-    guidance: float = 2.0
-    sigma_min: float = 0.3
-    sigma_max: float = 500.0
-    eta: float = 1.0
-    noise_scale: float = 1.0  # of the noise that each step adds anew; above 1 it gives back detail that a small model loses
-    guidance_sigma_min: float = 0.0  # guidance acts for sigma within these bounds; all levels by default
+    steps: Count = 150
+    guidance: NotNegative = 2.0
+    sigma_min: Positive = 0.3
+    sigma_max: Positive = 500.0
+    eta: NotNegative = 1.0
+    noise_scale: NotNegative = 1.0  # of the noise that each step adds anew; above 1 gives back detail that a small model loses
+    guidance_sigma_min: NotNegative = 0.0  # guidance acts for sigma within these bounds; all levels by default
     guidance_sigma_max: NoLimit = None  # None: no upper bound; JSON has no infinity
+
+    @model_validator(mode="after")
+    def levels_fall(self) -> SamplerConfig:
+        if self.sigma_min >= self.sigma_max:
+            raise ValueError(f"noise falls from sigma_max to sigma_min, and {self.sigma_max:g} is not above {self.sigma_min:g}")
+        return self
 
     def chosen(self, steps: int | None, guidance: float | None) -> SamplerConfig:
         """With what was said instead: ``steps`` 1..1000, ``guidance`` 0..20. Raises UsageError."""

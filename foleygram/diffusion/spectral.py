@@ -16,7 +16,7 @@ from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, Natural, NotNegative, Positive
 from foleygram.diffusion.phase import integrated_phase
 from foleygram.signal.attack import sharpened
 
@@ -26,18 +26,18 @@ LOUDEST = 1e15
 
 class SpectralAutoencoderConfig(Config):
     kind: Literal["spectral"] = "spectral"
-    rate: int = 44100  # Hz
-    channels: int = 2
-    window: int = 1024  # samples, Hann
-    step: int = 256  # samples between frames
-    group: int = 4  # frames in one latent position
-    latent_dim: int = 128
-    compression: float = 0.3  # exponent on magnitudes: near to loudness, and silence stays at zero
-    hidden: int = 208  # width of the refining network
-    blocks: int = 4
-    expansion: int = 3
-    phase_iterations: int = 6  # of Griffin-Lim, after the phase was integrated
-    speckle: float = 1.0  # share of the predicted spread that decoding draws
+    rate: Count = 44100  # Hz
+    channels: Count = 2
+    window: Count = 1024  # samples, Hann
+    step: Count = 256  # samples between frames
+    group: Count = 4  # frames in one latent position
+    latent_dim: Count = 128
+    compression: Positive = 0.3  # exponent on magnitudes: near to loudness, and silence stays at zero
+    hidden: Count = 208  # width of the refining network
+    blocks: Count = 4
+    expansion: Count = 3
+    phase_iterations: Natural = 6  # of Griffin-Lim, after the phase was integrated
+    speckle: NotNegative = 1.0  # share of the predicted spread that decoding draws
 
     @model_validator(mode="after")
     def windows_overlap(self) -> SpectralAutoencoderConfig:

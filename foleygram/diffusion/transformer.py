@@ -11,25 +11,37 @@ import math
 
 import torch
 from jaxtyping import Float
+from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
-from foleygram.config import Config
+from foleygram.config import Config, Count
 from foleygram.types import Condition
 
 
 class TransformerConfig(Config):
     """Numbers of the transformer; the defaults are those of Stable Audio Open 1.0 (1,056.8 M parameters)."""
 
-    latent_dim: int = 64  # channels of the latent
-    embed_dim: int = 1536  # width; heads * head_dim
-    depth: int = 24  # blocks
-    head_dim: int = 64
-    cross_dim: int = 768  # width of the cross-attention tokens; cross_dim / head_dim key-value heads
-    global_dim: int = 1536  # width of the global (timing) vector
-    time_dim: int = 256  # Fourier features of the noise level
-    ff_mult: int = 4  # hidden width of the gated feed-forward / embed_dim
+    latent_dim: Count = 64  # channels of the latent
+    embed_dim: Count = 1536  # width; heads * head_dim
+    depth: Count = 24  # blocks
+    head_dim: Count = 64
+    cross_dim: Count = 768  # width of the cross-attention tokens; cross_dim / head_dim key-value heads
+    global_dim: Count = 1536  # width of the global (timing) vector
+    time_dim: Count = 256  # Fourier features of the noise level
+    ff_mult: Count = 4  # hidden width of the gated feed-forward / embed_dim
+
+    @model_validator(mode="after")
+    def heads_are_whole(self) -> TransformerConfig:
+        if self.head_dim % 4:
+            raise ValueError(f"head_dim is a multiple of 4, half of which is turned in pairs, not {self.head_dim}")
+        for name in ("embed_dim", "cross_dim"):
+            if getattr(self, name) % self.head_dim:
+                raise ValueError(f"{name} {getattr(self, name)} is no whole number of heads of {self.head_dim}")
+        if self.embed_dim % self.cross_dim:
+            raise ValueError(f"embed_dim {self.embed_dim} is no multiple of cross_dim {self.cross_dim}")
+        return self
 
 
 class FourierFeatures(nn.Module):

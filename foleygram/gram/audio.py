@@ -10,10 +10,9 @@ from typing import Literal
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
-from pydantic import Field
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, Count, Share
 from foleygram.signal.frames import split_indices
 from foleygram.signal.mel import FBANK_RATE, LOG_FLOOR, fbank
 from foleygram.signal.resample import resample
@@ -27,30 +26,30 @@ SILENCE = (math.log(LOG_FLOOR) - FBANK_MEAN) / (2 * FBANK_STD)  # digital silenc
 class BankConfig(Config):
     """How an audio tower wants its filter banks."""
 
-    rate: int = FBANK_RATE  # Hz; half of it is the highest that is heard
-    mel: int = 64  # bands
+    rate: Count = FBANK_RATE  # Hz; half of it is the highest that is heard
+    mel: Count = 64  # bands
     pad: Literal["mean", "silence"] = "mean"  # what fills the last slice; the mean of AudioSet: GRAM
-    frames: int = 1024  # of one slice, 10 ms each
-    slices: int = 1  # of a clip, evenly spread
+    frames: Count = 1024  # of one slice, 10 ms each
+    slices: Count = 1  # of a clip, evenly spread
 
 
 class BeatsConfig(BankConfig):
     """Defaults: BEATs_iter3_plus_AS2M in GRAM, 90.3 M parameters. ``mel`` and ``frames`` are multiples of ``patch``."""
 
     kind: Literal["beats"] = "beats"
-    patch: int = 16
-    embed: int = 512  # of a patch
-    width: int = 768
-    layers: int = 12
-    heads: int = 12
-    hidden: int = 3072  # of the feed-forward part
-    conv_kernel: int = 128  # tokens, of the convolutional positions
-    conv_groups: int = 16
-    buckets: int = 320  # of relative positions, half for each direction
-    max_distance: int = 800  # tokens, from which on all distances share a bucket
-    dropout: float = Field(0.0, ge=0, lt=1)  # training only, as the two below
-    layer_drop: float = Field(0.05, ge=0, lt=1)  # probability that a layer is skipped for the batch
-    gradient_decay: float = 0.6  # of the gradient at the entry of each layer
+    patch: Count = 16
+    embed: Count = 512  # of a patch
+    width: Count = 768
+    layers: Count = 12
+    heads: Count = 12
+    hidden: Count = 3072  # of the feed-forward part
+    conv_kernel: Count = 128  # tokens, of the convolutional positions
+    conv_groups: Count = 16
+    buckets: Count = 320  # of relative positions, half for each direction
+    max_distance: Count = 800  # tokens, from which on all distances share a bucket
+    dropout: Chance = 0.0  # training only, as the two below
+    layer_drop: Chance = 0.05  # probability that a layer is skipped for the batch
+    gradient_decay: Share = 0.6  # of the gradient at the entry of each layer
 
     @classmethod
     def mini(cls) -> "BeatsConfig":

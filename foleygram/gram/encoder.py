@@ -15,7 +15,7 @@ from jaxtyping import Float
 from pydantic import Field
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, Count
 from foleygram.errors import ModelError, UsageError
 from foleygram.gram.audio import Beats, BeatsConfig, preprocess_audio
 from foleygram.gram.colour import ColourReader
@@ -32,8 +32,8 @@ class HeadConfig(Config):
     """From a tower's feature to the joint space."""
 
     kind: Literal["linear", "mlp"] = "linear"  # linear: GRAM; mlp: more freedom over a frozen tower
-    hidden: int = 512  # mlp only
-    dropout: float = Field(0.1, ge=0, lt=1)  # mlp only
+    hidden: Count = 512  # mlp only
+    dropout: Chance = 0.1  # mlp only
 
 
 class ContrastiveHead(nn.Module):
@@ -85,7 +85,7 @@ class FramePool(nn.Module):
 class GramConfig(Config):
     """Defaults: the paper's encoder, 1.21 B parameters."""
 
-    dim: int = 512  # of the joint space
+    dim: Count = 512  # of the joint space
     vision: VisionConfig = EvaConfig()
     audio: BeatsConfig | SoundNetConfig = BeatsConfig()
     text: BertConfig = BertConfig()

@@ -10,10 +10,9 @@ import torch
 import torch.distributed as dist
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, NotNegative
 from foleygram.gram.volume import EPS, pairwise_volume
 
 TEMPERATURE = 0.07
@@ -23,9 +22,9 @@ TEMPERATURE = 0.07
 class GramLossConfig(Config):
     """Options of the GRAM loss; the defaults are Eqs. 3 and 4 as printed, :meth:`reference` is the published code."""
 
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: Chance = 0.0
     detach: bool = False  # no gradient into the gathered side, so that Eq. 4 moves only text, Eq. 3 only video and audio
-    eps: float = Field(EPS, ge=0)  # floor of the squared volume; 0: sqrt(|det|)
+    eps: NotNegative = EPS  # floor of the squared volume; 0: sqrt(|det|)
 
     @classmethod
     def reference(cls) -> "GramLossConfig":
@@ -52,7 +51,7 @@ class CosineLossConfig(Config):
     """Options of the pairwise baseline that GRAM is compared with."""
 
     pairs: Literal["anchor", "all"] = "anchor"  # anchor: text-video and text-audio; all: video-audio as well
-    label_smoothing: float = Field(0.0, ge=0, lt=1)
+    label_smoothing: Chance = 0.0
     detach: bool = False  # as in GramLossConfig
 
 

@@ -12,6 +12,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
+from foleygram.config import Chance, Count
 from foleygram.gram.audio import BankConfig
 from foleygram.gram.colour import colour
 
@@ -20,12 +21,12 @@ class SoundNetConfig(BankConfig):
     """``channels`` of the stages, each of which halves time and frequency."""
 
     kind: Literal["sound_net"] = "sound_net"
-    rate: int = 44100
-    mel: int = 96
+    rate: Count = 44100
+    mel: Count = 96
     pad: Literal["mean", "silence"] = "silence"
-    channels: tuple[int, ...] = (16, 32, 96, 192, 256)
-    width: int = 256  # of the feature
-    dropout: float = 0.2  # training only
+    channels: tuple[Count, ...] = (16, 32, 96, 192, 256)
+    width: Count = 256  # of the feature
+    dropout: Chance = 0.2  # training only
 
 
 class SoundNet(nn.Module):

@@ -13,22 +13,22 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, Count
 from foleygram.errors import ModelError
 
 
 class BertConfig(Config):
     """Defaults: BERT-base-uncased as GRAM uses it."""
 
-    vocabulary: int = 30522  # word pieces
-    positions: int = 512  # rows of the position table; at least max_length
-    width: int = 768
-    layers: int = 12
-    heads: int = 12
-    hidden: int = 3072  # of the feed-forward part
-    dropout: float = 0.1  # training only
+    vocabulary: Count = 30522  # word pieces
+    positions: Count = 512  # rows of the position table; at least max_length
+    width: Count = 768
+    layers: Count = 12
+    heads: Count = 12
+    hidden: Count = 3072  # of the feed-forward part
+    dropout: Chance = 0.1  # training only
     pool: Literal["cls", "mean"] = "cls"  # first token (GRAM), or mean over the text's tokens (MiniLM)
-    max_length: int = 40  # tokens with [CLS] and [SEP]
+    max_length: Count = 40  # tokens with [CLS] and [SEP]
 
     @classmethod
     def minilm(cls, layers: int = 6) -> "BertConfig":

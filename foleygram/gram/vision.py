@@ -9,10 +9,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from pydantic import Field
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, Count, Natural
 from foleygram.signal.frames import split_indices
 from foleygram.types import Video
 
@@ -22,8 +21,8 @@ Triple = tuple[float, float, float]
 class FrameConfig(Config):
     """How a video tower wants its frames."""
 
-    frames: int = 8  # of a clip, evenly spread
-    size: int = 224  # pixels, height and width
+    frames: Count = 8  # of a clip, evenly spread
+    size: Count = 224  # pixels, height and width
     mean: Triple = (0.5, 0.5, 0.5)  # subtracted, on a scale of 0..1 for R, G, B
     std: Triple = (0.5, 0.5, 0.5)  # divided by
     antialias: bool = True  # False: plain bilinear, as tensors were resized by the torchvision that GRAM was trained with
@@ -52,13 +51,13 @@ class EvaConfig(FrameConfig):
     kind: Literal["eva01"] = "eva01"
     mean: Triple = (0.48145466, 0.4578275, 0.40821073)
     std: Triple = (0.26862954, 0.26130258, 0.27577711)
-    patch: int = 14  # pixels
-    width: int = 1408
-    depth: int = 40
-    heads: int = 16
-    hidden: int = 6144  # of the feed-forward part
-    head: int = 1024  # CLIP's own projection: in the checkpoint, not in the feature
-    drop_path: float = Field(0.4, ge=0, lt=1)  # of the last block, rising linearly from 0; training only
+    patch: Count = 14  # pixels
+    width: Count = 1408
+    depth: Count = 40
+    heads: Count = 16
+    hidden: Count = 6144  # of the feed-forward part
+    head: Count = 1024  # CLIP's own projection: in the checkpoint, not in the feature
+    drop_path: Chance = 0.4  # of the last block, rising linearly from 0; training only
 
     @property
     def features(self) -> int:
@@ -140,7 +139,7 @@ class EfficientNetConfig(FrameConfig):
     (1.3 M more), 0 without one."""
 
     kind: Literal["efficientnet_lite0"] = "efficientnet_lite0"
-    classes: int = Field(0, ge=0)
+    classes: Natural = 0
 
     @property
     def features(self) -> int:

@@ -8,11 +8,11 @@ from foleygram.errors import MediaError
 from foleygram.media.audio import read_audio
 from foleygram.media.container import find_picture, open_media
 from foleygram.media.timeline import read_timeline
-from foleygram.media.video import read_frames
+from foleygram.media.video import FRAME_SIDE, read_frames
 from foleygram.types import Clip
 
 
-def read_clip(path: Path, text: str | None = None, frames: int = 8, short_side: int = 224) -> Clip:
+def read_clip(path: Path, text: str | None = None, frames: int = 8, short_side: int = FRAME_SIDE) -> Clip:
     """Reads a video or a sound as a Clip.
 
     ``frames``: number of frames, at the centres of equal parts of the picture; ``short_side``: pixels. The sound is at

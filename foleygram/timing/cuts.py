@@ -13,7 +13,7 @@ from functools import lru_cache
 
 import numpy as np
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, NotNegative, Positive, Share
 from foleygram.errors import MediaError
 from foleygram.timing.motion import Shrinker
 
@@ -23,14 +23,14 @@ class CutConfig(Config):
     ``sure``: distance of the histograms that needs no
     edges; ``stand_out``: how many times the usual distance around it; ``apart``: s between two cuts."""
 
-    width: int = 64
-    height: int = 48
-    bins: int = 12
-    histogram: float = 0.18
-    edges: float = 0.45
-    sure: float = 0.6
-    stand_out: float = 3.0
-    apart: float = 0.2
+    width: Count = 64
+    height: Count = 48
+    bins: Count = 12
+    histogram: Positive = 0.18
+    edges: Positive = 0.45
+    sure: Share = 0.6
+    stand_out: NotNegative = 3.0
+    apart: NotNegative = 0.2
 
 
 @dataclass(frozen=True, eq=False)

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from foleygram.config import Config
+from foleygram.config import Config, NotNegative, Positive
 from foleygram.timing.motion import DIFFERENCE_UNIT, MotionConfig, motions
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 
@@ -19,11 +19,11 @@ class DifferenceConfig(Config):
     around it, in standard deviations of the film; ``around``: s of that mean, to both sides; ``apart``: s."""
 
     motion: MotionConfig = MotionConfig()
-    share: float = 0.05
-    stand_out: float = 0.6
-    around: float = 0.5
-    apart: float = 0.15
-    peak: float = 0.2
+    share: Positive = 0.05
+    stand_out: NotNegative = 0.6
+    around: NotNegative = 0.5
+    apart: NotNegative = 0.15
+    peak: Positive = 0.2
 
 
 def difference_onsets(

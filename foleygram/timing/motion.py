@@ -17,7 +17,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, Positive
 from foleygram.errors import MediaError
 
 DIFFERENCE_UNIT = 1 / 64
@@ -36,12 +36,12 @@ class MotionConfig(Config):
     above which frames are passed over; ``local``: pixels of the window that normalises the appearance; ``cut``: share of
     the canvas that differs at a cut; ``jump``: octaves of luminance by which it then differs."""
 
-    long: int = 96
-    short: int = 72
-    rate: float = 31.0
-    local: int = 17
-    cut: float = 0.4
-    jump: float = 0.35
+    long: Count = 96
+    short: Count = 72
+    rate: Positive = 31.0
+    local: Count = 17
+    cut: Positive = 0.4
+    jump: Positive = 0.35
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, NotNegative, Positive, Share
 from foleygram.timing.motion import APPEARANCE_UNIT, DIFFERENCE_UNIT, MotionConfig
 from foleygram.types import ENVELOPE_RATE
 
@@ -33,21 +33,21 @@ class TimingConfig(Config):
     its ends that are seen again."""
 
     motion: MotionConfig = MotionConfig()
-    rate: float = ENVELOPE_RATE / 4
-    stem: int = 32
-    middle: int = 64
-    top: int = 96
-    width: int = 160
-    hidden: int = 320
-    dilations: tuple[int, ...] = (1, 2, 4, 8, 16)
-    peak: float = 0.2
-    threshold: float = 0.15
-    sure: float = 0.4
-    near: float = 0.4
-    scratch: float = 0.5
-    apart: float = 0.09
-    window: float = 12.0
-    margin: float = 1.5
+    rate: Positive = ENVELOPE_RATE / 4
+    stem: Count = 32
+    middle: Count = 64
+    top: Count = 96
+    width: Count = 160
+    hidden: Count = 320
+    dilations: tuple[Count, ...] = (1, 2, 4, 8, 16)
+    peak: Positive = 0.2
+    threshold: Share = 0.15
+    sure: Share = 0.4
+    near: NotNegative = 0.4
+    scratch: Share = 0.5
+    apart: NotNegative = 0.09
+    window: Positive = 12.0
+    margin: NotNegative = 1.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, Count, Positive
 from foleygram.errors import UsageError
 from foleygram.timing.network import LEVELS, level_edges
 from foleygram.types import Envelope
@@ -19,15 +19,15 @@ from foleygram.types import Envelope
 class Video2RMSConfig(Config):
     """Numbers of the paper and its code: 10 s at 30 frames/s in, 1250 steps out."""
 
-    features: int = 2048  # 1024 of colour, 1024 of flow
-    frames: int = 300
-    steps: int = 1250
-    seconds: float = 10.0
-    convolutions: int = 3
-    kernel: int = 5
-    hidden: int = 512  # of each direction of the LSTM
-    layers: int = 2
-    dropout: float = 0.5
+    features: Count = 2048  # 1024 of colour, 1024 of flow
+    frames: Count = 300
+    steps: Count = 1250
+    seconds: Positive = 10.0
+    convolutions: Count = 3
+    kernel: Count = 5
+    hidden: Count = 512  # of each direction of the LSTM
+    layers: Count = 2
+    dropout: Chance = 0.5
 
 
 class Video2RMS(nn.Module):

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from foleygram.config import Config
+from foleygram.config import Config, NotNegative, Positive
 from foleygram.errors import EnvelopeError
 from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.editing import gate, smooth
@@ -19,11 +19,11 @@ class VoiceConfig(Config):
     1, soft sounds grow softer: a person at a microphone plays with less contrast than things that are struck); ``smooth``:
     s of smoothing that removes the pitch periods of a voice."""
 
-    peak: float = 0.1
-    floor_db: float = 12.0
-    range_db: float = 34.0
-    expand: float = 1.3
-    smooth: float = 0.012
+    peak: Positive = 0.1
+    floor_db: NotNegative = 12.0
+    range_db: Positive = 34.0
+    expand: Positive = 1.3
+    smooth: NotNegative = 0.012
 
 
 def envelope_from_voice(audio: Audio, config: VoiceConfig | None = None) -> Envelope:

@@ -14,7 +14,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, NotNegative, Positive, Share
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.hub.folder import write_json, write_tensors
 from foleygram.signal.envelope import extract_envelope
@@ -26,11 +26,11 @@ class AutoencoderTraining(Config):
     loop: LoopConfig = LoopConfig(
         steps=4000, batch=24, learning_rate=1e-3, warmup=100, decay="cosine", precision="fp32", clip=1.0
     )
-    seconds: float = 1.5  # length of a training crop
-    fit_clips: int = 240  # clips behind the principal directions
-    envelope_directions: int = 8  # of the latent's directions, kept for envelope signals
-    whitening: float = 0.5  # 0: latent scales as in the spectrum, 1: all directions of unit variance
-    gain_db: float = 9.0  # random gain of a crop, +-
+    seconds: Positive = 1.5  # length of a training crop
+    fit_clips: Count = 240  # clips behind the principal directions
+    envelope_directions: Count = 8  # of the latent's directions, kept for envelope signals
+    whitening: Share = 0.5  # 0: latent scales as in the spectrum, 1: all directions of unit variance
+    gain_db: NotNegative = 9.0  # random gain of a crop, +-
 
 
 def principal_directions(rows: Tensor, count: int, weights_of: Tensor | None = None) -> tuple[Tensor, Tensor, Tensor]:

@@ -16,6 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from foleygram.config import NotNegative, Share
 from foleygram.data.controls import Control
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
@@ -34,14 +35,14 @@ SUBSETS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
 
 class ControlTraining(DenoisingTraining):
     loop: LoopConfig = LoopConfig(steps=2500, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
-    modality_dropout: float = 0.6  # share of rows that see a random proper subset
-    embedding_noise: float = 0.0  # length of a random vector added to each embedding before it is normalised again
+    modality_dropout: Share = 0.6  # share of rows that see a random proper subset
+    embedding_noise: NotNegative = 0.0  # length of a random vector added to each embedding before it is normalised again
     times: TimeDistribution = "logit_normal"
     locked: bool = True  # the base stays as it was (the paper); False: it learns too (sd_locked of the ControlNet's code)
     guide: Control = "envelope"  # what the ControlNet is told of the timing; onsets and none: control experiments
     start: str = ""  # folder of a model whose ControlNet is gone on with; else a copy of the base's blocks
     fitted_projections: bool = False  # begin where base or start understands them (fit_projections); the paper: random
-    projection_share: float = 1.0  # of the learning rate, for the three projections
+    projection_share: NotNegative = 1.0  # of the learning rate, for the three projections
     gradient_checkpointing: bool = False  # computes the blocks twice, and keeps only their inputs in memory
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foleygram.config import Config
+from foleygram.config import Config, Positive, Share
 from foleygram.diffusion.schedule import TimeDistribution, draw_times
 from foleygram.errors import RecipeError
 from foleygram.training.latents import Crops
@@ -17,10 +17,10 @@ from foleygram.training.loop import LoopConfig, Stage
 
 class DenoisingTraining(Config):
     loop: LoopConfig
-    seconds: float = 5.0  # length of a training crop
-    condition_dropout: float = 0.1
-    late_share: float = 0.0  # of the steps, at the end: half as many rows, of ``late_seconds``, each a clip of its own
-    late_seconds: tuple[float, ...] = (10.0, 10.0, 6.0, 3.5)  # lengths, one drawn for each step: what the model meets later
+    seconds: Positive = 5.0  # length of a training crop
+    condition_dropout: Share = 0.1
+    late_share: Share = 0.0  # of the steps, at the end: half as many rows, of ``late_seconds``, each a clip of its own
+    late_seconds: tuple[Positive, ...] = (10.0, 10.0, 6.0, 3.5)  # lengths, one drawn for each step: what the model meets later
     times: TimeDistribution = "uniform"
 
 

@@ -19,7 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, NotNegative, Share
 from foleygram.gram.audio import SILENCE
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.encoder import GramEncoder
@@ -33,20 +33,20 @@ from foleygram.weights import GRAM_FILES
 
 class GramTraining(Config):
     loop: LoopConfig = LoopConfig(steps=1500, batch=64, learning_rate=5e-4, warmup=100, decay="cosine", weight_decay=0.02)
-    contrastive_share: float = 0.35  # of the steps, with the pairwise loss
-    finetune_share: float = 0.2  # of the steps at the end, on template captions
+    contrastive_share: Share = 0.35  # of the steps, with the pairwise loss
+    finetune_share: Share = 0.2  # of the steps at the end, on template captions
     alignment: Literal["gram", "cosine", "none"] = "gram"  # cosine and none: control experiments
-    frames: int = 8  # of each clip at a step
-    stored_frames: int = 12  # frames behind the cached features
+    frames: Count = 8  # of each clip at a step
+    stored_frames: Count = 12  # frames behind the cached features
     gram: GramLossConfig = GramLossConfig(label_smoothing=0.1)
-    contrastive_weight: float = 0.0  # of the pairwise loss beside the GRAM loss; 0 = the paper
+    contrastive_weight: NotNegative = 0.0  # of the pairwise loss beside the GRAM loss; 0 = the paper
     cosine: CosineLossConfig = CosineLossConfig(pairs="all", label_smoothing=0.1)
-    crop: int = 512  # fbank frames (10 ms each) of a training sound; the loudest of three random places
-    whole_share: float = 0.0  # of the steps, with whole sounds instead of crops
-    gain_db: float = 10.0  # random gain of a sound, +-
-    equaliser_db: float = 0.0  # random equaliser on half the sounds, standard deviation of its tilt and of each of two bells
-    feature_noise: float = 0.0  # relative length of a random vector added to frame and text features
-    colour_weight: float = 0.0  # of reading the sound's colour off its point; the paper's BEATs knows it already
+    crop: Count = 512  # fbank frames (10 ms each) of a training sound; the loudest of three random places
+    whole_share: Share = 0.0  # of the steps, with whole sounds instead of crops
+    gain_db: NotNegative = 10.0  # random gain of a sound, +-
+    equaliser_db: NotNegative = 0.0  # random equaliser on half the sounds: standard deviation of its tilt, of each of two bells
+    feature_noise: NotNegative = 0.0  # relative length of a random vector added to frame and text features
+    colour_weight: NotNegative = 0.0  # of reading the sound's colour off its point; the paper's BEATs knows it already
 
 
 @dataclass(frozen=True, eq=False)

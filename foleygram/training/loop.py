@@ -21,7 +21,7 @@ from typing import Literal, TypedDict
 import torch
 from torch import Tensor, nn
 
-from foleygram.config import Config
+from foleygram.config import Chance, Config, Count, Natural, NotNegative, Positive, Share
 from foleygram.device import arithmetic, pick_device
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
@@ -31,26 +31,26 @@ from foleygram.output import make_folder
 class LoopConfig(Config):
     """Numbers of the loop; ``batch`` is the global batch over all processes."""
 
-    steps: int
-    batch: int
+    steps: Count
+    batch: Count
     # muon: for the matrices of the blocks (Jordan et al. 2024), AdamW for the rest
     optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: float = 1e-4
-    matrix_rate: float = 2e-3  # of Muon, whose steps are scaled to those of AdamW; same warm-up and decay
-    betas: tuple[float, float] = (0.9, 0.999)
-    eps: float = 1e-8
-    weight_decay: float = 1e-3
-    warmup: int = 0  # steps of linear rise
+    learning_rate: Positive = 1e-4
+    matrix_rate: Positive = 2e-3  # of Muon, whose steps are scaled to those of AdamW; same warm-up and decay
+    betas: tuple[Chance, Chance] = (0.9, 0.999)
+    eps: NotNegative = 1e-8
+    weight_decay: NotNegative = 1e-3
+    warmup: Natural = 0  # steps of linear rise
     decay: Literal["none", "linear", "cosine"] = "none"  # to zero over the last `decay_share` of the steps
-    decay_share: float = 1.0
-    clip: float = 1.0  # gradient norm
-    ema: float = 0.999  # 0 = no average
-    accumulate: int = 1  # micro-batches in a step
+    decay_share: Share = 1.0
+    clip: NotNegative = 1.0  # gradient norm
+    ema: Share = 0.999  # 0 = no average
+    accumulate: Count = 1  # micro-batches in a step
     # of products under autocast; auto: bf16 where the hardware has it, fp32 elsewhere, where bf16 is 20 times slower
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
-    save_minutes: float = 3.0
-    log_every: int = 20
-    validate_every: int = 200
+    save_minutes: NotNegative = 3.0
+    log_every: Count = 20
+    validate_every: Count = 200
     compile: bool = False  # torch.compile on the blocks: about a fifth faster on a CPU, needs a C++ compiler
 
 

@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, Natural
 from foleygram.data.shards import SUBSTITUTES, ShardedClips
 from foleygram.errors import DataError, MediaError
 from foleygram.gram.audio import preprocess_audio
@@ -37,9 +37,9 @@ class PretrainingConfig(Config):
     )
     learn: tuple[str, ...] = ("vision", "audio", "text")  # towers; the heads and the temperature always learn
     vision_rate: float | None = Field(None, gt=0)  # highest learning rate of the vision tower; None: the loop's
-    frames: int = 8  # of each clip
+    frames: Count = 8  # of each clip
     loss: GramLossConfig = GramLossConfig()
-    readers: int = 8  # clips that are decoded at the same time
+    readers: Natural = 8  # clips that are decoded at the same time
     gradient_checkpointing: bool = True  # of the vision tower's blocks, which hold most of the memory
 
 

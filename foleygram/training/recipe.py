@@ -8,7 +8,7 @@ from pathlib import Path
 import yaml
 from pydantic import ValidationError
 
-from foleygram.config import Config, first_complaint, read_yaml
+from foleygram.config import Config, Seed, first_complaint, read_yaml
 from foleygram.errors import RecipeError
 from foleygram.pipeline import FoleyGRAMConfig
 from foleygram.training.autoencoder import AutoencoderTraining
@@ -30,7 +30,7 @@ class Recipe(Config):
     out: str = "runs/mini"
     towers: str = "mini"
     base: str = ""
-    seed: int = 0
+    seed: Seed = 0
     model: FoleyGRAMConfig
     autoencoder: AutoencoderTraining = AutoencoderTraining()
     diffusion: DiffusionTraining = DiffusionTraining()

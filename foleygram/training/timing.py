@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from foleygram.config import Config
+from foleygram.config import Config, Count, NotNegative
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Scene
 from foleygram.errors import DataError, OutputError
@@ -47,12 +47,12 @@ class TimingTraining(Config):
     loop: LoopConfig = LoopConfig(
         steps=900, batch=16, learning_rate=2e-3, warmup=50, decay="cosine", ema=0.99, validate_every=150
     )
-    clips: int = 1000
-    valid_clips: int = 40
-    frames: int = 96
-    smoothing: float = 1.5  # classes, standard deviation of the smoothed label
-    level: float = 0.3
-    near: float = 0.3
+    clips: Count = 1000
+    valid_clips: Count = 40
+    frames: Count = 96
+    smoothing: NotNegative = 1.5  # classes, standard deviation of the smoothed label
+    level: NotNegative = 0.3
+    near: NotNegative = 0.3
     start: str = ""
 
 

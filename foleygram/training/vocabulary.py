@@ -15,11 +15,10 @@ from pathlib import Path
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from foleygram.config import Config
+from foleygram.config import Config, NotNegative, Positive, Share
 from foleygram.data.vocabulary import UNHEARD, asked, request
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.text import Tokens
@@ -35,13 +34,13 @@ class VocabularyTraining(Config):
         steps=1400, batch=48, learning_rate=1e-4, warmup=50, decay="linear", weight_decay=0.01, ema=0.99, precision="fp32",
         validate_every=100,
     )  # fmt: skip
-    head_share: float = 3.0  # learning rate of the head, as a share of the loop's
-    plain: float = 0.3  # share of requests in the sentences of the captions
-    known: float = 0.15  # share of requests with the captions' nouns
-    kept_weight: float = 3.0  # of the distance of captions from where they were
-    kind_weight: float = 0.3  # of telling the kind by the nearest key
-    temperature: float = 0.07  # of telling the kind
-    taken: float = Field(0.875, ge=0, le=1)  # how far to go from the old weights to the learned ones
+    head_share: Positive = 3.0  # learning rate of the head, as a share of the loop's
+    plain: Share = 0.3  # share of requests in the sentences of the captions
+    known: Share = 0.15  # share of requests with the captions' nouns
+    kept_weight: NotNegative = 3.0  # of the distance of captions from where they were
+    kind_weight: NotNegative = 0.3  # of telling the kind by the nearest key
+    temperature: Positive = 0.07  # of telling the kind
+    taken: Share = 0.875  # how far to go from the old weights to the learned ones
 
 
 class VocabularyStage(Stage):

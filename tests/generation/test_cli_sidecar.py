@@ -165,3 +165,34 @@ def test_a_result_stands_as_long_as_there_is_no_room_for_its_sidecar(foleygram, 
 def test_a_sidecar_ends_where_its_json_does(foleygram, desk):
     assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
     assert Path("a.wav.json").read_text().endswith("}\n")
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("seed", -1), ("seed", 2**63), ("take", 0), ("steps", 0), ("guidance", -1.0), ("seconds", 0.0), ("samples", -1), ("threads", 0),
+     ("threads", 10**6), ("video.path", "a\0b"), ("envelope.rate", 0.0), ("video", None), ("dtype", "fp8"), ("device", "pluto"),
+     ("format", "mp3"), ("use", "XYZ"), ("room", 7.0)],
+)  # fmt: skip
+def test_a_sidecar_that_cannot_be_is_told(foleygram, desk, name, value):
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0
+    content = json.loads(Path("a.wav.json").read_text())
+    *path, last = name.split(".")
+    place = content
+    for part in path:
+        place = place[part]
+    place[last] = value
+    Path("a.wav.json").write_text(json.dumps(content))
+    before = digest("a.wav")
+    code, _, err = foleygram("generate", "--from", "a.wav.json", "--force")
+    assert code in (1, 2) and err.strip() and "Traceback" not in err
+    assert digest("a.wav") == before
+
+
+@pytest.mark.parametrize("values", [[], [-0.1, 0.1]])
+def test_a_predicted_envelope_of_a_sidecar_that_cannot_be_is_told(foleygram, desk, predicting, values):
+    assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--model", predicting(True), "--audio", "guide.wav")[0] == 0
+    content = json.loads(Path("a.wav.json").read_text())
+    content["envelope"] |= {"values": values, "events": None}
+    Path("a.wav.json").write_text(json.dumps(content))
+    code, out, err = foleygram("generate", "--from", "a.wav.json", "--force")
+    assert code == 1 and "envelope" in err
