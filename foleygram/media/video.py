@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 CUT_SECONDS = 0.25  # less at the end of a file that is cut off is not worth a word
 
 FRAME_SIDE = 256
-"""Pixels of the shorter side of frames that a tower is to see, as they were when it learned; the tower makes them its own size."""
+"""Pixels of the shorter side of frames for the towers, as they were when these learned; a tower makes them its own size."""
 
 SEEK_SECONDS = 5.0
 """A wanted frame farther ahead than this is sought instead of decoding all frames up to it."""

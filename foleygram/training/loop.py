@@ -27,6 +27,9 @@ from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 from foleygram.output import make_folder
 
+STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
+"""Signals after which a run is saved and ends; not every system has all."""
+
 
 class LoopConfig(Config):
     """Numbers of the loop; ``batch`` is the global batch over all processes."""
@@ -280,8 +283,8 @@ def alone_in(folder: Path) -> Iterator[None]:
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
     """Trains to ``config.steps``, from the checkpoint in ``folder`` where there is one.
 
-    Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C and SIGTERM save first. A run that is
-    at its end already is exported again and nothing else.
+    Writes ``checkpoint.safetensors``, ``log.jsonl`` and ``curve.png`` there. Ctrl-C, SIGTERM and SIGHUP save first. A run that
+    is at its end already is exported again and nothing else.
     ``stop_after``: leave after so many steps of this session (tests, time slices).
 
     Raises RecipeError where the batch does not divide among processes and micro-batches, and where the checkpoint is not
@@ -318,8 +321,11 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     log = folder / "log.jsonl"
     began, saved = time.monotonic(), time.monotonic()
     interrupted: list[int] = []
+    stops = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
     previous = {
-        kind: signal.signal(kind, lambda number, _: interrupted.append(number)) for kind in (signal.SIGINT, signal.SIGTERM)
+        kind: signal.signal(kind, lambda number, _: interrupted.append(number))
+        for kind in stops
+        if kind == signal.SIGINT or signal.getsignal(kind) != signal.SIG_IGN  # nohup ignores SIGHUP
     }
     sums = torch.zeros(len(stage.losses))
     counted, last = 0, tuple(float("nan") for _ in stage.losses)
@@ -408,6 +414,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
         for kind, handler in previous.items():
             signal.signal(kind, handler)
     save(done)
+    if interrupted and callable(previous[interrupted[0]]):
+        signal.raise_signal(interrupted[0])  # whoever called may want to say which it was
     if stopped or interrupted:
         raise KeyboardInterrupt
     return LoopResult(done, elapsed(), done >= config.steps, last)

@@ -169,9 +169,9 @@ def test_a_sidecar_ends_where_its_json_does(foleygram, desk):
 
 @pytest.mark.parametrize(
     ("name", "value"),
-    [("seed", -1), ("seed", 2**63), ("take", 0), ("steps", 0), ("guidance", -1.0), ("seconds", 0.0), ("samples", -1), ("threads", 0),
-     ("threads", 10**6), ("video.path", "a\0b"), ("envelope.rate", 0.0), ("video", None), ("dtype", "fp8"), ("device", "pluto"),
-     ("format", "mp3"), ("use", "XYZ"), ("room", 7.0)],
+    [("seed", -1), ("seed", 2**63), ("take", 0), ("steps", 0), ("guidance", -1.0), ("seconds", 0.0), ("samples", -1),
+     ("threads", 0), ("threads", 10**6), ("video.path", "a\0b"), ("envelope.rate", 0.0), ("video", None), ("dtype", "fp8"),
+     ("device", "pluto"), ("format", "mp3"), ("use", "XYZ"), ("room", 7.0)],
 )  # fmt: skip
 def test_a_sidecar_that_cannot_be_is_told(foleygram, desk, name, value):
     assert foleygram("generate", "clip.mp4", "-o", "a.wav", "--envelope", "hits.csv")[0] == 0

@@ -1,6 +1,7 @@
 """The training loop on a stage of one small layer. Several processes: test_distributed.py; whole stages: test_stages.py."""
 
 import json
+import signal
 
 import pytest
 import torch
@@ -121,6 +122,35 @@ def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
     assert scales["straight"] == scales["killed"] and scales["straight"]["scale"] < 2.0**127
     assert 0 < straight["step.layer.weight"] < 8
     assert all(torch.equal(value, killed[key]) for key, value in straight.items())
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
+def test_a_signal_is_told_to_the_caller_after_the_run_is_saved(name, monkeypatch, tmp_path):
+    number = getattr(signal, name, None) or pytest.skip("not a signal of this system")
+    told = []
+
+    def handler(*_) -> None:
+        told.append((tmp_path / "checkpoint.safetensors").is_file())
+        raise KeyboardInterrupt
+
+    draw = Line.batch
+
+    def batch(stage: Line, step: int, *rows) -> tuple[Tensor, ...]:
+        if step == 1:
+            signal.raise_signal(number)
+        return draw(stage, step, *rows)
+
+    before = signal.signal(number, handler)
+    try:
+        monkeypatch.setattr(Line, "batch", batch)
+        with pytest.raises(KeyboardInterrupt):
+            run(Line(), LOOP, tmp_path)
+        assert told == [True]
+        monkeypatch.setattr(Line, "batch", draw)
+        assert run(Line(), LOOP, tmp_path).steps == 4
+        assert [line["step"] for line in logged(tmp_path) if "loss" in line] == [1, 2, 3, 4]
+    finally:
+        signal.signal(number, before)
 
 
 def test_one_run_is_alone_in_its_folder(tmp_path, monkeypatch):
