@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from foleygram.config import Config, Count, Natural
@@ -30,6 +30,10 @@ KEPT = 5
 LATE = np.linspace(ENVELOPE_RATE, STEPS - 1, 130).round().astype(int)
 PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), LATE]))
 """Steps of a stroke that are kept: all of the first second, then every eighth; between them it is straight."""
+
+SAID = 0.08
+"""Cosine by which a text that says so is nearer to something scraped than to anything struck. Of bare names of things, which
+say nothing of the kind, a third lies nearer to it, but only 5 % by so much (docs/decisions.md)."""
 
 
 class MemoryConfig(Config):
@@ -92,27 +96,32 @@ class Memory(nn.Module):
     def nearest(self, embeddings: Embeddings, track: OnsetTrack | None = None) -> int:
         """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one, and to the names
         of what the picture shows, each by how likely it is: the convex combination of Norouzi et al. (2014), which weighs less
-        the less the tower knows what it sees. A picture does not tell whether it is a scratch: the text alone says so, or
-        without one most events of ``track``, where they are known."""
+        the less the tower knows what it sees. A picture does not tell whether it is a scratch: the text alone says so
+        (:meth:`says_scratch`), or without one most events of ``track``, where they are known."""
         points = [point for point in (embeddings.text, embeddings.video) if point is not None]
         nearness = torch.cat(points).sum(0).to(self.keys) @ self.keys.T
         if embeddings.classes is not None and self.class_keys is not None:
             nearness = nearness + embeddings.classes[0].to(self.keys) @ self.class_keys
         scraped = None
         if embeddings.text is not None:
-            scraped = self.is_scratch(int((embeddings.text[0].to(self.keys) @ self.keys.T).argmax()))
+            scraped = self.says_scratch(embeddings.text[0])
         elif track is not None and len(track):
             scraped = 2 * sum(event.kind == "scratch" for event in track.events) > len(track)
         if scraped is not None:
-            actions = [self.is_scratch(kind) == scraped for kind in range(len(self.config.kinds))]
-            fitting = torch.tensor(actions, device=nearness.device)
+            fitting = self.scratches() == scraped
             if fitting.any():
                 nearness[~fitting] = -torch.inf
         return int(nearness.argmax())
 
-    def is_scratch(self, kind: int) -> bool:
-        """Whether the kind numbered so is something scraped; else it is hit or stepped on."""
-        return self.config.kinds[kind].endswith(", scratch")
+    def says_scratch(self, text: Float[Tensor, "dim"]) -> bool:
+        """Whether a text, given as its point, says that something is scraped, by ``SAID``. Else it is hit or stepped on."""
+        nearness, scraped = text.to(self.keys) @ self.keys.T, self.scratches()
+        near = [nearness.masked_fill(~these, -torch.inf).max() for these in (scraped, ~scraped)]
+        return bool(near[0] - near[1] > SAID)
+
+    def scratches(self) -> Bool[Tensor, "kind"]:
+        """Which kinds are scraped; the others are hit or stepped on."""
+        return torch.tensor([kind.endswith(", scratch") for kind in self.config.kinds], device=self.keys.device)
 
     def recall(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """The points with those of a remembered sound in the place of an absent one, and what it lends. ``take``: which of the

@@ -279,11 +279,12 @@ class FoleyGRAM(nn.Module):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
     def is_struck(self, text: str | None) -> bool:
-        """Whether a text says, as far as the memory knows, that something is hit or stepped on: then nothing is scraped,
-        whatever it looks like. False without a text or a memory, and for a text that the model cannot read."""
+        """Whether a text says, as far as the memory knows, that something is hit or stepped on, or names a thing and no deed:
+        then nothing is scraped, whatever it looks like. False without a text or a memory, and for a text that the model cannot
+        read."""
         if text is None or self.memory is None or self.gram.tokenizer.is_strange(text):
             return False
-        return not self.memory.is_scratch(self.memory.nearest(self.embed(Clip(text=text))))
+        return not self.memory.says_scratch(self.embed(Clip(text=text)).text[0])
 
     def recalled(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """With a sound that the model remembers in the place of an absent one, another for each ``take``; unchanged where there

@@ -12,6 +12,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Complex, Float, Int
 
+from foleygram.errors import UsageError
+from foleygram.limits import ROOM_DB, check_range
 from foleygram.signal.resample import resample
 from foleygram.types import SAMPLE_RATE, Audio, Sound, parts_of
 
@@ -63,7 +65,13 @@ class RoomTone:
         return sound[:, skip : skip + stop - start].astype(np.float32)
 
     def under(self, sound: Sound, seed: int) -> Sounding:
-        """The sound with this tone under it; the same ``seed`` gives the same tone."""
+        """The stereo sound at 44.1 kHz with this tone under it; the same ``seed`` gives the same tone. Raises UsageError for
+        another rate or number of channels."""
+        if (sound.rate, sound.channels) != (SAMPLE_RATE, 2):
+            raise UsageError(
+                f"a room tone lies under two channels at {SAMPLE_RATE} Hz, not {sound.channels} at {sound.rate} Hz; "
+                "resample the sound first, and take its stereo()"
+            )
         return Sounding(sound, self, seed)
 
 
@@ -92,7 +100,9 @@ class Sounding:
 
 
 def still_room(level_db: float) -> RoomTone:
-    """A soft, still room at ``level_db`` dBFS: noise whose power falls by 6 dB an octave, of its own on each channel."""
+    """A soft, still room at ``level_db`` dBFS: noise whose power falls by 6 dB an octave, of its own on each channel.
+    Raises UsageError for a level outside -100 .. -20."""
+    check_range("a room's level in dBFS", level_db, *ROOM_DB)
     power = np.maximum(np.fft.rfftfreq(WINDOW, 1 / SAMPLE_RATE), LOWEST) ** -2.0
     power[0] = 0.0  # no offset
     factor = np.sqrt(power)[:, None, None] * np.eye(2, dtype=complex)

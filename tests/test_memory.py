@@ -114,6 +114,17 @@ def test_the_text_says_what_is_done_and_the_picture_only_to_what():
     assert memory.nearest(Embeddings(text=says_scraped, video=looks_metal)) == 2
 
 
+def test_a_bare_name_that_lies_a_little_nearer_to_a_scratch_is_struck():
+    memory = Memory(MemoryConfig(kinds=("wood, hit", "wood, scratch"), sounds=1), DIM, RATE)
+    memory.keys.copy_(torch.stack([unit(0), unit(1)]))
+    between = F.normalize(unit(0) + unit(1), dim=0)
+    away = (unit(1) - unit(0)) / (unit(1) - unit(0)).square().sum()  # moves the difference of the two cosines by 1
+    for difference, scraped in ((-0.5, False), (0.07, False), (0.09, True)):
+        text = between + difference * away
+        assert memory.says_scratch(text) == scraped
+        assert memory.nearest(Embeddings(text=text[None], video=unit(1)[None])) == int(scraped)
+
+
 def test_what_the_picture_shows_counts_by_how_likely_it_is():
     memory = Memory(MemoryConfig(kinds=("wood, hit", "metal, hit"), sounds=1, classes=3), DIM, RATE)
     memory.keys.copy_(torch.stack([unit(0), unit(1)]))

@@ -48,3 +48,10 @@ def test_the_mini_is_free_and_says_whose_towers_it_has():
     assert {part.licence for part in parts.values()} == {"Apache-2.0"} and all(part.present for part in parts.values())
     assert "all-MiniLM-L6-v2" in parts["text"].source and "EfficientNet-Lite0" in parts["vision"].source
     assert all("CC-BY" in parts[name].source for name in ("transformer", "control_net", "audio", "autoencoder"))
+
+
+def test_the_mini_reads_what_is_done():
+    mini = foleygram.load("mini")
+    struck = ("a stick hits a metal railing", "footsteps", "a metal fence", "metal", "dry leaves")
+    assert all(mini.is_struck(text) for text in struck)
+    assert not any(mini.is_struck(text) for text in ("someone scrapes metal", "rubbing wood", "dragging a stick over gravel"))

@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 
+from foleygram.errors import UsageError
 from foleygram.room import STEP, WINDOW, heard_room, room_tone, still_room
 from foleygram.types import SAMPLE_RATE, Audio
 
@@ -134,3 +135,15 @@ class TestHeardRoom:
         tail = Audio((noise(2, -10) * 10 ** (-25 * seconds / 20)).astype(np.float32), SAMPLE_RATE)
         assert room_tone(tail) is not None and -75 < room_tone(tail).level_db < -35
         assert heard_room(tail) is None
+
+
+def test_a_tone_lies_under_two_channels_at_its_own_rate():
+    for sound in (Audio(noise(1, -20), 48_000), Audio(noise(1, -20)[:1], SAMPLE_RATE)):
+        with pytest.raises(UsageError, match="resample the sound first"):
+            still_room(-40).under(sound, 5)
+
+
+@pytest.mark.parametrize("level", [float("nan"), 3.0, -101.0])
+def test_a_room_that_cannot_be(level):
+    with pytest.raises(UsageError, match="level"):
+        still_room(level)
