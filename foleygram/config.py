@@ -35,6 +35,12 @@ class Config(BaseModel):
         return type(self).model_validate({**self.model_dump(), **changes})
 
 
+def check_heads(width: int, heads: int) -> None:
+    """Raises ValueError, for a config's validator, where a layer's ``width`` is no whole number of ``heads``."""
+    if width % heads:
+        raise ValueError(f"width {width} is no whole number for each of {heads} heads")
+
+
 def first_complaint(error: ValidationError) -> str:
     """The first complaint of pydantic as one line: where, what."""
     complaint = error.errors()[0]

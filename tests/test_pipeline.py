@@ -186,7 +186,8 @@ def test_a_model_that_is_none_is_refused(model, tmp_path):
         FoleyGRAM.load(folder)
     model.save(folder)
     for changed, message in (
-        ({"transformer": config["transformer"] | {"embed_dim": -5}}, "describes no model .*export the model again"),
+        ({"transformer": config["transformer"] | {"embed_dim": -5}}, "transformer.embed_dim: .*export the model again"),
+        ({"autoencoder": config["autoencoder"] | {"hidden": 2**62}}, "describes no model .*export the model again"),
         ({"seconds": float("nan")}, "seconds: .*finite"),
         ({"weights": {"vision": {"kind": "hub", "repo": "a/b", "path": "../x", "licence": ""}}}, "vision.hub.path: .*without"),
     ):

@@ -5,14 +5,15 @@ it on 64 mel bands instead of 128, which fits the same weights.
 """
 
 import math
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from foleygram.config import Chance, Config, Count, Share
+from foleygram.config import Chance, Config, Count, Share, check_heads
 from foleygram.signal.frames import split_indices
 from foleygram.signal.mel import FBANK_RATE, LOG_FLOOR, fbank
 from foleygram.signal.resample import resample
@@ -50,6 +51,13 @@ class BeatsConfig(BankConfig):
     dropout: Chance = 0.0  # training only, as the two below
     layer_drop: Chance = 0.05  # probability that a layer is skipped for the batch
     gradient_decay: Share = 0.6  # of the gradient at the entry of each layer
+
+    @model_validator(mode="after")
+    def parts_are_whole(self) -> Self:
+        check_heads(self.width, self.heads)
+        if self.mel % self.patch or self.frames % self.patch:
+            raise ValueError(f"{self.frames} frames of {self.mel} bands are no whole patches of {self.patch}")
+        return self
 
     @classmethod
     def mini(cls) -> "BeatsConfig":

@@ -6,14 +6,15 @@ BERT as a decoder, but its patched mask is not causal.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from foleygram.config import Chance, Config, Count
+from foleygram.config import Chance, Config, Count, check_heads
 from foleygram.errors import ModelError
 
 
@@ -29,6 +30,11 @@ class BertConfig(Config):
     dropout: Chance = 0.1  # training only
     pool: Literal["cls", "mean"] = "cls"  # first token (GRAM), or mean over the text's tokens (MiniLM)
     max_length: Count = 40  # tokens with [CLS] and [SEP]
+
+    @model_validator(mode="after")
+    def heads_are_whole(self) -> Self:
+        check_heads(self.width, self.heads)
+        return self
 
     @classmethod
     def minilm(cls, layers: int = 6) -> "BertConfig":

@@ -3,15 +3,16 @@
 Facts: ispamm/GRAM and baaivision/EVA for the first; Tan and Le (2019) and tensorflow/tpu (efficientnet lite) for the second.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import model_validator
 from torch import Tensor, nn
 
-from foleygram.config import Chance, Config, Count, Natural
+from foleygram.config import Chance, Config, Count, Natural, check_heads
 from foleygram.signal.frames import split_indices
 from foleygram.types import Video
 
@@ -58,6 +59,11 @@ class EvaConfig(FrameConfig):
     hidden: Count = 6144  # of the feed-forward part
     head: Count = 1024  # CLIP's own projection: in the checkpoint, not in the feature
     drop_path: Chance = 0.4  # of the last block, rising linearly from 0; training only
+
+    @model_validator(mode="after")
+    def heads_are_whole(self) -> Self:
+        check_heads(self.width, self.heads)
+        return self
 
     @property
     def features(self) -> int:
