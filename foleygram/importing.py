@@ -233,7 +233,7 @@ def import_gram(
     full = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
     file, settings = find_gram_files(Path(source))
-    config = full.replace(gram=gram_config(full.gram, read_settings(settings), settings).model_dump())
+    config = with_gram(full, gram_config(full.gram, read_settings(settings), settings))
     found = check_sha256(file, sha256)
     parts = from_gram(read_checkpoint(file))
     encoder, passengers = dict(parts.encoder), dict(parts.passengers)
@@ -328,6 +328,12 @@ def gram_config(config: GramConfig, settings: Mapping[str, Any], path: Path | No
         raise ModelError(f"{path}: {first_complaint(error)}; fetch the folder again") from error
 
 
+def with_gram(config: FoleyGRAMConfig, gram: GramConfig) -> FoleyGRAMConfig:
+    """With these towers and heads, and a conditioner for points of their size."""
+    conditioner = config.conditioner.replace(embedding_dim=gram.dim)
+    return config.replace(gram=gram.model_dump(), conditioner=conditioner.model_dump())
+
+
 def differing_numbers(usual: GramConfig, own: GramConfig) -> str:
     """``audio.mel 128, dim 256`` and the like: where ``own`` is not as usual; empty where it is."""
     found = [f"dim {own.dim}"] if own.dim != usual.dim else []
@@ -346,7 +352,7 @@ def write_parts(
     if (out / "config.json").exists():  # a part that was imported before may have changed its own numbers
         before = read_json(FoleyGRAMConfig, out / "config.json")
         keeps_gram = not files.keys() & {"vision", "audio", "text", "heads"}
-        config = config.replace(gram=(before if keeps_gram else config).gram.model_dump())
+        config = with_gram(config, before.gram) if keeps_gram else config
     write_json(out / "config.json", config.model_dump(mode="json", exclude_none=True))
     return ImportReport(
         out, tuple((f"{name}.safetensors", sum(t.numel() for t in tensors.values())) for name, (tensors, _) in files.items())

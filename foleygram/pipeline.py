@@ -96,7 +96,7 @@ class FoleyGRAMConfig(Config):
             ("conditioner.token_dim", "transformer.cross_dim", (self.conditioner.token_dim, transformer.cross_dim)),
         ):
             if widths[0] != widths[1]:
-                raise ValueError(f"{one} {widths[0]} and {other} {widths[1]} are the same width")
+                raise ValueError(f"{one} is {widths[0]} and {other} {widths[1]}, which are the same thing")
         if self.control_net.depth > transformer.depth:
             raise ValueError(
                 f"control_net copies {self.control_net.depth} blocks of a transformer that has {transformer.depth}"

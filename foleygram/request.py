@@ -149,7 +149,7 @@ def settle(request: Request) -> Order:
         audio=request.audio,
         video_ref=None if request.video_ref is None else Path(request.video_ref),
         use=decided_use(request),
-        model=request.model or "mini",
+        model="mini" if request.model is None else request.model,
         seed=request.seed or 0,
         steps=request.steps,
         guidance=request.guidance,

@@ -37,6 +37,9 @@ def find_folder(source: str | Path) -> Path:
 
     Raises ModelError that lists the choices."""
     folder = Path(source)
+    shipped = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json"))) or "none"
+    if not str(source):
+        raise ModelError(f"the name of the model is empty; shipped: {shipped}; or give the path of a model folder")
     try:
         if (MODELS / str(source) / "config.json").is_file():
             return MODELS / str(source)
@@ -46,7 +49,6 @@ def find_folder(source: str | Path) -> Path:
         raise ModelError(f"{source}: cannot be looked up ({error.strerror}); check the name of the model") from error
     if is_repository(str(source)) and not folder.parent.exists():
         return fetch_folder(str(source))
-    shipped = ", ".join(sorted(path.parent.name for path in MODELS.glob("*/config.json"))) or "none"
     raise ModelError(f"{source}: no such model; shipped: {shipped}; or give the path of a model folder, or user/repository")
 
 

@@ -11,6 +11,7 @@ from foleygram.cli.evaluate import Cache, Limit, Materials, Report, Second, comm
 from foleygram.cli.options import Device, Dtype, Force, Json, Model
 from foleygram.cli.progress import progress
 from foleygram.cli.verbs import Verbs
+from foleygram.errors import ModelError
 
 app = Verbs(rich_markup_mode=None)
 
@@ -98,7 +99,7 @@ def tables(
     with progress() as on_progress:
         found = benchmark_minihits(
             FoleyGRAM.load(model or "mini", *place), manifest, out, variants=chosen, split=split, limit=limit,
-            others={} if variants is None else {name: FoleyGRAM.load(variants / name, *place) for name in names},
+            others={} if variants is None else {name: FoleyGRAM.load(trained(variants, name), *place) for name in names},
             textures=textures, steps=steps, guidance=guidance, seed=seed, raw=raw, second=second, cache=cache,
             materials=materials, command=command_line(), on_progress=on_progress,
         )  # fmt: skip
@@ -231,3 +232,13 @@ def told(report, out: Path, force: bool, json: bool) -> int:
     if not json:
         typer.echo("written to " + ", ".join(str(path) for path in paths))
     return 0 if report.complete else 1
+
+
+def trained(variants: Path, name: str) -> Path:
+    """The folder of a variant, which is not looked for on the hub. Raises ModelError where it is not there."""
+    folder = variants / name
+    if not folder.is_dir():
+        raise ModelError(
+            f"--variants {variants}: has no folder {name}; train it (docs/minihits-benchmark.md), or choose rows without it"
+        )
+    return folder

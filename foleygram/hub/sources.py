@@ -208,13 +208,14 @@ def explained(repo: str, fetch: Callable[[], T], *passing: type[Exception]) -> T
         ) from error
     except errors.RepositoryNotFoundError as error:
         raise ModelError(
-            f"{repo}: no such repository on the hub, or it is private; check the name, or run: hf auth login"
+            f"{repo}: no folder here, and no such repository on the hub or a private one; check the name, or: hf auth login"
         ) from error
     except errors.RevisionNotFoundError as error:
         raise ModelError(f"{repo}: has no such revision; check what stands behind the @ or in the config") from error
     except (errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled) as error:
         raise ModelError(
-            f"{repo}: not in the cache, and the hub cannot be reached; connect once, or give a folder (foleygram import)"
+            f"{repo}: no folder here and not in the cache, and the hub cannot be reached; connect once, or give a folder "
+            "(foleygram import)"
         ) from error
     except errors.EntryNotFoundError as error:
         raise ModelError(f"{repo}: lacks a file of a foleygram model; check the name of the repository") from error

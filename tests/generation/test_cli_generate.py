@@ -188,7 +188,7 @@ def test_a_sound_over_full_scale_is_told(foleygram, desk, monkeypatch, out, what
     assert what is None or f"reaches +3.5 dB over full scale and {what}" in text and "envelope --scale-db -4)" in text
 
 
-@pytest.mark.parametrize("option", ["-o", "--envelope", "--audio"])
+@pytest.mark.parametrize("option", ["-o", "--envelope", "--audio", "--model"])
 def test_an_empty_name_is_refused(foleygram, desk, option):
     line = {"-o": "a.wav", "--envelope": "hits.csv"} | {option: ""}
     code, _, err = foleygram("generate", "clip.mp4", *(word for pair in line.items() for word in pair))
