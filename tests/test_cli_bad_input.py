@@ -158,8 +158,8 @@ def test_an_empty_text_is_refused(desk, capsys, tiny_folder):
 
 def test_a_variant_that_was_not_trained_is_told_and_not_looked_for_on_the_hub(desk, capsys, tiny_folder):
     Path("variants").mkdir()
-    line = ["benchmark", "minihits", "clips.jsonl", "--table", "1", "-o", "out", "--variants", "variants", "--row", "envelope, cosine, A"]
-    assert main([*line, "--model", str(tiny_folder)]) == 1
+    line = ["benchmark", "minihits", "clips.jsonl", "--table", "1", "--row", "envelope, cosine, A", "-o", "out"]
+    assert main([*line, "--variants", "variants", "--model", str(tiny_folder)]) == 1
     assert "has no folder cosine; train it" in capsys.readouterr().err
 
 
