@@ -6,17 +6,13 @@ III-A), timing is whether the take's onsets are those of the envelope that it wa
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-
-import torch
 
 from foleygram.errors import UsageError
 from foleygram.gram.volume import volume
-from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.track import OnsetTrack
-from foleygram.types import Audio, Clip, Embeddings, Envelope, Sound
+from foleygram.types import Embeddings, Envelope, Sound
 
 TOLERANCE = 0.05  # s
 
@@ -47,20 +43,3 @@ def fit(take: Embeddings, clip: Embeddings) -> float:
     if take.audio is None or others[0] is None:
         raise UsageError("takes are ranked against a picture, a text or a sound; the clip has none of them")
     return float(volume(take.audio, *others)[0])
-
-
-@torch.no_grad()
-def rank_takes(
-    model: FoleyGRAM, clip: Clip, envelope: Envelope, takes: Sequence[Audio], points: Embeddings | None = None
-) -> tuple[Rank, ...]:
-    """The takes from the best to the worst; equal ones stay in order.
-
-    ``points``: those of the clip where they are known already. Raises UsageError without takes or modalities."""
-    if not takes:
-        raise UsageError("there is nothing to rank; give at least one take")
-    points = points if points is not None else model.embed(clip)
-    ranks = [
-        Rank(index, fit(model.embed(Clip(audio=take, seconds=take.seconds)), points), onset_agreement(take, envelope))
-        for index, take in enumerate(takes)
-    ]
-    return tuple(sorted(ranks, key=lambda rank: -rank.score))

@@ -315,7 +315,3 @@ class Condition:
     def drop(self, rows: Bool[Tensor, "batch"]) -> Condition:
         """Training dropout: the cross-attention sequence of the marked rows is zero."""
         return Condition(self.tokens * (~rows)[:, None, None], self.global_vector)
-
-    def repeat(self, count: int) -> Condition:
-        """Each row ``count`` times in a row: one condition for several takes."""
-        return Condition(self.tokens.repeat_interleave(count, dim=0), self.global_vector.repeat_interleave(count, dim=0))

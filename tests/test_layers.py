@@ -8,7 +8,7 @@ import pytest
 PACKAGE = Path(__file__).parents[1] / "foleygram"
 
 LEVELS = {
-    "errors": 0, "types": 0, "config": 0, "limits": 0, "output": 0,
+    "errors": 0, "types": 0, "config": 0, "limits": 0, "output": 0, "spread": 0,
     "media": 1, "signal": 1,
     "gram": 2, "diffusion": 2, "timing": 2,
     "hub": 3,

@@ -11,7 +11,7 @@ from foleygram.cli import main
 from foleygram.guide import read_file
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
-from foleygram.timing.exchange import as_reaper_csv, read_track, write_track
+from foleygram.timing.exchange import read_track, write_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Audio
 
@@ -59,7 +59,8 @@ def test_events_in_every_form_lead_to_every_other(foleygram, desk, suffix):
 
 
 def test_markers_of_reaper_s_manager_and_plain_hits_are_read(foleygram, desk):
-    Path("markers.csv").write_text(as_reaper_csv(TRACK))
+    rows = ("#,Name,Start,End,Length", "M1,hit 0.3,0.25,,", "R2,scratch 0.1,0.81,1.21,0.4", "M3,hit 0.02,1.5,,")
+    Path("markers.csv").write_text("\n".join(rows))
     Path("hits.csv").write_text("seconds,strength\n0.25,0.3\n0.81,0.1\n1.5,0.02\n")
     for name in ("markers.csv", "hits.csv"):
         code, report, _ = foleygram(name)

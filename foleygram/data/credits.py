@@ -1,7 +1,7 @@
-"""Whom the sounds are owed to: the text of NOTICE, made from the manifest of the sound collection.
+"""Whom sounds and photographs are owed to: the text of NOTICE, made from the manifests of the collections.
 
-Recordings are not part of this package, but its weights and its benchmark were made with them, so their authors are
-named, those of CC-BY and MIT works first.
+``foleygram prepare minihits`` writes it beside the clips. Recordings are not part of this package, but its weights were made
+with them, so the package's own NOTICE names their authors too, those of CC-BY and MIT works first.
 """
 
 from __future__ import annotations
@@ -98,13 +98,14 @@ def author_of(recording: Recording, source: str) -> str:
 
 
 def notice(credits: tuple[Credit, ...], pictures: tuple[str, ...] = ()) -> str:
-    """The text of NOTICE. ``pictures``: lines that credit photographs."""
-    lines = ["foleygram", "Copyright the foleygram authors", ""]
-    lines += [
-        "The open benchmark MiniHits and the mini weights were made with recordings of the following authors. The recordings",
-        "were cut, changed in pitch and level and mixed. The package holds none of them.",
+    """The text of NOTICE beside a set of clips. ``pictures``: lines that credit photographs."""
+    lines = [
+        "Clips composed by foleygram prepare minihits. Whoever passes them on, or what was",
+        "made with them, names these authors.",
         "",
     ]
+    if credits:
+        lines += ["Recordings, cut, changed in pitch and level and mixed:", ""]
     for licence in sorted({credit.licence for credit in credits}, key=lambda name: (name == "CC0", name)):
         chosen = [credit for credit in credits if credit.licence == licence]
         lines.append(
@@ -118,7 +119,7 @@ def notice(credits: tuple[Credit, ...], pictures: tuple[str, ...] = ()) -> str:
             lines += [f"    {line}" for line in MIT.splitlines()]
         lines.append("")
     if pictures:
-        lines += ["Photographs of surfaces:", *(f"  {line}" for line in pictures), ""]
+        lines += ["Photographs of surfaces, cut and lit:", *(f"  {line}" for line in pictures), ""]
     return "\n".join(lines)
 
 
@@ -129,5 +130,5 @@ def picture_lines(folder: Path) -> tuple[str, ...]:
     authors: dict[str, set[str]] = {}
     with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
         for row in csv.DictReader(file):
-            authors.setdefault(row["licence"], set()).add(row["author"])
+            authors.setdefault(row.get("licence") or "licence unknown", set()).add(row.get("author") or "author unknown")
     return tuple(f"{licence}: {'; '.join(sorted(names))}" for licence, names in sorted(authors.items()))

@@ -2,7 +2,7 @@
 
     out/clips.jsonl    the manifest (foleygram.data.manifest)      out/audio/<id>.flac   44.1 kHz stereo, 16 bits
     out/scenes.jsonl   every scene in full (foleygram.data.scenes) out/video/<id>.mp4    H.264 without sound
-    out/prepared.json  what it was made of
+    out/prepared.json  what it was made of                     out/NOTICE            whom sounds and photographs are owed to
 
 The same arguments give the same bytes. Files appear whole under their name, so an interrupted run goes on where it was.
 """
@@ -22,6 +22,7 @@ import numpy as np
 
 from foleygram.data import captions
 from foleygram.data.compose import compose_scene
+from foleygram.data.credits import credits_of, notice, picture_lines
 from foleygram.data.manifest import ClipRecord, read_manifest, write_lines, write_manifest
 from foleygram.data.scenes import Scene, draw_scene
 from foleygram.data.sounds import SoundBank
@@ -78,6 +79,9 @@ def prepare_minihits(
     todo = [scene for scene in scenes if any(not path.exists() for path in files_of(scene, out, pictures))]
     for _ in _shown(_made(todo, out, bank, sounds, textures, pictures, workers), len(todo), progress):
         pass
+    if sounds is not None or pictures and textures is not None:
+        owed = () if sounds is None else credits_of(sounds)
+        write_lines(out / "NOTICE", [notice(owed, picture_lines(textures) if pictures and textures is not None else ())])
     write_lines(out / "scenes.jsonl", (json.dumps(asdict(scene)) for scene in scenes))
     return write_manifest(out / "clips.jsonl", (record_of(scene, out, bank, pictures) for scene in scenes))
 

@@ -14,9 +14,9 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from foleygram.config import Chance, Config, Count, Share, check_heads
-from foleygram.signal.frames import split_indices
 from foleygram.signal.mel import FBANK_RATE, LOG_FLOOR, fbank
 from foleygram.signal.resample import resample
+from foleygram.spread import split_indices
 from foleygram.types import Audio
 
 FULL_SCALE = 2**15  # the filter bank expects samples on the scale of 16-bit integers

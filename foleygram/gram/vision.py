@@ -13,7 +13,7 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from foleygram.config import Chance, Config, Count, Natural, check_heads
-from foleygram.signal.frames import split_indices
+from foleygram.spread import split_indices
 from foleygram.types import Video
 
 Triple = tuple[float, float, float]

@@ -16,6 +16,7 @@ from foleygram.media.container import DamagedError, find_picture, frames_of, ope
 from foleygram.media.soundtrack import CLOCKS, Soundtrack, container_of, encoding_failed
 from foleygram.media.timeline import Timeline, all_shown, read_timeline, shown_frames
 from foleygram.output import whole_file
+from foleygram.spread import split_indices
 from foleygram.types import Audio, Video
 
 if TYPE_CHECKING:
@@ -137,15 +138,6 @@ class Converter:
         return np.ascontiguousarray(upright.transpose(2, 0, 1))
 
 
-def middle_indices(total: int, count: int) -> np.ndarray:
-    """The frames that stand for ``count`` equal parts of ``total`` frames, int [count]: of each part of
-    np.array_split the one at (len + 1) // 2 - 1, as GRAM's reference picks. With fewer frames than parts they repeat."""
-    if total < count:
-        return np.arange(count) * total // count
-    parts = np.array_split(np.arange(total), count)
-    return np.array([part[(len(part) + 1) // 2 - 1] for part in parts])
-
-
 def frames_near(
     path: Path, timeline: Timeline, targets: np.ndarray, convert: Converter, seek: bool = True, beside: bool = True
 ) -> list[np.ndarray]:
@@ -187,7 +179,7 @@ def read_frames(
     path: Path, times: Sequence[float] | None = None, count: int | None = None, short_side: int | None = None
 ) -> Video:
     """Some frames of a video, or all: those presented nearest to ``times`` (s from the first frame), or ``count`` frames
-    at the centres of equal parts (``middle_indices``); frames may repeat.
+    at the centres of equal parts (``spread.split_indices``); frames may repeat.
 
     ``short_side``: pixels of the shorter side. The rotation flag is applied. Memory is that of the frames returned.
     ``Video.times`` are the true presentation times, ``Video.seconds`` the length of the whole picture.
@@ -206,7 +198,7 @@ def read_frames(
         indices = timeline.nearest(wanted)
     else:
         total = len(timeline.ticks)
-        indices = np.arange(total) if count is None else middle_indices(total, count)
+        indices = np.arange(total) if count is None else split_indices(total, count)
     unique, inverse = np.unique(indices, return_inverse=True)
     images = frames_near(path, timeline, timeline.ticks[unique], Converter(short_side))
     return Video(np.stack(images)[inverse], timeline.times[indices], timeline.seconds)

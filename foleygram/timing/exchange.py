@@ -126,18 +126,6 @@ def as_reaper(track: OnsetTrack) -> str:
     return "\n".join([*lines, ">"]) + "\n"
 
 
-def as_reaper_csv(track: OnsetTrack) -> str:
-    """Reaper's region and marker manager (its "Import regions/markers"), with times in seconds."""
-    rows = ["#,Name,Start,End,Length"]
-    for number, event in enumerate(track.events, 1):
-        if event.duration:
-            end = event.seconds + event.duration
-            rows.append(f"R{number},{label(event)},{event.seconds:.6f},{end:.6f},{event.duration:.6f}")
-        else:
-            rows.append(f"M{number},{label(event)},{event.seconds:.6f},,")
-    return "\n".join(rows) + "\n"
-
-
 def event_of(seconds: float, text: str, end: float | None = None) -> OnsetEvent:
     """The event of a label: its text may name the kind and the strength, ``scratch 0.2``; other words and numbers (``take 12``)
     say nothing."""

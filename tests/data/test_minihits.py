@@ -5,11 +5,13 @@ import json
 
 import pytest
 
+from foleygram.data.credits import picture_lines
 from foleygram.data.features import read_scenes
 from foleygram.data.manifest import read_manifest
 from foleygram.data.minihits import prepare_minihits, texture_shelves
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.media.audio import read_audio
+from tests.data.test_sounds import write_collection
 
 SMALL = {"train": 3, "validation": 1, "test": 2, "seconds": 1.5, "pictures": False}
 
@@ -133,3 +135,15 @@ def test_photographs_stand_for_materials(tmp_path):
 
 def test_prepared_note_is_json(prepared):
     assert json.loads((prepared.parent / "prepared.json").read_text())["sounds"] == "self-made"
+
+
+def test_whom_recordings_are_owed_to_lies_beside_the_clips(prepared, tmp_path):
+    assert not (prepared.parent / "NOTICE").exists()  # self-made sounds are owed to nobody
+    sounds = write_collection(tmp_path / "sounds")
+    prepare_minihits(tmp_path / "clips", sounds=sounds, train=1, validation=0, test=0, seconds=1.5, pictures=False)
+    assert "somebody" in (tmp_path / "clips" / "NOTICE").read_text()
+
+
+def test_pictures_of_unknown_authors_are_named_as_such(tmp_path):
+    (tmp_path / "manifest.csv").write_text("path,material,licence,author\na.jpg,wood,CC0-1.0,Dee\nb.jpg,wood,CC0-1.0,\n")
+    assert picture_lines(tmp_path) == ("CC0-1.0: Dee; author unknown",)

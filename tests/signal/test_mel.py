@@ -5,7 +5,6 @@ import pytest
 import torch
 
 from foleygram.errors import UsageError
-from foleygram.signal.frames import split_indices
 from foleygram.signal.mel import fbank, mel_filters
 
 
@@ -82,14 +81,3 @@ def test_impossible_bands():
     for low, high, bins in [(0, 9000, 10), (500, 500, 10), (-1, 500, 10), (0, 500, 0)]:
         with pytest.raises(UsageError, match="mel bands"):
             mel_filters(16000, 512, bins, low, high, True, False)
-
-
-def test_split_indices():
-    """np.array_split(range(12), 5) is 3 3 2 2 2; of each part the item at (len + 1) // 2 - 1."""
-    np.testing.assert_array_equal(split_indices(12, 5), [1, 4, 6, 8, 10])
-    np.testing.assert_array_equal(split_indices(300, 8), [18, 56, 94, 132, 170, 207, 244, 281])
-    np.testing.assert_array_equal(split_indices(5, 1), [2])
-    np.testing.assert_array_equal(split_indices(3, 8), [0, 0, 0, 1, 1, 1, 2, 2])
-    for total, parts in ((0, 1), (1, 0)):
-        with pytest.raises(UsageError):
-            split_indices(total, parts)

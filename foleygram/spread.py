@@ -1,4 +1,4 @@
-"""Cutting rows of frames or samples into parts."""
+"""Which frames or slices stand for the equal parts of a whole."""
 
 from __future__ import annotations
 
