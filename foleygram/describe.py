@@ -73,6 +73,8 @@ def parts_of(model: FoleyGRAM) -> dict[str, nn.Module]:
     """The components by the name of their weights file."""
     gram = model.gram
     heads = nn.ModuleList([gram.contra_head_t, gram.contra_head_v, gram.contra_head_a, gram.pool])
+    if gram.colour is not None:
+        heads.append(gram.colour)
     heads.temperature = gram.contra_temp
     return {"vision": gram.vision, "audio": gram.audio, "text": gram.text, "heads": heads} | model.components()
 

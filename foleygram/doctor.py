@@ -20,8 +20,10 @@ LIBRARIES = (
 )  # fmt: skip
 NEEDS = {  # what a command needs besides the core: (import name, how to install)
     "prepare minihits": (("cv2", "pip install -e '.[train]'"),),
+    "prepare greatest-hits": (),
     "train": (("accelerate", "pip install -e '.[train]'"),),
     "evaluate": (("librosa", "pip install -e '.[eval]'"),),
+    "benchmark": (("librosa", "pip install -e '.[eval]'"),),
 }
 GIB = 2**30
 
@@ -197,5 +199,6 @@ def lacks_of_verbs(models: tuple[ModelState, ...]) -> dict[str, tuple[str, ...]]
     for verb, needs in NEEDS.items():
         verbs[verb] = tuple(f"{name} is absent: {how}" for name, how in needs if importlib.util.find_spec(name) is None)
     if find_aisfx_checkpoint() is None:
-        verbs["evaluate"] += (f"the judge AISFX is absent: {AISFX_INSTALL}",)
+        for verb in ("evaluate", "benchmark"):
+            verbs[verb] += (f"the judge AISFX is absent: {AISFX_INSTALL}",)
     return verbs

@@ -8,6 +8,7 @@ import torch
 
 import foleygram
 from foleygram.describe import PARTS, describe_model
+from foleygram.pipeline import FoleyGRAM
 from foleygram.weights import MODELS
 
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
@@ -55,3 +56,8 @@ def test_the_mini_reads_what_is_done():
     struck = ("a stick hits a metal railing", "footsteps", "a metal fence", "metal", "dry leaves")
     assert all(mini.is_struck(text) for text in struck)
     assert not any(mini.is_struck(text) for text in ("someone scrapes metal", "rubbing wood", "dragging a stick over gravel"))
+
+
+def test_every_parameter_is_of_a_component():
+    model = FoleyGRAM.outline("mini")
+    assert describe_model("mini", hashes=False).parameters == sum(parameter.numel() for parameter in model.parameters())

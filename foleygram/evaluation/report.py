@@ -17,7 +17,7 @@ from foleygram.evaluation.evaluate import EvaluationReport
 from foleygram.evaluation.figures import REFERENCES, bars, clip_pictures, onset_errors
 from foleygram.evaluation.ingestion import excerpt
 from foleygram.evaluation.scores import Score
-from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
+from foleygram.evaluation.tables import MARKS, MISPRINT, TABLE_1, TABLE_2, PaperRow, footnotes
 from foleygram.media.audio import flac_of, read_audio
 from foleygram.output import check_output, whole_text
 from foleygram.types import Audio
@@ -156,9 +156,13 @@ def paper_markdown(name: str, rows: Sequence[PaperRow]) -> list[str]:
     lines += ["| system | FAD-C ↓ | FAD-LC ↓ | CLAP ↑ | FAVD ↓ |", "|---|---|---|---|---|"]
     for row in rows:
         favd = f"{row.favd} (printed: {row.printed_favd}\\*)" if row.misprinted else f"{row.favd}"
-        lines.append(f"| {row.label} | {row.fad_c:g} | {row.fad_lc} | {row.clap} | {favd} |")
-    notes = dict.fromkeys(note for row in rows for note in row.notes)
-    return [*lines, "", *(f"\\* {note}." for note in notes), ""]
+        lines.append(f"| {row.marked_label} | {row.fad_c:g} | {row.fad_lc} | {row.clap} | {favd} |")
+    return [*lines, "", *starred(footnotes(rows)), ""]
+
+
+def starred(notes: Sequence[str]) -> list[str]:
+    """Footnotes as markdown, to which a bare star is the beginning of a list."""
+    return [note.replace("*", "\\*", 1) for note in notes]
 
 
 def html(reports: Sequence[EvaluationReport], found: Sequence[Difference] | None = None) -> str:
@@ -219,12 +223,13 @@ def paper_html() -> str:
     for name, rows in (("Table I", TABLE_1), ("Table II", TABLE_2)):
         parts.append(f"<h3>{name}</h3><table><tr><th>system<th>FAD-C ↓<th>FAD-LC ↓<th>CLAP ↑<th>FAVD ↓")
         for row in rows:
-            printed = f" <s>{row.printed_favd}</s>" if row.misprinted else ""
+            printed = f"{MARKS[MISPRINT]} <s>{row.printed_favd}</s>" if row.misprinted else ""
             numbers = (f"{row.fad_c:g}", row.fad_lc, row.clap, f"{row.favd}{printed}")
-            parts.append(f"<tr><td>{escape.escape(row.label)}" + "".join(f"<td class=number>{number}" for number in numbers))
+            parts.append(
+                f"<tr><td>{escape.escape(row.marked_label)}" + "".join(f"<td class=number>{number}" for number in numbers)
+            )
         parts.append("</table>")
-        notes = dict.fromkeys(note for row in rows for note in row.notes)
-        parts += [f"<p><small>{escape.escape(note)}.</small></p>" for note in notes]
+        parts += [f"<p><small>{escape.escape(note)}</small></p>" for note in footnotes(rows)]
     return "\n".join(parts)
 
 

@@ -18,9 +18,9 @@ from foleygram.evaluation.benchmark import (
     Variant,
 )
 from foleygram.evaluation.comparison import Difference, compare, incomparable
-from foleygram.evaluation.report import ARROWS, NOT_COMPARABLE, cell, html, made
+from foleygram.evaluation.report import ARROWS, NOT_COMPARABLE, cell, html, made, starred
 from foleygram.evaluation.scores import Score, as_json
-from foleygram.evaluation.tables import PaperRow
+from foleygram.evaluation.tables import PaperRow, footnotes
 from foleygram.output import whole_text
 
 TITLES = {
@@ -120,9 +120,9 @@ def markdown(table: TableReport) -> str:
         cells = [cell(row.report.score(name)) for name in columns]
         line = [row.variant.name, "; ".join(row.report.given), *cells, paper_cell(row.variant.paper)]
         lines.append("| " + " | ".join(line) + " |")
-    notes = dict.fromkeys(note for row in table.rows if row.variant.paper for note in row.variant.paper.notes)
-    if any(row.variant.paper for row in table.rows):
-        lines += ["", f"The paper's numbers: Greatest Hits, 196 videos; {NOT_COMPARABLE}.", *(f"\\* {note}." for note in notes)]
+    papers = [row.variant.paper for row in table.rows if row.variant.paper]
+    if papers:
+        lines += ["", f"The paper's numbers: Greatest Hits, 196 videos; {NOT_COMPARABLE}.", *starred(footnotes(papers))]
     lines.append("")
     controls = [(name, first.score(name)) for name in CONTROLS]
     known = "; ".join(f"{name} {cell(score)}" for name, score in controls if score is not None)
@@ -161,4 +161,4 @@ def paper_cell(row: PaperRow | None) -> str:
     if row is None:
         return ""
     favd = f"{row.favd}\\* (printed {row.printed_favd})" if row.misprinted else f"{row.favd}"
-    return f"{row.label}: {row.fad_c:g} / {row.fad_lc} / {row.clap} / {favd}"
+    return f"{row.marked_label}: {row.fad_c:g} / {row.fad_lc} / {row.clap} / {favd}"

@@ -6,10 +6,14 @@ set), because Table I repeats its CLAP column there.
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 MISPRINT = "Table I prints the CLAP score here; this is the number of the Stable-V2A page"
 SWAPPED = "Table I and the Stable-V2A page swap the labels (Audio) and (Text); the page is the plausible one"
+
+MARKS = {MISPRINT: "*", SWAPPED: "†"}
+"""By which a row points to its notes: behind the number, behind the label."""
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,16 @@ class PaperRow:
     @property
     def misprinted(self) -> bool:
         return self.favd != self.printed_favd
+
+    @property
+    def marked_label(self) -> str:
+        """``label``, with its mark where it is not the printed one."""
+        return self.label + (MARKS[SWAPPED] if SWAPPED in self.notes else "")
+
+
+def footnotes(rows: Iterable[PaperRow]) -> list[str]:
+    """The notes of these rows, each once and behind its mark."""
+    return [f"{MARKS[note]} {note}." for note in dict.fromkeys(note for row in rows for note in row.notes)]
 
 
 TABLE_1 = (

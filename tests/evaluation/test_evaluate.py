@@ -324,3 +324,10 @@ def test_judges_that_are_there_fill_their_rows(truth, outputs, tmp_path, monkeyp
     )
     assert found.score("FAVD, picture alone").value == pytest.approx(0, abs=1e-6)
     assert 0 <= found.score("AV-Align").value <= 1
+
+
+def test_each_note_of_the_paper_is_found_by_its_mark():
+    lines = reports.paper_markdown("Table I", TABLE_1)
+    assert any("SyncFusion, text†" in line and "\\*" in line for line in lines)
+    assert [line[:2] for line in lines[-3:-1]] == ["\\*", "† "] and "swap the labels" in lines[-2]
+    assert not any("†" in line or "*" in line for line in reports.paper_markdown("Table II", TABLE_2))
