@@ -88,8 +88,7 @@ def generate(
         model.fill(order.model, order.device, order.dtype)
     with watch.stage("envelope"):
         if guide is None:
-            struck = model.is_struck(clip.text)
-            guide = read_guide(None, order.video, info.seconds, model.timing, struck=struck)
+            guide = read_guide(None, order.video, info.seconds, model.timing, kind=model.kind_said(clip.text))
         card = described(order, info, guide, model)
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)

@@ -23,6 +23,7 @@ from foleygram.media.video import probe, stream_frames
 from foleygram.signal.envelope import LONGEST, curve, extract_envelope, hits_of, is_curve, is_dense, load_envelope_file
 from foleygram.signal.table import Table, read_table
 from foleygram.timing.exchange import holds_events, read_track
+from foleygram.timing.track import Kind as EventKind
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.timing.voice import envelope_from_voice
 from foleygram.types import ENVELOPE_WINDOW, SAMPLE_RATE, Audio, Envelope
@@ -93,9 +94,9 @@ def read_guide(
     seconds: float,
     predictor: EnvelopePredictor | None = None,
     voice: bool = False,
-    struck: bool = False,
+    kind: EventKind | None = None,
 ) -> Guide:
-    """The guide of a clip of ``seconds``. ``predictor``: of the model that is in use; ``struck``: what it sees are hits.
+    """The guide of a clip of ``seconds``. ``predictor``: of the model that is in use; ``kind``: of all events that it sees.
 
     ``source``: an Envelope, a Guide as it is, ``own`` for the sound of ``video``, the name of a file (``read_file``), or None
     for a prediction from the picture; ``voice``: the file is a hummed or tapped recording. Raises EnvelopeError,
@@ -105,7 +106,7 @@ def read_guide(
     if isinstance(source, Envelope):
         return Guide(source, "given")
     if source is None:
-        return predict_guide(video, seconds, predictor, struck)
+        return predict_guide(video, seconds, predictor, kind)
     if str(source) == OWN:
         if video is None or not probe(video).has_audio:
             raise EnvelopeError(f"{video}: has no sound of its own to take the envelope from; give --envelope FILE")
@@ -223,8 +224,10 @@ def is_noisy(envelope: Envelope) -> bool:
     return float(np.percentile(envelope.values, 10)) > float(envelope.values.max()) * 10 ** (-NOISE_DB / 20) > 0
 
 
-def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredictor | None, struck: bool = False) -> Guide:
-    """The guide that the picture suggests; ``struck``: somebody has said that nothing is scraped. Raises EnvelopeError that
+def predict_guide(
+    video: Path | None, seconds: float, predictor: EnvelopePredictor | None, kind: EventKind | None = None
+) -> Guide:
+    """The guide that the picture suggests; ``kind``: of all its events, where somebody has said it. Raises EnvelopeError that
     names the choices where the model has no predictor."""
     if video is None or predictor is None:
         raise EnvelopeError(f"{video}: nothing says when it should sound, and this model predicts no envelope; {CHOICES}")
@@ -238,7 +241,7 @@ def predict_guide(video: Path | None, seconds: float, predictor: EnvelopePredict
             yield frame
 
     try:
-        prediction = predictor.read(frames(), seconds, struck=struck)
+        prediction = predictor.read(frames(), seconds, kind=kind)
     except MediaError as error:
         raise MediaError(f"{video}: {error}") from None
     every = len(read_timeline(video).ticks)

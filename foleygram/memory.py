@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from foleygram.config import Config, Count, Natural
 from foleygram.palette import FLOOR, SHADES, band_centres
 from foleygram.timing.strokes import STEPS, Strokes
-from foleygram.timing.track import OnsetTrack
+from foleygram.timing.track import Kind, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Embeddings
 
 STEP_DB = 0.5
@@ -31,9 +31,9 @@ LATE = np.linspace(ENVELOPE_RATE, STEPS - 1, 130).round().astype(int)
 PLACES = np.unique(np.concatenate([np.arange(round(ENVELOPE_RATE)), LATE]))
 """Steps of a stroke that are kept: all of the first second, then every eighth; between them it is straight."""
 
-SAID = 0.08
-"""Cosine by which a text that says so is nearer to something scraped than to anything struck. Of bare names of things, which
-say nothing of the kind, a third lies nearer to it, but only 5 % by so much (docs/decisions.md)."""
+SAID = 0.1
+"""Cosine by which a text that says what is done is nearer to something scraped than to anything struck, or the reverse. Bare
+names of things and texts that say both lie between (docs/decisions.md)."""
 
 
 class MemoryConfig(Config):
@@ -97,27 +97,31 @@ class Memory(nn.Module):
         """The kind whose texts are nearest to text and picture together (sum of cosines), of a batch of one, and to the names
         of what the picture shows, each by how likely it is: the convex combination of Norouzi et al. (2014), which weighs less
         the less the tower knows what it sees. A picture does not tell whether it is a scratch: the text alone says so
-        (:meth:`says_scratch`), or without one most events of ``track``, where they are known."""
+        (:meth:`kind_said`), or most events of ``track``, where they are known; what a text only names is struck."""
         points = [point for point in (embeddings.text, embeddings.video) if point is not None]
         nearness = torch.cat(points).sum(0).to(self.keys) @ self.keys.T
         if embeddings.classes is not None and self.class_keys is not None:
             nearness = nearness + embeddings.classes[0].to(self.keys) @ self.class_keys
+        said = None if embeddings.text is None else self.kind_said(embeddings.text[0])
         scraped = None
-        if embeddings.text is not None:
-            scraped = self.says_scratch(embeddings.text[0])
+        if said is not None:
+            scraped = said == "scratch"
         elif track is not None and len(track):
             scraped = 2 * sum(event.kind == "scratch" for event in track.events) > len(track)
+        elif embeddings.text is not None:
+            scraped = False
         if scraped is not None:
             fitting = self.scratches() == scraped
             if fitting.any():
                 nearness[~fitting] = -torch.inf
         return int(nearness.argmax())
 
-    def says_scratch(self, text: Float[Tensor, "dim"]) -> bool:
-        """Whether a text, given as its point, says that something is scraped, by ``SAID``. Else it is hit or stepped on."""
+    def kind_said(self, text: Float[Tensor, "dim"]) -> Kind | None:
+        """What is done according to a text, given as its point: ``scratch``, or ``hit``, which steps are too, by ``SAID``; None
+        where it says neither or both."""
         nearness, scraped = text.to(self.keys) @ self.keys.T, self.scratches()
-        near = [nearness.masked_fill(~these, -torch.inf).max() for these in (scraped, ~scraped)]
-        return bool(near[0] - near[1] > SAID)
+        scratch, hit = (float(nearness.masked_fill(~these, -torch.inf).max()) for these in (scraped, ~scraped))
+        return None if abs(scratch - hit) <= SAID else "scratch" if scratch > hit else "hit"
 
     def scratches(self) -> Bool[Tensor, "kind"]:
         """Which kinds are scraped; the others are hit or stepped on."""

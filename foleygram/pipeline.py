@@ -38,7 +38,7 @@ from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.strokes import Strokes, sound_strokes, with_strokes
-from foleygram.timing.track import OnsetTrack
+from foleygram.timing.track import Kind, OnsetTrack
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample_count
 from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
 from foleygram.windows import MARGIN, Film, synthesise_long
@@ -278,13 +278,13 @@ class FoleyGRAM(nn.Module):
         with self.in_use(self.autoencoder):
             return self.autoencoder.with_detail(latent, torch.cat(wanted).mean(0, keepdim=True), self.config.finish.detail)
 
-    def is_struck(self, text: str | None) -> bool:
-        """Whether a text says, as far as the memory knows, that something is hit or stepped on, or names a thing and no deed:
-        then nothing is scraped, whatever it looks like. False without a text or a memory, and for a text that the model cannot
-        read."""
+    def kind_said(self, text: str | None) -> Kind | None:
+        """What is done according to a text, as far as the memory knows: ``hit``, which steps are too, or ``scratch``, whatever
+        the picture looks like. None without a text or a memory, where it says neither or both, and for a text that the model
+        cannot read."""
         if text is None or self.memory is None or self.gram.tokenizer.is_strange(text):
-            return False
-        return not self.memory.says_scratch(self.embed(Clip(text=text)).text[0])
+            return None
+        return self.memory.kind_said(self.embed(Clip(text=text)).text[0])
 
     def recalled(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """With a sound that the model remembers in the place of an absent one, another for each ``take``; unchanged where there

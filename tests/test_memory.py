@@ -114,15 +114,18 @@ def test_the_text_says_what_is_done_and_the_picture_only_to_what():
     assert memory.nearest(Embeddings(text=says_scraped, video=looks_metal)) == 2
 
 
-def test_a_bare_name_that_lies_a_little_nearer_to_a_scratch_is_struck():
+def test_a_bare_name_says_nothing_of_what_is_done_to_it():
     memory = Memory(MemoryConfig(kinds=("wood, hit", "wood, scratch"), sounds=1), DIM, RATE)
     memory.keys.copy_(torch.stack([unit(0), unit(1)]))
     between = F.normalize(unit(0) + unit(1), dim=0)
     away = (unit(1) - unit(0)) / (unit(1) - unit(0)).square().sum()  # moves the difference of the two cosines by 1
-    for difference, scraped in ((-0.5, False), (0.07, False), (0.09, True)):
+    tracks = [OnsetTrack((OnsetEvent(0.5, 0.1, kind),)) for kind in ("hit", "scratch")]
+    for difference, said in ((-0.11, "hit"), (-0.09, None), (0.09, None), (0.11, "scratch")):
         text = between + difference * away
-        assert memory.says_scratch(text) == scraped
-        assert memory.nearest(Embeddings(text=text[None], video=unit(1)[None])) == int(scraped)
+        assert memory.kind_said(text) == said
+        points = Embeddings(text=text[None], video=unit(1)[None])
+        assert memory.nearest(points) == int(said == "scratch")
+        assert [memory.nearest(points, track) for track in tracks] == ([0, 1] if said is None else 2 * [int(said == "scratch")])
 
 
 def test_what_the_picture_shows_counts_by_how_likely_it_is():
@@ -225,7 +228,7 @@ def test_a_memory_that_names_classes_needs_a_tower_that_tells_them():
     assert telling.memory is None and telling.replace(memory=memory).memory.classes == 1000
 
 
-def test_a_text_says_whether_something_is_struck():
+def test_a_text_says_what_is_done():
     model = remembering()
     kinds = ("wood, hit", "wood, scratch")
     model.memory.config = model.memory.config.replace(kinds=kinds)
@@ -234,8 +237,8 @@ def test_a_text_says_whether_something_is_struck():
         with torch.no_grad():
             model.memory.keys.zero_()
             model.memory.keys[place] = point
-        assert model.is_struck("a person hits wood") == (kind != "wood, scratch")
-    assert not model.is_struck(None) and not tiny_model().is_struck("a person hits wood")
+        assert model.kind_said("a person hits wood") == kind.removeprefix("wood, ")
+    assert model.kind_said(None) is None and tiny_model().kind_said("a person hits wood") is None
 
 
 def records_of(*materials: str) -> list[ClipRecord]:

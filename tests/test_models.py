@@ -53,9 +53,12 @@ def test_the_mini_is_free_and_says_whose_towers_it_has():
 
 def test_the_mini_reads_what_is_done():
     mini = foleygram.load("mini")
-    struck = ("a stick hits a metal railing", "footsteps", "a metal fence", "metal", "dry leaves")
-    assert all(mini.is_struck(text) for text in struck)
-    assert not any(mini.is_struck(text) for text in ("someone scrapes metal", "rubbing wood", "dragging a stick over gravel"))
+    for said, texts in (
+        ("hit", ("a stick hits a metal railing", "footsteps", "knock on a door")),
+        ("scratch", ("someone scrapes metal", "rubbing wood", "dragging a stick over gravel")),
+        (None, ("a metal fence", "metal", "dry leaves", "a person hits and scratches metal")),
+    ):
+        assert {mini.kind_said(text) for text in texts} == {said}
 
 
 def test_every_parameter_is_of_a_component():

@@ -289,8 +289,7 @@ def timing_of(model: FoleyGRAM, record: ClipRecord, timing: Timing, told: bool =
     if timing == "predicted":
         if record.video is None:
             raise DataError(f"{record.id}: has no video file to predict the timing from; prepare the data with pictures")
-        struck = told and model.is_struck(record.text)
-        guide = predict_guide(record.video, record.seconds, model.timing, struck)
+        guide = predict_guide(record.video, record.seconds, model.timing, model.kind_said(record.text) if told else None)
         return guide.envelope, guide.track
     return control_of(record, read_audio(record.audio, SAMPLE_RATE).trim(record.seconds), timing), None
 

@@ -41,8 +41,8 @@ class TimingConfig(Config):
     hidden: Count = 320
     dilations: tuple[Count, ...] = (1, 2, 4, 8, 16)
     peak: Positive = 0.2
-    threshold: Share = 0.15
-    sure: Share = 0.4
+    threshold: NotNegative = 0.15
+    sure: NotNegative = 0.4
     near: NotNegative = 0.4
     scratch: Share = 0.5
     apart: NotNegative = 0.09

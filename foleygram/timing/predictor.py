@@ -18,13 +18,14 @@ from foleygram.errors import MediaError, UsageError
 from foleygram.timing.decoding import Reading, read_track, render
 from foleygram.timing.motion import Motion, motions
 from foleygram.timing.network import LEVELS, TimingConfig, TimingNetwork, level_values
-from foleygram.timing.track import OnsetTrack
+from foleygram.timing.track import Kind, OnsetTrack
 from foleygram.types import Envelope
 
 HOLD = 0.5
 """s after which a frame that stays on show (a still, a gap in a file of changing rate) counts as repeated."""
 
 HELD_STEP = 0.1  # s between its repetitions
+ALWAYS = {"hit": math.inf, "scratch": -math.inf}  # probability of a scratch from which an event is one
 
 
 @dataclass(frozen=True, eq=False)
@@ -92,12 +93,12 @@ class EnvelopePredictor(nn.Module):
         frames: Iterable[tuple[float, np.ndarray]],
         seconds: float,
         threshold: float | None = None,
-        struck: bool = False,
+        kind: Kind | None = None,
     ) -> Prediction:
         """Looks at all frames once, in constant memory. ``frames``: (presentation time in s from the first frame, uint8 RGB
         [3, height, width] of one size), times rising; ``seconds``: length of the sound, silent where the picture has ended;
-        ``threshold``: confidence 0..1 from which an onset counts, the model's by default; ``struck``: nothing is scraped, as
-        somebody has said, so every event is a hit.
+        ``threshold``: confidence 0..1 from which an onset counts, the model's by default; ``kind``: of all events, where
+        somebody has said it.
 
         Raises MediaError without a frame or for frames of changing size, UsageError for a length that is none."""
         if not (math.isfinite(seconds) and seconds > 0):
@@ -110,8 +111,8 @@ class EnvelopePredictor(nn.Module):
         if not seen.frames:
             raise MediaError("the picture has no frame; give a video with at least one")
         config = self.config
-        track = read_track(reading, threshold, config.apart, config.peak, config.sure, config.near, config.scratch)
-        track = track.struck() if struck else track
+        scratch = config.scratch if kind is None else ALWAYS[kind]
+        track = read_track(reading, threshold, config.apart, config.peak, config.sure, config.near, scratch)
         return Prediction(track, render(track, reading, self.config.peak), seen.frames, tuple(seen.cuts))
 
     @torch.no_grad()

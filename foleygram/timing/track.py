@@ -136,10 +136,6 @@ class OnsetTrack:
         moved = (replace(event, seconds=event.seconds + seconds) for event in self.events if event.seconds + seconds >= 0)
         return OnsetTrack(tuple(moved))
 
-    def struck(self) -> OnsetTrack:
-        """With hits in the place of scratches."""
-        return OnsetTrack(tuple(replace(event, kind="hit", duration=0.0) for event in self.events))
-
     def scaled(self, factor: float) -> OnsetTrack:
         """Strengths times ``factor`` >= 0."""
         return OnsetTrack(tuple(replace(event, strength=event.strength * factor) for event in self.events))

@@ -162,7 +162,7 @@ def test_a_silent_film_is_timed_by_its_picture_and_played_in_strokes(records, tm
     assert envelope.seconds == pytest.approx(filmed.seconds, abs=0.01)
     assert asked["strokes"] and not asked["raw"] and asked["track"].events == track.events
     assert row.report.given == ("timing predicted from the own video", "own video")
-    monkeypatch.setattr(type(model), "is_struck", lambda _, text: text == filmed.text)
+    monkeypatch.setattr(type(model), "kind_said", lambda _, text: "hit" if text == filmed.text else None)
     kinds = [
         {event.kind for event in timing_of(scraping(model), filmed, "predicted", told)[1].events} for told in (True, False)
     ]

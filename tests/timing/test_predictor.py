@@ -256,12 +256,14 @@ def test_the_numbers_of_the_config_decide_what_is_an_event(small, film, monkeypa
         found[name] = [(round(event.seconds, 1), event.kind) for event in small.read(film([0.5], 1.5), 1.5).track.events]
     both = [(0.5, "scratch"), (0.8, "scratch")]
     monkeypatch.setattr(small, "config", plain)
-    told = small.read(film([0.5], 1.5), 1.5, struck=True)
+    told = small.read(film([0.5], 1.5), 1.5, kind="hit")
     assert [(event.kind, event.duration) for event in told.track.events] == [("hit", 0.0)] * 2
     held = small.read(film([0.5], 1.5), 1.5)
     after = slice(round(0.62 * held.envelope.rate), round(0.7 * held.envelope.rate))
     assert (told.envelope.values[after] <= held.envelope.values[after] + 1e-9).all()
     assert told.envelope.values[after].max() < 0.9 * held.envelope.values[after].max()
+    monkeypatch.setattr(small, "config", plain.replace(scratch=1.0))
+    assert [event.kind for event in small.read(film([0.5], 1.5), 1.5, kind="scratch").track.events] == ["scratch"] * 2
     assert found == {"plain": both, "near": both[:1], "high": both[:1], "hit": [(0.5, "hit"), (0.8, "hit")]}
 
 
