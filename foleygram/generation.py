@@ -131,7 +131,7 @@ def generate(
                 notes += doubts(order, out, heard.peak, same, result)
                 rank = judged(model, known, guide.envelope, sound, number, watch) if len(order.outs) > 1 else None
                 results.append(Result(out, sidecar_of(out), number + 1, heard.peak, same, rank))
-    origin = guide.label + STRUCK[card.strokes]
+    origin = guide.label + (STRUCK[card.strokes] if guide.envelope.values.max() > 0 else "")
     return Report(
         tuple(results), Stages(**watch.seconds), peak_memory(), round(expected * GIB), info.seconds, sample_count(info.seconds),
         str(order.model), order.use, origin, order.seed, sampler.steps, sampler.guidance, card.device, card.dtype,
@@ -239,7 +239,7 @@ def judged(model: FoleyGRAM, embeddings: Embeddings, envelope: Envelope, sound: 
     with watch.stage("embed"):
         whole = Audio(sound.part(0, sound.count), sound.rate)
         own = model.embed(Clip(audio=whole, seconds=whole.seconds))
-        return Rank(number, fit(own, embeddings), onset_agreement(sound, envelope))
+        return Rank(number + 1, fit(own, embeddings), onset_agreement(sound, envelope))
 
 
 @contextmanager

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import math
 import operator
+from numbers import Real
 from typing import SupportsIndex
 
 from foleygram.errors import UsageError
@@ -28,6 +28,8 @@ def check_whole(name: str, value: SupportsIndex, low: int, high: int) -> int:
 
 def check_range(name: str, value: float, low: float, high: float) -> float:
     """``value`` where it lies in low..high, else UsageError."""
-    if isinstance(value, float) and not math.isfinite(value) or not low <= value <= high:
+    if not isinstance(value, Real):
+        raise UsageError(f"{name} takes a number from {low:g} to {high:g}, not {value!r}")
+    if not low <= value <= high:  # nor NaN
         raise UsageError(f"{name} takes a number from {low:g} to {high:g}, not {value:g}")
     return value

@@ -170,7 +170,9 @@ class FoleyGRAM(nn.Module):
     from_pretrained = load
 
     def save(self, folder: str | Path, dtype: Literal["fp32", "fp16", "bf16"] = "fp32") -> Path:
-        """Writes a model folder that ``load`` reads. Raises UsageError for a model in int8."""
+        """Writes a model folder that ``load`` reads. Raises UsageError for a model in int8 and another dtype."""
+        if dtype not in DTYPES:
+            raise UsageError(f"weights are saved as {', '.join(DTYPES)}, not '{dtype}'")
         if self.dtype == INT8:
             raise UsageError("weights in int8 are rounded and not saved; load the model with --dtype fp32, bf16 or fp16")
         folder = Path(folder)
@@ -420,7 +422,10 @@ class FoleyGRAM(nn.Module):
     def take_numbers(takes: int | Iterable[int]) -> list[int]:
         if hasattr(takes, "__index__") and not np.ndim(takes) or not isinstance(takes, Iterable):  # a 0-d array is both
             return list(range(check_whole("--takes", takes, *TAKES)))
-        return [check_whole("take", number, 0, TAKES[1] - 1) for number in takes]
+        numbers = [check_whole("take", number, 0, TAKES[1] - 1) for number in takes]
+        if not numbers:
+            raise UsageError("there is no take to make; give how many, or the number of one at least")
+        return numbers
 
 
 HALVED = ("transformer", "control_net")

@@ -19,7 +19,7 @@ TOLERANCE = 0.05  # s
 
 @dataclass(frozen=True)
 class Rank:
-    """One take. ``take``: its index from 0 among those given; ``volume``: 0 (agrees with the clip) .. 1; ``onset_f1``: of
+    """One take. ``take``: its number from 1; ``volume``: 0 (agrees with the clip) .. 1; ``onset_f1``: of
     its onsets against the envelope's within 50 ms, 0..1; ``score``: ``onset_f1 - volume``, larger is better."""
 
     take: int

@@ -13,7 +13,7 @@ import numpy as np
 from jaxtyping import Complex, Float, Int
 
 from foleygram.errors import UsageError
-from foleygram.limits import ROOM_DB, check_range
+from foleygram.limits import ROOM_DB, SEEDS, check_range, check_whole
 from foleygram.signal.resample import resample
 from foleygram.types import SAMPLE_RATE, Audio, Sound, parts_of
 
@@ -72,7 +72,7 @@ class RoomTone:
                 f"a room tone lies under two channels at {SAMPLE_RATE} Hz, not {sound.channels} at {sound.rate} Hz; "
                 "resample the sound first, and take its stereo()"
             )
-        return Sounding(sound, self, seed)
+        return Sounding(sound, self, check_whole("a seed", seed, *SEEDS))
 
 
 @dataclass(frozen=True, eq=False)

@@ -124,6 +124,8 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     if seconds is None:  # nothing says how long the clip is: what is moved later is not cut off
         seconds = guide.envelope.seconds + max(later, 0.0)
     rest = unheard(guide, seconds) if request.seconds is None else ""  # who names a length means to cut
+    lost = "" if other is None else unheard(other, seconds)
+    rest = "; ".join(words for words in (rest, lost and f"of {request.mix.name}, mixed in, {lost}") if words)
     guide = replace(guide, envelope=fitted(guide.envelope, seconds))
     if request.snap_fps is not None:
         # no frame begins at the very end, where a hit would be lost
@@ -160,6 +162,8 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
     for path in (request.out, request.picture):
         if path is not None:
             check_output(path, request.force, sources=inputs)
+    if request.events and request.out is None:
+        raise UsageError("--events says what -o FILE.csv holds; give -o, or leave it out")
     if request.predict and request.voice:
         raise UsageError("--predict looks at a picture, --voice listens to a recording; give one of them")
     for option, value in (("--weight", request.weight), ("--mix-as", request.mix_as)):
@@ -169,6 +173,8 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
         raise UsageError(f"--seconds takes a number above 0 and up to {LONGEST:g}, not {request.seconds:g}")
     if request.snap_fps is not None:
         check_range("--snap-fps", request.snap_fps, 1, 1000)
+    if request.weight is not None and request.mix_as == "product":
+        raise UsageError("--weight has no part in --mix-as product, in which the second is full at its peak; leave it out")
     how = request.mix_as or "power"
     if how not in ("power", "loudest", "product"):
         raise UsageError(f"--mix-as takes power, loudest or product, not '{how}'")

@@ -169,6 +169,9 @@ class Video:
         times = np.asarray(self.times, dtype=np.float64)
         if self.frames.ndim != 4 or self.frames.shape[1] != 3 or self.frames.dtype != np.uint8:
             raise MediaError("video frames are uint8 [frame, 3, height, width]")
+        if 0 in self.frames.shape[2:]:
+            height, width = self.frames.shape[2:]
+            raise MediaError(f"video frames have at least one pixel each way, not {width} x {height}")
         if len(times) != len(self.frames) or len(times) == 0:
             raise MediaError("a video has at least one frame and one presentation time for each")
         if (np.diff(times) < 0).any():
@@ -236,8 +239,12 @@ class Clip:
     def __post_init__(self):
         if not (math.isfinite(self.seconds) and self.seconds > 0):
             raise UsageError(f"a clip lasts longer than 0 s, not {self.seconds}")
+        if not sample_count(self.seconds):
+            raise UsageError(f"a clip lasts a sample at least, 0.02 ms, not {self.seconds:g} s")
         if not isinstance(self.text, str | None):
             raise UsageError(f"the text of a clip is a string, not {type(self.text).__name__}")
+        if self.text is not None and not self.text.strip():
+            raise UsageError("the text of a clip is empty; write what is to be heard, or leave it out (None)")
         if self.text is not None and any(0xD800 <= ord(sign) < 0xE000 for sign in self.text):
             raise UsageError("the text holds bytes that are no letters; write it in UTF-8 (--text)")
 
@@ -255,7 +262,7 @@ def present(parts: Clip | Embeddings) -> str:
 
 def modality_set(use: str) -> str:
     """Checks and orders a ``--use`` value: a non-empty subset of A, V and T."""
-    letters = use.upper()
+    letters = use.upper() if isinstance(use, str) else ""
     if not letters or len(set(letters)) != len(letters) or not set(letters) <= set(MODALITIES):
         raise UsageError(f"--use takes some of the letters A, V and T once each (AVT, AV, AT, VT, A, V, T), not '{use}'")
     return "".join(letter for letter in MODALITIES if letter in letters)

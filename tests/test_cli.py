@@ -52,7 +52,7 @@ def test_public_names_exist():
     import foleygram
 
     for name in foleygram.__all__:
-        assert getattr(foleygram, name) is not None
+        assert hasattr(foleygram, name), name
     with pytest.raises(AttributeError, match="nonsense"):
         foleygram.nonsense  # noqa: B018
 

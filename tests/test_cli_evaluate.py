@@ -94,6 +94,8 @@ def test_refusals_before_any_work(foleygram, data, tmp_path):
         (("evaluate", good, good, "--truth", data, "--report", tmp_path / "x.json"), 2),
         (("evaluate", good, "--truth", data, "--report", tmp_path / "old.md"), 1),
         (("evaluate", tmp_path / "no.json"), 1),
+        (("evaluate", tmp_path / "no.json", "--truth", data, "--limit", "1"), 2),
+        (("benchmark", "minihits", data, "-o", tmp_path / "out", "--limit", "-1"), 2),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--row", "B"), 2),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "4"), 2),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "1", "--variants", tmp_path / "none"), 1),
@@ -134,4 +136,4 @@ def test_tables_from_the_command_line(foleygram, data, tmp_path):
     assert [answer["claim"]["second"] for answer in json.loads(out)["answers"]] == ["onsets, A"]
     assert (tmp_path / "scores" / "A" / "c0.flac").stat().st_mtime_ns == made, "a row that both tables have is made once"
     table = (tmp_path / "scores" / "table1.md").read_text()
-    assert "SyncFusion, audio: 542 / 0.2793 / 0.6621 / 3.2825\\* (printed 0.6621)" in table
+    assert "SyncFusion, audio†: 542 / 0.2793 / 0.6621 / 3.2825\\* (printed 0.6621)" in table

@@ -15,7 +15,7 @@ LEVELS = {
     # every other file of the package's own folder stands beside the pipeline: 4
     "data": 5,
     "training": 6, "evaluation": 6,
-    "cli": 7, "studio": 7, "export": 7,
+    "cli": 7,
 }  # fmt: skip
 BESIDE_PIPELINE = 4
 

@@ -337,3 +337,28 @@ def test_half_a_film_is_told(foleygram, desk, clicks, moving_bar):
         assert code == 0, err
         assert "the file says 6.0 s" in report["notes"][0] and 1.6 < report["seconds"] < 5.5
     assert not any("the file says" in note for note in foleygram("whole.mkv")[1]["notes"])
+
+
+def test_what_is_mixed_in_and_lies_beyond_the_clip_is_told(foleygram, desk):
+    Path("first.csv").write_text("seconds,strength\n0.2,0.3\n")
+    Path("late.csv").write_text("seconds,strength\n0.2,0.1\n5.0,0.4\n")
+    code, report, _ = foleygram("first.csv", "--mix", "late.csv")
+    assert code == 0 and any("of late.csv, mixed in, " in note and "not heard" in note for note in report["notes"])
+
+
+def test_the_louder_of_two_events_at_one_moment_stays(foleygram, desk):
+    Path("first.csv").write_text("seconds,strength\n0.2,0.3\n0.5,0.1\n")
+    Path("second.csv").write_text("seconds,strength\n0.2,0.3\n0.503,0.2\n0.9,0.05\n")
+    line = ("first.csv", "--mix", "second.csv", "--mix-as")
+    assert times(foleygram(*line, "loudest")[1]) == [0.2, 0.503, 0.9]
+    assert times(foleygram(*line, "power")[1]) == [0.2, 0.2, 0.5, 0.503, 0.9]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [(("--mix", "hits.csv", "--mix-as", "product", "--weight", 2), "--weight has no part"), (("--events",), "give -o")],
+)
+def test_options_that_could_do_nothing_are_refused(foleygram, desk, options, words):
+    Path("hits.csv").write_text("seconds,strength\n0.2,0.3\n")
+    code, _, err = foleygram("hits.csv", *options)
+    assert code == 2 and words in err

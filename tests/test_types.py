@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import MediaError, UsageError
-from foleygram.types import Audio, Clip
+from foleygram.types import Audio, Clip, Video, modality_set
 
 RATE = 44100
 
@@ -57,3 +57,21 @@ def test_audio_refuses_arrays_that_are_no_samples():
 def test_a_text_is_a_string():
     with pytest.raises(UsageError, match="a string, not int"):
         Clip(text=5)
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (lambda: Clip(text=" "), "is empty"),
+        (lambda: Clip(seconds=1e-6), "a sample at least"),
+        (lambda: modality_set(["V", "T"]), "--use takes"),
+    ],
+)
+def test_clips_and_modalities_that_cannot_be(make, words):
+    with pytest.raises(UsageError, match=words):
+        make()
+
+
+def test_a_frame_has_pixels():
+    with pytest.raises(MediaError, match="at least one pixel"):
+        Video(np.zeros((1, 3, 0, 4), np.uint8), np.zeros(1), 1.0)

@@ -61,7 +61,7 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
             continue
         try:
             record = parse(json.loads(line), root)
-        except (ValueError, TypeError, KeyError, RecursionError) as error:
+        except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
             reason = f"no field {error}" if isinstance(error, KeyError) else str(error)
             raise DataError(f"{path}:{number}: {reason}; correct the line or prepare the data again") from error
         if record.id in seen:
@@ -84,11 +84,17 @@ def parse(row: Any, root: Path) -> ClipRecord:
     for name in ("id", "split", "audio", "text", "material", "action"):
         if not isinstance(row[name], str):
             raise ValueError(f"{name} is text, not {row[name]!r}")
+    if not isinstance(row.get("video"), str | None):
+        raise ValueError(f"video is the name of a file, or null, not {row['video']!r}")
+    if any("\0" in row[name] for name in ("audio", "video") if row.get(name)):
+        raise ValueError("the name of a file holds a zero byte")
     if row["split"] not in SPLITS:
         raise ValueError(f"split is one of {', '.join(SPLITS)}, not {row['split']!r}")
     seconds = float(row["seconds"])
     if not (math.isfinite(seconds) and seconds > 0):
         raise ValueError(f"seconds is longer than 0, not {seconds}")
+    if not isinstance(row["onsets"], list) or not all(isinstance(onset, list) and len(onset) == 2 for onset in row["onsets"]):
+        raise ValueError("onsets is a list of [seconds, strength]")
     onsets = tuple((float(time), float(strength)) for time, strength in row["onsets"])
     times = [time for time, _ in onsets]
     if times != sorted(times) or not all(0 <= time <= seconds for time in times):

@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Literal
 from foleygram.data.controls import Control, control_of
 from foleygram.data.features import clip_frames, read_scenes
 from foleygram.data.manifest import ClipRecord, read_manifest
+from foleygram.data.minihits import digest
 from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
@@ -157,6 +158,7 @@ class Settings:
     raw: bool = False
     strokes: bool = False
     room: bool = False
+    textures: str = ""  # fingerprint of the photographs, where pictures are rendered
 
 
 Progress = Callable[[str, int, int], None]
@@ -201,7 +203,10 @@ def benchmark_minihits(
             f"these rows need the models {', '.join(absent)}; "
             "train them as docs/minihits-benchmark.md says, or leave the rows out"
         )
+    if limit is not None and limit < 1:
+        raise UsageError(f"at least one clip is made, not {limit}")
     records = read_manifest(Path(manifest), split)[:limit]
+    photographs = digest(textures) if textures is not None and any(record.video is None for record in records) else ""
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
     cache = cache or Path(out) / CACHE
     probe = train_probe(manifest, cache=cache, embedder=embedder, on_progress=on_progress) if materials else None
@@ -209,9 +214,9 @@ def benchmark_minihits(
         used = models[variant.model]
         folder = Path(out) / variant.name
         settings = Settings(
-            used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, Path(manifest).name,
+            used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, content_of(manifest),
             steps, guidance, seed, raw or not (variant.control == "envelope" or variant.strokes), variant.strokes,
-            variant.room,
+            variant.room, photographs,
         )  # fmt: skip
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
@@ -306,6 +311,11 @@ def clip_of(record: ClipRecord, use: str, pictures: Pictures) -> Clip:
     video = clip_frames(record, FRAMES, pictures.scenes, pictures.textures) if "V" in use else None
     audio = read_audio(record.audio, SAMPLE_RATE).stereo().trim(record.seconds) if "A" in use else None
     return Clip(video, audio, record.text if "T" in use else None, record.seconds)
+
+
+def content_of(manifest: str | Path) -> str:
+    """A manifest by name and content: ids alone are those of other clips too."""
+    return f"{Path(manifest).name} #{hashlib.sha256(Path(manifest).read_bytes()).hexdigest()[:16]}"
 
 
 def keep_settings(folder: Path, settings: object) -> None:

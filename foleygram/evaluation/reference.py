@@ -12,7 +12,7 @@ import numpy as np
 
 from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.errors import DataError, UsageError
-from foleygram.evaluation.benchmark import CACHE, clip_seed, fingerprint_of, keep_settings
+from foleygram.evaluation.benchmark import CACHE, clip_seed, content_of, fingerprint_of, keep_settings
 from foleygram.evaluation.bootstrap import mean_interval
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.probe import Progress, chosen_judge, families_of, listen, varied
@@ -102,7 +102,7 @@ def benchmark_reference(
     folder = Path(out) / NAME
     pairs = sorted((record.id, records[place].id) for record, place in zip(records, guides, strict=True))
     settings = ReferenceSettings(
-        model.config.name, fingerprint_of(model), "A", Path(manifest).name, hashlib.sha256(repr(pairs).encode()).hexdigest(),
+        model.config.name, fingerprint_of(model), "A", content_of(manifest), hashlib.sha256(repr(pairs).encode()).hexdigest(),
         steps, guidance, seed, strokes,
     )  # fmt: skip
     keep_settings(folder, settings)

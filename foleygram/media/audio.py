@@ -193,9 +193,13 @@ def write_pcm(file: BinaryIO, sound: Sound, kind: str, subtype: str) -> None:
         with soundfile.SoundFile(witness, "w", sound.rate, sound.channels, subtype, format=kind) as target:
             for part in parts_of(sound):
                 target.write(quantised(part, SUBTYPES[subtype], random))
-    except (AssertionError, soundfile.LibsndfileError):
+    except (AssertionError, soundfile.LibsndfileError) as error:
         if witness.error is None:
-            raise
+            if not isinstance(error, soundfile.LibsndfileError):
+                raise
+            raise MediaError(
+                f"a {kind} does not hold {sound.channels} channels at {sound.rate} Hz ({error.error_string}); change it"
+            ) from error
     if witness.error is not None:
         raise witness.error
 
@@ -216,7 +220,8 @@ def write_audio(path: Path, audio: Sound, subtype: str = "PCM_24", force: bool =
     """Writes .wav or .flac, chosen by the name; whole or not at all, part by part.
 
     ``subtype``: PCM_16, PCM_24 or FLOAT (.wav only). ``force``: an existing file may be replaced.
-    Raises UsageError for another subtype, MediaError for a sound without samples, OutputError where the file cannot lie.
+    Raises UsageError for another subtype, MediaError for a sound without samples and for channels or a rate that the format
+    does not hold, OutputError where the file cannot lie.
     """
     path = Path(path)
     kind = {".wav": "WAV", ".flac": "FLAC"}.get(path.suffix.lower())

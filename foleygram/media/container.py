@@ -24,6 +24,8 @@ TEXT_FORMATS = {"tty", "ass", "srt", "webvtt", "lrc", "ffmetadata", "subviewer",
 def check_input(path: Path) -> None:
     """Raises MediaError where ``path`` is no readable, non-empty file."""
     path = Path(path)
+    if path == Path():
+        raise MediaError("the name of a file is empty, or a dot; name a video or sound file")
     try:
         if path.is_dir():
             raise MediaError(f"{path}: is a folder; name a video or sound file in it")

@@ -69,6 +69,8 @@ def extract_envelope(audio: Sound | None) -> Envelope:
     hop_length=128, center=True). Raises EnvelopeError for a sound without samples, and for none (a silent video's)."""
     if audio is None:
         raise EnvelopeError("the clip has no sound to follow; predict the envelope from the picture, or give hits or a table")
+    if not hasattr(audio, "part"):
+        raise EnvelopeError(f"an envelope is taken of an Audio, not of {type(audio).__name__}; read one with read_audio")
     if audio.count == 0:
         raise EnvelopeError("the sound has no samples, so there is no envelope; give a longer sound")
     if audio.rate != SAMPLE_RATE:
@@ -102,9 +104,12 @@ def envelope_from_hits(
     count = sample_count(seconds)
     half = ENVELOPE_WINDOW // ENVELOPE_HOP // 2
     blocks = np.zeros(count // ENVELOPE_HOP + 2 * half)  # sums over h samples, so that no array has the clip's samples
-    for time, strength in hits:
-        if not (math.isfinite(time) and math.isfinite(strength)) or strength < 0:
-            raise EnvelopeError(f"a hit is a finite time and a strength of at least 0, not ({time}, {strength}); correct it")
+    for hit in hits:
+        if np.shape(hit) != (2,):
+            raise EnvelopeError(f"a hit is (seconds, strength), not {hit!r}")
+        time, strength = hit
+        if not (math.isfinite(time) and 0 <= strength <= LOUDEST):
+            raise EnvelopeError(f"a hit is a finite time and a strength of 0 to 1, not ({time}, {strength}); correct it")
         if not begins_within(time, seconds):
             raise EnvelopeError(f"the hit at {time:g} s lies outside the clip of {seconds:g} s; move or remove it")
         start = math.ceil(time * SAMPLE_RATE)

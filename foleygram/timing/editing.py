@@ -6,6 +6,7 @@ All take and give an Envelope of the same length and rate, unless they say other
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Literal
 
@@ -15,8 +16,11 @@ from foleygram.config import Config
 from foleygram.errors import UsageError
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.timing.strokes import Strokes, with_strokes
-from foleygram.timing.track import OnsetTrack, nearest
+from foleygram.timing.track import OnsetEvent, OnsetTrack, nearest
 from foleygram.types import Envelope
+
+SAME = 0.01
+"""s within which two events of two lists are one moment."""
 
 
 class EnvelopeEdits(Config):
@@ -80,7 +84,8 @@ def edit_track(
     """The events after all of ``edits``, in the same order: exact where ``edit`` can only stretch a curve.
 
     The gate removes weaker events; a muted range those that begin in it, and it ends a scratch that reaches into it; attack,
-    decay and smoothing say nothing of when. Mixing joins both lists, whatever ``mix`` is. Raises UsageError."""
+    decay and smoothing say nothing of when. Mixing joins both lists; ``loudest`` keeps of two events within ``SAME`` s the
+    stronger one. Raises UsageError."""
     later = delay(edits, frame_times)
     if edits.snap:
         track = track.snapped(frame_times)
@@ -96,8 +101,21 @@ def edit_track(
             for event in events
         ]
     if other is not None:
-        events += other.scaled(edits.mix_gain).events
+        more = other.scaled(edits.mix_gain).events
+        if edits.mix == "loudest":
+            events, more = louder(events, more, strict=False), louder(more, events, strict=True)
+        events = [*events, *more]
     return OnsetTrack(tuple(events))
+
+
+def louder(events: Sequence[OnsetEvent], others: Sequence[OnsetEvent], strict: bool) -> list[OnsetEvent]:
+    """The events that no other one within ``SAME`` s is stronger than, nor as strong where ``strict``."""
+
+    def covers(other: OnsetEvent, event: OnsetEvent) -> bool:
+        near = abs(other.seconds - event.seconds) <= SAME
+        return near and (other.strength > event.strength or strict and other.strength == event.strength)
+
+    return [event for event in events if not any(covers(other, event) for other in others)]
 
 
 def delay(edits: EnvelopeEdits, frame_times: np.ndarray | None) -> float:

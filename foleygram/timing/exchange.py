@@ -220,7 +220,7 @@ def parse_json(text: str, name: str) -> OnsetTrack:
     for number, row in enumerate(rows, 1):
         try:
             events.append(OnsetEvent(**{key: value if key == "kind" else float(value) for key, value in row.items()}))
-        except (TypeError, ValueError, AttributeError):
+        except (TypeError, ValueError, OverflowError, AttributeError):
             raise EnvelopeError(f"{name}: event {number} is not made of {', '.join(COLUMNS)}; correct it") from None
         except EnvelopeError as error:
             raise EnvelopeError(f"{name}: event {number}: {error}") from None

@@ -78,6 +78,9 @@ def test_generates_scores_and_goes_on_where_it_stood(records, model, tmp_path):
     assert all(path.stat().st_mtime_ns == time for path, time in before.items() if path != sound)
     with pytest.raises(DataError, match="other settings"):
         run(seed=1)
+    write_manifest(manifest, records[::-1])  # the same name and ids
+    with pytest.raises(DataError, match="other settings"):
+        run()
 
 
 def test_folders_of_others_are_left_alone(records, model, tmp_path):
