@@ -45,6 +45,8 @@ class ComponentReport:
 
 @dataclass(frozen=True)
 class ModelReport:
+    """A model: its components, ``parameters`` in all."""
+
     name: str
     folder: str
     components: tuple[ComponentReport, ...]
@@ -80,6 +82,7 @@ def parts_of(model: FoleyGRAM) -> dict[str, nn.Module]:
 
 
 def describe_component(folder: Path, name: str, part: nn.Module, source: WeightsSource | None, hashes: bool) -> ComponentReport:
+    """One weights file: whether it is here, whence it comes, its licence and, with ``hashes``, its SHA-256."""
     path = local_weights(folder, name)
     notes = read_notes(path) if path else {}
     if path is None and isinstance(source, HubSource):

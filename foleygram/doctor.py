@@ -30,6 +30,8 @@ GIB = 2**30
 
 @dataclass(frozen=True)
 class Device:
+    """What torch can compute on."""
+
     name: str
     memory_gib: float
     bf16: bool  # multiplies bf16 in hardware
@@ -47,6 +49,8 @@ class ModelState:
 
 @dataclass(frozen=True)
 class DoctorReport:
+    """What ``doctor`` found."""
+
     python: str
     system: str
     versions: dict[str, str]  # "" where a library is absent
@@ -117,6 +121,7 @@ def doctor() -> DoctorReport:
 
 
 def version_of(name: str) -> str:
+    """The installed version of a library; empty where it is absent."""
     try:
         return importlib.metadata.version(name)
     except importlib.metadata.PackageNotFoundError:
@@ -124,6 +129,7 @@ def version_of(name: str) -> str:
 
 
 def devices(torch) -> tuple[Device, ...]:
+    """The CPU first, then what torch sees besides."""
     from foleygram.device import has_fast_bf16
 
     found = [Device("cpu", round(machine_memory() / GIB, 1), has_fast_bf16())]
@@ -146,6 +152,7 @@ def machine_memory() -> int:
 
 
 def model_states() -> tuple[ModelState, ...]:
+    """Which weights of the shipped models are on this machine."""
     from foleygram.config import read_json
     from foleygram.describe import PARTS
     from foleygram.hub.folder import read_notes
@@ -189,6 +196,7 @@ def cached_repositories() -> tuple[str, ...]:
 
 
 def lacks_of_verbs(models: tuple[ModelState, ...]) -> dict[str, tuple[str, ...]]:
+    """What each command still lacks, in words."""
     ready = {model.name: not model.missing for model in models}
     verbs: dict[str, tuple[str, ...]] = {"generate --model mini": (), "generate --model full": (), "envelope": (), "embed": ()}
     for verb, name in (("generate --model mini", "mini"), ("generate --model full", "full")):

@@ -291,6 +291,7 @@ def rendered(
 
 
 def write(order: Order, sound: Sound, out: Path) -> None:
+    """Writes a take under the picture of the film, or as a sound file. Raises OutputError."""
     if order.is_video:
         mux(order.video, sound, out, order.force)
     else:

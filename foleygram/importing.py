@@ -170,6 +170,7 @@ def read_stable_audio(path: str | Path, revision: str | None = None) -> StableAu
 
 
 def read_parts(files: Mapping[str, Path]) -> StableAudioParts:
+    """The tensors of a Stable Audio checkpoint, whole or in its diffusers files. Raises ModelError."""
     if WHOLE in files:
         return from_stable_audio(read_checkpoint(files[WHOLE]))
     return StableAudioParts(**{name: read_checkpoint(file) for name, file in files.items()})
@@ -360,6 +361,7 @@ def write_parts(
 
 
 def read_text(path: Path) -> str:
+    """A text file. Raises ModelError."""
     try:
         return path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:

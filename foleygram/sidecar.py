@@ -110,6 +110,7 @@ def relative(path: Path, folder: Path) -> str:
 
 
 def source_of(path: Path, folder: Path) -> Source:
+    """A file with its hash, named from ``folder``."""
     return Source(path=relative(path, folder), sha256=sha256_of(path))
 
 

@@ -51,6 +51,8 @@ class Hit:
 
 @dataclass(frozen=True)
 class Prompt:
+    """A caption of a chunk and what it was made of."""
+
     text: str
     material: str
     action: str
@@ -75,6 +77,8 @@ class Dropped:
 
 @dataclass(frozen=True)
 class GreatestHitsReport:
+    """What ``prepare_greatest_hits`` made: ``videos`` read, ``clips`` by split, what was ``dropped`` and why."""
+
     manifest: Path
     videos: int
     clips: Mapping[str, int]  # by split
@@ -174,6 +178,7 @@ def split_videos(ids: Sequence[str], split: str | Path, folder: Path) -> dict[st
 
 
 def read_ids(path: Path) -> list[str]:
+    """The lines of a list of ids, empty ones left out. Raises DataError."""
     try:
         return [line.strip() for line in path.read_text(encoding="utf-8").splitlines() if line.strip()]
     except (OSError, UnicodeDecodeError) as error:
@@ -258,6 +263,7 @@ def clips_of(name: str, video: Path, out: Path, split: str, short_side: int, dro
 
 
 def clip_path(out: Path, part: str, name: str, number: int) -> Path:
+    """Where chunk ``number`` of a video lies, its ``part`` audio or video."""
     return out / part / f"{name}_{number}{'.wav' if part == 'audio' else '.mp4'}"
 
 

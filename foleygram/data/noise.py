@@ -57,10 +57,12 @@ def tinted(colour: tuple[float, float, float], field: np.ndarray, depth: float) 
 
 
 def pick(rng: np.random.Generator, *colours: tuple[float, float, float]) -> tuple[float, float, float]:
+    """One of the colours (R, G, B on a scale of 0..255), a little off."""
     return tuple(np.float32(colours[rng.integers(len(colours))]) + rng.normal(0, 7, 3))
 
 
 def grid_axes(side: int) -> tuple[np.ndarray, np.ndarray]:
+    """x and y in 0..1 of the pixels of a square, each [side, side]."""
     x = np.linspace(0, 1, side, dtype=np.float32)
     return np.meshgrid(x, x)
 

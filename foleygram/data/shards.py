@@ -134,6 +134,7 @@ def open_shards(shards: Iterable[Path], seconds: float = 10.0) -> ShardedClips:
 
 
 def clip_of(key: str, members: dict[str, Member]) -> ShardClip | None:
+    """The clip of one key of a shard; None where picture, sound or captions are missing. Raises DataError."""
     video = next((suffix for suffix in VIDEO if suffix in members), "")
     audio = next((suffix for suffix in AUDIO if suffix in members), "")
     captions: list[str] = []

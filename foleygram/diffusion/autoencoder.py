@@ -102,6 +102,8 @@ class NormedUpsampling(NormedConv):
 
 
 class ResidualUnit(nn.Module):
+    """Two convolutions, the first one dilated, beside the identity."""
+
     def __init__(self, width: int, dilation: int):
         super().__init__()
         self.snake1 = Snake(width)
@@ -158,6 +160,8 @@ class OobleckEncoder(nn.Module):
 
 
 class OobleckDecoder(nn.Module):
+    """[batch, latent_dim, length] -> [batch, channel, sample]; the mirror of the encoder."""
+
     def __init__(self, config: OobleckConfig):
         super().__init__()
         widths = [config.width * multiple for multiple in (*config.multiples[::-1], 1)]

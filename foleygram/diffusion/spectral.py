@@ -25,6 +25,8 @@ LOUDEST = 1e15
 
 
 class SpectralAutoencoderConfig(Config):
+    """Numbers of the mini autoencoder; the defaults are those of the mini that ships but for ``speckle``."""
+
     kind: Literal["spectral"] = "spectral"
     rate: Count = 44100  # Hz
     channels: Count = 2

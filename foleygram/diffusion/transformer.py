@@ -116,6 +116,8 @@ class GatedLinear(nn.Module):
 
 
 class FeedForward(nn.Module):
+    """The gated feed-forward part of a block."""
+
     def __init__(self, dim: int, hidden: int):
         super().__init__()
         # the empty place keeps the reference's key of the second layer: net.2
@@ -148,6 +150,7 @@ class Block(nn.Module):
 
 
 def projection(source: int, target: int, bias: bool) -> nn.Sequential:
+    """Two linear layers with a SiLU between them."""
     return nn.Sequential(nn.Linear(source, target, bias=bias), nn.SiLU(), nn.Linear(target, target, bias=bias))
 
 

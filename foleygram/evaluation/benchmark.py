@@ -131,6 +131,8 @@ SILENT_CLAIMS = (
 
 @dataclass(frozen=True)
 class BenchmarkRow:
+    """A row of a table with its scores."""
+
     variant: Variant
     report: EvaluationReport
 

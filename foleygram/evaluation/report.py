@@ -277,6 +277,7 @@ def sound(audio: Audio) -> str:
 
 
 def title(reports: Sequence[EvaluationReport]) -> str:
+    """Heading of a report."""
     return "Evaluation of " + " and ".join(report.name for report in reports) if len(reports) < 3 else "Evaluations"
 
 

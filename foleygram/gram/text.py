@@ -220,6 +220,7 @@ class Tokenizer:
 
 
 def has_letter(text: str) -> bool:
+    """Whether a text holds a letter of any script."""
     return any(sign.isalpha() for sign in text)
 
 

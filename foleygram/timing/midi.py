@@ -98,6 +98,7 @@ def parse_midi(content: bytes, name: str) -> OnsetTrack:
 
 
 def read_tracks(content: bytes) -> OnsetTrack:
+    """The notes of a Standard MIDI File of format 0 or 1. Raises ValueError, IndexError or struct.error where it is none."""
     if content[:4] != b"MThd":
         raise ValueError
     size, kind, tracks, division = struct.unpack(">IHHH", content[4:14])
@@ -131,6 +132,7 @@ def read_tracks(content: bytes) -> OnsetTrack:
 
 
 def track_of(notes: list[tuple[int, int, int, int]], seconds) -> OnsetTrack:
+    """Events of notes (first tick, last tick, key, velocity); ``seconds``: of a tick."""
     events = []
     for first, last, note, velocity in notes:
         kind = "scratch" if note == NOTES["scratch"] else "hit"

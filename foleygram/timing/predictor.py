@@ -67,6 +67,7 @@ def held(stream: Iterable[Motion], seconds: float) -> Iterator[Motion]:
 
 
 def repeats(motion: Motion, end: float) -> Iterator[Motion]:
+    """A frame that stays on show until ``end`` s, as still ones after it."""
     still = replace(motion, difference=np.zeros_like(motion.difference), cut=False)
     for k in range(1, math.ceil((end - motion.time) / HELD_STEP)):
         yield replace(still, time=motion.time + k * HELD_STEP)

@@ -23,6 +23,8 @@ from foleygram.types import Audio
 
 
 class AutoencoderTraining(Config):
+    """Numbers of stage 1."""
+
     loop: LoopConfig = LoopConfig(
         steps=4000, batch=24, learning_rate=1e-3, warmup=100, decay="cosine", precision="fp32", clip=1.0
     )

@@ -34,6 +34,8 @@ SUBSETS = ("AVT", "AV", "AT", "VT", "A", "V", "T")
 
 
 class ControlTraining(DenoisingTraining):
+    """Numbers of the control stage."""
+
     loop: LoopConfig = LoopConfig(steps=2500, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
     modality_dropout: Share = 0.6  # share of rows that see a random proper subset
     embedding_noise: NotNegative = 0.0  # length of a random vector added to each embedding before it is normalised again
@@ -102,6 +104,8 @@ def fit_projections(conditioner: Conditioner, points: ClipEmbeddings, tokens: Cl
 
 
 class ControlStage(DenoisingStage):
+    """v-loss of ControlNet, projections and, where it is not locked, base, under the envelope (sections III-B2, IV-C)."""
+
     def __init__(
         self, transformer: Transformer, control_net: ControlNet, conditioner: Conditioner, config: ControlTraining, seed: int,
         folder: Path, train: Crops, train_captions: Captions, train_embeddings: ClipEmbeddings,

@@ -16,6 +16,8 @@ from foleygram.training.loop import LoopConfig, Stage
 
 
 class DenoisingTraining(Config):
+    """What the base and the control stage have in common."""
+
     loop: LoopConfig
     seconds: Positive = 5.0  # length of a training crop
     condition_dropout: Share = 0.1

@@ -23,11 +23,15 @@ from foleygram.training.loop import LoopConfig
 
 
 class DiffusionTraining(DenoisingTraining):
+    """Numbers of stage 2."""
+
     loop: LoopConfig = LoopConfig(steps=3000, batch=16, learning_rate=6e-4, warmup=100, decay="cosine", decay_share=0.5)
     start: str = ""  # folder of a model whose transformer and conditioner are gone on with; else from nothing
 
 
 class DiffusionStage(DenoisingStage):
+    """v-loss of the base, conditioned by the text encoder's states and the timing, as Stable Audio Open."""
+
     def __init__(
         self, transformer: Transformer, conditioner: Conditioner, config: DiffusionTraining, seed: int, folder: Path,
         train: Crops, train_captions: Captions, valid: Crops, valid_captions: Captions,

@@ -32,6 +32,8 @@ from foleygram.weights import GRAM_FILES
 
 
 class GramTraining(Config):
+    """Numbers of the GRAM stage."""
+
     loop: LoopConfig = LoopConfig(steps=1500, batch=64, learning_rate=5e-4, warmup=100, decay="cosine", weight_decay=0.02)
     contrastive_share: Share = 0.35  # of the steps, with the pairwise loss
     finetune_share: Share = 0.2  # of the steps at the end, on template captions
@@ -76,6 +78,8 @@ def random_curve(bands: int, draw: np.random.Generator) -> np.ndarray:
 
 
 class GramStage(Stage):
+    """The joint space on cached features: pairwise loss, GRAM loss (Eqs. 3 and 4), fine-tuning on template captions."""
+
     losses = ("loss", "agreement", "colour")
     validation = ("valid_colour", "valid_volume_gap", "valid_text_to_audio", "valid_video_to_audio", "valid_text_to_video")
 

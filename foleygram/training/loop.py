@@ -111,6 +111,8 @@ class Stage(nn.Module):
 
 @dataclass(frozen=True)
 class LoopResult:
+    """Where a run stands; ``last``: the latest losses."""
+
     steps: int
     seconds: float  # of training in all sessions
     finished: bool

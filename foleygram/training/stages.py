@@ -101,6 +101,7 @@ def start_of_gram(encoder: GramEncoder, folder: Path) -> None:
 
 
 def label_of(record: ClipRecord) -> str:
+    """What makes two clips alike for the recall on validation."""
     return f"{record.material} {record.action}"
 
 

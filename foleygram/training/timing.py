@@ -234,6 +234,8 @@ class TimingCrops:
 
 
 class TimingStage(Stage):
+    """Onsets, their distance and strength, levels and kinds on rendered films."""
+
     losses = ("loss", "onset", "level", "distance", "strength", "kind")
     validation = ("valid_loss", "valid_f1_50ms", "valid_error_ms")
 

@@ -30,6 +30,8 @@ LEARNS = {"text": "text.encoder.", "heads": "contra_head_t."}
 
 
 class VocabularyTraining(Config):
+    """Numbers of the vocabulary stage."""
+
     loop: LoopConfig = LoopConfig(
         steps=1400, batch=48, learning_rate=1e-4, warmup=50, decay="linear", weight_decay=0.01, ema=0.99, precision="fp32",
         validate_every=100,
