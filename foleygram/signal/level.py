@@ -9,21 +9,11 @@ import numpy as np
 from foleygram.signal.envelope import extract_envelope
 from foleygram.types import ENVELOPE_HOP, SAMPLE_RATE, Audio, Envelope
 
-CONTEXT = 18 * ENVELOPE_HOP
+CONTEXT = 8 * ENVELOPE_HOP
 """Samples beside a place that its gain depends on, and a little more."""
 
 SMOOTHING = 5
 """Steps (14.5 ms) over which powers are compared: noise has an envelope of its own that a faster gain would undo."""
-
-CALM = 21
-"""Steps (61 ms) over which the gain is a mean in dB away from attacks: tones beat in the guide's sound otherwise than in this
-one, and a gain that followed would drum the beats of one upon the other."""
-
-ATTACK_DB, ATTACK_STEPS = 8.0, 5
-"""An attack is where the guide rises by so much within so many steps (14.5 ms)."""
-
-REACH = 6
-"""Steps to both sides of an attack in which the gain is as fast as it can be."""
 
 FAINT = 1e-6
 """Linear amplitude (-120 dB) that counts as nothing."""
@@ -63,19 +53,13 @@ def _gains(sound: np.ndarray, start: int, guide: Envelope, rate: int, boost_db: 
     own = extract_envelope(Audio(sound, SAMPLE_RATE)).values.astype(np.float64)  # in samples: no resampling
     steps = np.arange(len(own))
     wanted = guide.at((start + steps * ENVELOPE_HOP) / rate).astype(np.float64)
-    before = guide.at((start + (steps - ATTACK_STEPS) * ENVELOPE_HOP) / rate)
-    attacks = wanted + FAINT > (before + FAINT) * 10 ** (ATTACK_DB / 20)
-    own, wanted = (np.sqrt(_mean(level**2, SMOOTHING)) for level in (own, wanted))
-    gain = np.log(np.clip((wanted + FAINT) / (own + FAINT), 10 ** (-cut_db / 20), 10 ** (boost_db / 20)))
-    heard = (wanted > FAINT).astype(np.float64)
-    calm = _mean(gain * heard, CALM) / np.maximum(_mean(heard, CALM), 1e-9)  # what is silent says nothing of what sounds
-    near = _mean(attacks.astype(np.float64), 2 * REACH + 1) > 1e-9
-    fast = _mean(near.astype(np.float64), SMOOTHING)
-    gain = np.exp(fast * gain + (1 - fast) * calm) * heard
+    own, wanted = (np.sqrt(_smoothed(level**2)) for level in (own, wanted))
+    gain = np.clip((wanted + FAINT) / (own + FAINT), 10 ** (-cut_db / 20), 10 ** (boost_db / 20))
+    gain[wanted <= FAINT] = 0.0  # silence is asked for
     return np.interp(np.arange(sound.shape[1]) / ENVELOPE_HOP, steps, gain)
 
 
-def _mean(row: np.ndarray, steps: int) -> np.ndarray:
-    """Moving mean over so many steps, an odd number, the ends repeated."""
-    padded = np.pad(row, steps // 2, mode="edge")
-    return np.convolve(padded, np.full(steps, 1 / steps), mode="valid")
+def _smoothed(power: np.ndarray) -> np.ndarray:
+    """Mean over ``SMOOTHING`` steps, the ends repeated."""
+    padded = np.pad(power, SMOOTHING // 2, mode="edge")
+    return np.convolve(padded, np.full(SMOOTHING, 1 / SMOOTHING), mode="valid")

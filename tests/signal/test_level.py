@@ -57,20 +57,6 @@ def test_both_channels_keep_their_ratio():
     np.testing.assert_allclose((right / np.maximum(left, 1e-12))[kept], np.abs(sound[1] / sound[0])[kept], rtol=1e-3)
 
 
-def test_beats_of_the_guide_are_not_drummed_upon_another_sound():
-    """A tail whose level beats by 6 dB at 25 Hz; what follows it dies away as it does, and hardly beats."""
-    time = np.arange(345) / 344.53125
-    fall = 0.3 * np.exp(-time / 0.2) * (time > 0.1)
-    beating = Envelope(fall * 10 ** (3 * np.sin(2 * np.pi * 25 * time) / 20))
-    steady = noise()
-    plain = extract_envelope(Audio(steady, RATE)).values
-    gains = extract_envelope(Audio(through([steady], beating), RATE)).values / plain  # a broad noise hardly beats itself
-    inner = (time > 0.3) & (time < 0.9)
-    off = 20 * np.log10(gains[inner] * plain.mean() / fall[inner])  # dB from the fall without beats
-    assert np.abs(off).max() < 1.5 and np.abs(off.mean()) < 0.5
-    assert 2 * np.abs(np.mean(off * np.exp(-2j * np.pi * 25 * time[inner]))) < 0.6  # of the guide's 3
-
-
 @pytest.mark.parametrize("count", [1, 127, 1000])
 def test_a_moment_is_followed_too(count):
     assert through([noise()[:, :count]], Envelope(np.full(12, 0.1))).shape == (2, count)
