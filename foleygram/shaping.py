@@ -28,7 +28,7 @@ from foleygram.timing.editing import EnvelopeEdits, delay, edit, edit_track
 from foleygram.timing.exchange import NAMED, SUFFIXES, clock, holds_events, write_track
 from foleygram.timing.midi import LOUDEST, louder_than_notes
 from foleygram.timing.strokes import Strokes, sound_strokes
-from foleygram.timing.track import OnsetEvent, OnsetTrack
+from foleygram.timing.track import KINDS, Kind, OnsetEvent, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 FILM_FRAMES = 12
@@ -44,8 +44,8 @@ SHAPING = ("strokes", "attack_ms", "decay_ms", "smooth_ms")
 class EnvelopeRequest:
     """One call of ``envelope``. ``file``: a sound, video, table or list of events; ``out``: file to write, a curve as
     ``.csv``, else events by its end; ``events``: a ``.csv`` of events instead; ``picture``: PNG; ``model``: what predicts;
-    ``predict``: from the picture although the video has a sound; ``voice``: the file is hummed or tapped; ``film``: video that
-    it belongs to, for length, frames and film strip; ``seconds``: length instead.
+    ``predict``: from the picture although the video has a sound; ``kind``: of all predicted events; ``voice``: the file is
+    hummed or tapped; ``film``: video that it belongs to, for length, frames and film strip; ``seconds``: length instead.
 
     Edits in the order in which they are done: ``snap`` to frames of the film or of ``snap_fps``; ``shift_ms``,
     ``shift_frames`` later; silent below ``gate_db`` (0 is full scale); ``strokes``: a sound or video, whose strokes the events
@@ -76,6 +76,7 @@ class EnvelopeRequest:
     weight: float | None = None
     mix_as: str | None = None
     strokes: Path | None = None
+    kind: str | None = None
 
 
 @dataclass(frozen=True)
@@ -119,8 +120,10 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
         grid = read_timeline(film.path).times
     later = delay(edits, grid)
     seconds = length_of(request, film)
-    guide = guide_of(request.file, request.model, seconds, request.predict, request.voice)
-    other = None if request.mix is None else guide_of(request.mix, request.model, None)
+    guide = guide_of(request.file, request.model, seconds, request.predict, request.voice, request.kind)
+    other = None if request.mix is None else guide_of(request.mix, request.model, None, kind=request.kind)
+    if request.kind is not None and "predicted" not in (guide.kind, other and other.kind):
+        raise UsageError("--kind is of predicted events, and none are; give a silent video or --predict, or leave it out")
     if seconds is None:  # nothing says how long the clip is: what is moved later is not cut off
         seconds = guide.envelope.seconds + max(later, 0.0)
     rest = unheard(guide, seconds) if request.seconds is None else ""  # who names a length means to cut
@@ -166,6 +169,8 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
         raise UsageError("--events says what -o FILE.csv holds; give -o, or leave it out")
     if request.predict and request.voice:
         raise UsageError("--predict looks at a picture, --voice listens to a recording; give one of them")
+    if request.kind not in (None, *KINDS):
+        raise UsageError(f"--kind takes {' or '.join(KINDS)}, not '{request.kind}'")
     for option, value in (("--weight", request.weight), ("--mix-as", request.mix_as)):
         if value is not None and request.mix is None:
             raise UsageError(f"{option} says how --mix FILE is laid over it; give --mix, or leave it out")
@@ -229,8 +234,12 @@ def length_of(request: EnvelopeRequest, film: MediaInfo | None) -> float | None:
     return None if film is None else film.seconds
 
 
-def guide_of(file: Path, model: str | Path, seconds: float | None, predict: bool = False, voice: bool = False) -> Guide:
-    """The guide of a file; a video without sound is predicted from. Raises EnvelopeError, MediaError, ModelError."""
+def guide_of(
+    file: Path, model: str | Path, seconds: float | None, predict: bool = False, voice: bool = False, kind: Kind | None = None
+) -> Guide:
+    """The guide of a file; a video without sound is predicted from, its events all of ``kind`` where that is given.
+
+    Raises EnvelopeError, MediaError, ModelError."""
     if holds_events(file) or is_table(file):
         if predict:
             raise UsageError(f"{file}: is a list and has no picture to predict from; leave --predict out")
@@ -244,7 +253,7 @@ def guide_of(file: Path, model: str | Path, seconds: float | None, predict: bool
         raise MediaError(f"{file}: holds no sound; --voice takes a hummed or tapped recording")
     from foleygram.pipeline import load_predictor
 
-    return predict_guide(file, info.seconds, load_predictor(model))
+    return predict_guide(file, info.seconds, load_predictor(model), kind)
 
 
 def read_strokes(file: Path) -> Strokes:

@@ -260,6 +260,10 @@ def test_a_prediction_is_told_from_a_sound(foleygram, desk, tmp_path):
     assert report["seconds"] == pytest.approx(1.2, abs=0.003)
     assert foleygram("clip.mp4", "--model", folder)[1]["kind"] == "sound"
     assert foleygram("clip.mp4", "--model", folder, "--predict")[1]["kind"] == "predicted"
+    for kind in ("hit", "scratch"):
+        found = foleygram("silent.mp4", "--model", folder, "--kind", kind)[1]["events"]
+        assert found and {event["kind"] for event in found} == {kind}
+    assert "none are" in foleygram("clip.mp4", "--kind", "hit")[2]
     code, report, _ = foleygram("silent.mp4", "--model", folder, "--gate-db", 0)
     assert code == 0 and not report["onsets"] and "silent throughout" in report["notes"][-1]
 
@@ -293,6 +297,7 @@ def test_a_prediction_tells_how_many_frames_are_damaged(foleygram, desk, tmp_pat
         (("guide.wav", "--mix", "guide.wav", "--mix-as", "sum"), 2, "power, loudest or product"),
         (("guide.wav", "--mix", "guide.wav", "--weight", -1), 2, "--weight"),
         (("guide.wav", "--snap"), 2, "--film"),
+        (("silent.mp4", "--kind", "step"), 2, "hit or scratch"),
         (("guide.wav", "--shift-frames", 2), 2, "--snap-fps"),
         (("guide.wav", "--predict"), 1, "holds no picture"),
         (("track.json", "--predict"), 2, "no picture to predict from"),

@@ -17,6 +17,7 @@ Out = Annotated[Path | None, typer.Option("-o", "--out", help=f"File to write. {
 Events = Annotated[bool, typer.Option("--events", help="Write a .csv of events: seconds,strength,kind,duration.")]
 Picture = Annotated[Path | None, typer.Option(help="PNG to draw: film, spectrogram, envelope, onsets.")]
 Predict = Annotated[bool, typer.Option("--predict", help="From the picture, although the video has a sound.")]
+Kind = Annotated[str | None, typer.Option(help="What all predicted events are, hit or scratch. [default: as each looks]")]
 Film = Annotated[Path | None, typer.Option(help="The video it belongs to: its length, frames and film strip.")]
 Seconds = Annotated[float | None, typer.Option(help="Length of the clip, s.")]
 Snap = Annotated[bool, typer.Option("--snap", help="Onsets to the nearest frame of the video.")]
@@ -43,6 +44,7 @@ def envelope(
     events: Events = False,
     picture: Picture = None,
     predict: Predict = False,
+    kind: Kind = None,
     voice: Voice = False,
     film: Film = None,
     seconds: Seconds = None,
@@ -75,7 +77,7 @@ def envelope(
     request = EnvelopeRequest(
         file, out, events, picture, force, model or "mini", predict, voice, film, seconds, snap, snap_fps, shift_ms,
         shift_frames, gate_db, attack_ms, decay_ms, smooth_ms, scale_db, tuple(mute or ()), mix, weight, mix_as,
-        strokes,
+        strokes, kind,
     )  # fmt: skip
     report = library(request)
     typer.echo(report.as_json() if json else in_words(report))
