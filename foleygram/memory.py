@@ -120,12 +120,15 @@ class Memory(nn.Module):
         """What is done according to a text, given as its point: ``scratch``, or ``hit``, which steps are too, by ``SAID``; None
         where it says neither or both."""
         nearness, scraped = text.to(self.keys) @ self.keys.T, self.scratches()
+        if scraped.all() or not scraped.any():  # it knows one alone
+            return None
         scratch, hit = (float(nearness.masked_fill(~these, -torch.inf).max()) for these in (scraped, ~scraped))
         return None if abs(scratch - hit) <= SAID else "scratch" if scratch > hit else "hit"
 
     def scratches(self) -> Bool[Tensor, "kind"]:
         """Which kinds are scraped; the others are hit or stepped on."""
-        return torch.tensor([kind.endswith(", scratch") for kind in self.config.kinds], device=self.keys.device)
+        scraped = [kind.endswith(", scratch") for kind in self.config.kinds]
+        return torch.tensor(scraped, dtype=torch.bool, device=self.keys.device)
 
     def recall(self, embeddings: Embeddings, take: int = 0, track: OnsetTrack | None = None) -> Embeddings:
         """The points with those of a remembered sound in the place of an absent one, and what it lends. ``take``: which of the

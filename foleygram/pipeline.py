@@ -94,6 +94,7 @@ class FoleyGRAMConfig(Config):
             ("autoencoder.latent_dim", "transformer.latent_dim", (self.autoencoder.latent_dim, transformer.latent_dim)),
             ("gram.dim", "conditioner.embedding_dim", (self.gram.dim, self.conditioner.embedding_dim)),
             ("conditioner.token_dim", "transformer.cross_dim", (self.conditioner.token_dim, transformer.cross_dim)),
+            ("twice conditioner.token_dim", "transformer.global_dim", (2 * self.conditioner.token_dim, transformer.global_dim)),
         ):
             if widths[0] != widths[1]:
                 raise ValueError(f"{one} is {widths[0]} and {other} {widths[1]}, which are the same thing")

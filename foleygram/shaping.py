@@ -127,7 +127,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     if seconds is None:  # nothing says how long the clip is: what is moved later is not cut off
         seconds = guide.envelope.seconds + max(later, 0.0)
     rest = unheard(guide, seconds) if request.seconds is None else ""  # who names a length means to cut
-    lost = "" if other is None else unheard(other, seconds)
+    lost = "" if other is None or request.seconds is not None else unheard(other, seconds)
     rest = "; ".join(words for words in (rest, lost and f"of {request.mix.name}, mixed in, {lost}") if words)
     guide = replace(guide, envelope=fitted(guide.envelope, seconds))
     if request.snap_fps is not None:

@@ -40,7 +40,8 @@ def test_a_recipe_takes_no_number_below_nothing():
     ["seed=18446744073709551616", "control.loop.batch=0", "model.autoencoder.group=0", "model.sampler.steps=0", "gram.frames=0",
      "control.loop.betas=[0.9, 1.0]", "model.sampler.sigma_min=70.0", "model.transformer.head_dim=70",
      "model.transformer.embed_dim=400", "model.transformer.cross_dim=256", "model.gram.dim=128", "model.control_net.depth=7",
-     "model.transformer.latent_dim=64", "model.gram.text.heads=7", "model.conditioner.token_dim=384"],
+     "model.transformer.latent_dim=64", "model.gram.text.heads=7", "model.transformer.global_dim=64",
+     "control.loop.ema=1.0", "pretraining.readers=0", "model.conditioner.token_dim=384"],
 )  # fmt: skip
 def test_a_recipe_takes_no_number_that_cannot_be(change):
     with pytest.raises(RecipeError, match="--set"):

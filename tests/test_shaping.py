@@ -11,6 +11,7 @@ from foleygram.cli import main
 from foleygram.guide import read_file
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
+from foleygram.timing.editing import louder
 from foleygram.timing.exchange import read_track, write_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Audio
@@ -353,10 +354,16 @@ def test_what_is_mixed_in_and_lies_beyond_the_clip_is_told(foleygram, desk):
 
 def test_the_louder_of_two_events_at_one_moment_stays(foleygram, desk):
     Path("first.csv").write_text("seconds,strength\n0.2,0.3\n0.5,0.1\n")
-    Path("second.csv").write_text("seconds,strength\n0.2,0.3\n0.503,0.2\n0.9,0.05\n")
+    Path("second.csv").write_text("seconds,strength\n0.2,0.3\n0.506,0.2\n0.9,0.05\n")
     line = ("first.csv", "--mix", "second.csv", "--mix-as")
-    assert times(foleygram(*line, "loudest")[1]) == [0.2, 0.503, 0.9]
-    assert times(foleygram(*line, "power")[1]) == [0.2, 0.2, 0.5, 0.503, 0.9]
+    assert times(foleygram(*line, "loudest")[1]) == [0.2, 0.506, 0.9]
+    assert times(foleygram(*line, "power")[1]) == [0.2, 0.2, 0.5, 0.506, 0.9]
+
+
+def test_what_gives_way_hides_nothing_and_kinds_do_not_meet():
+    first = [OnsetEvent(0.5, 0.1), OnsetEvent(0.512, 0.3), OnsetEvent(0.8, 0.1, "scratch", 1.0)]
+    second = [OnsetEvent(0.506, 0.2), OnsetEvent(0.8, 0.5)]
+    assert sorted(event.seconds for event in louder(first, second)) == [0.5, 0.512, 0.8, 0.8]
 
 
 @pytest.mark.parametrize(

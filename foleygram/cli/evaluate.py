@@ -67,7 +67,7 @@ def evaluate(
         "--truth": truth, "--split": split, "--system": system, "--given": given, "--name": name, "--seen": seen,
         "--second": second, "--pictures": pictures, "--materials": materials, "--limit": limit, "--cache": cache,
     }  # fmt: skip
-    if not folders and (unused := [option for option, value in asked.items() if value]):
+    if not folders and (unused := [option for option, value in asked.items() if value not in (None, False)]):
         raise UsageError(f"{', '.join(unused)}: of a folder that is scored, and here are only reports; leave it out")
     if name is not None and len(folders) > 1:
         raise UsageError("--name names one run, here are several; their folders' names tell them apart")

@@ -160,7 +160,7 @@ class Settings:
     raw: bool = False
     strokes: bool = False
     room: bool = False
-    textures: str = ""  # fingerprint of the photographs, where pictures are rendered
+    pictures: str = ""  # fingerprints of photographs and scenes, where pictures are rendered
 
 
 Progress = Callable[[str, int, int], None]
@@ -208,8 +208,9 @@ def benchmark_minihits(
     if limit is not None and limit < 1:
         raise UsageError(f"at least one clip is made, not {limit}")
     records = read_manifest(Path(manifest), split)[:limit]
-    photographs = digest(textures) if textures is not None and any(record.video is None for record in records) else ""
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
+    drawn = any(record.video is None or not record.video.exists() for record in records)
+    photographs = f"{digest(textures)}, scenes {content_of(Path(manifest).parent / 'scenes.jsonl')}" if drawn and scenes else ""
     cache = cache or Path(out) / CACHE
     probe = train_probe(manifest, cache=cache, embedder=embedder, on_progress=on_progress) if materials else None
     for variant in variants:

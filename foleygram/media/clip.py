@@ -17,8 +17,8 @@ def read_clip(path: Path, text: str | None = None, frames: int = 8, short_side: 
 
     ``frames``: number of frames, at the centres of equal parts of the picture; ``short_side``: pixels. The sound is at
     44.1 kHz from the first frame on, None where the file holds none; ``seconds`` is the length of the picture, of a sound
-    file that of the sound. Raises MediaError and UsageError as ``read_frames`` and ``read_audio``, and
-    MediaError for a picture of a single frame.
+    file that of the sound. Raises MediaError and UsageError as ``read_frames`` and ``read_audio``,
+    MediaError for a picture of a single frame, and UsageError for an empty text.
     """
     with open_media(path) as container:
         has_video = find_picture(container) is not None

@@ -94,7 +94,8 @@ def envelope_from_hits(
     A hit begins at its time, rises in a straight line for ``attack`` s to an amplitude of ``strength`` (linear, the RMS of
     the sound at its loudest; real hits reach 0.05 to 0.5) and falls to 1/e within every further ``decay`` s. Hits that
     overlap add in power, as independent sounds do. No hits give silence. Any order.
-    Raises EnvelopeError for a hit that is NaN, has a negative strength or begins before 0 or at ``seconds`` or later,
+    Raises EnvelopeError for a hit that is no pair of numbers, is NaN, has a strength below 0 or above ``LOUDEST`` or begins
+    before 0 or at ``seconds`` or later,
     UsageError for a length, attack or decay that is not above 0.
     """
     if not (math.isfinite(seconds) and seconds > 0):
@@ -105,11 +106,14 @@ def envelope_from_hits(
     half = ENVELOPE_WINDOW // ENVELOPE_HOP // 2
     blocks = np.zeros(count // ENVELOPE_HOP + 2 * half)  # sums over h samples, so that no array has the clip's samples
     for hit in hits:
-        if np.shape(hit) != (2,):
-            raise EnvelopeError(f"a hit is (seconds, strength), not {hit!r}")
-        time, strength = hit
+        try:
+            time, strength = map(float, hit)
+        except (TypeError, ValueError):
+            raise EnvelopeError(f"a hit is (seconds, strength), not {hit!r}") from None
         if not (math.isfinite(time) and 0 <= strength <= LOUDEST):
-            raise EnvelopeError(f"a hit is a finite time and a strength of 0 to 1, not ({time}, {strength}); correct it")
+            raise EnvelopeError(
+                f"a hit is a finite time and a strength of at least 0, of which 1 is full scale, not ({time:g}, {strength:g})"
+            )
         if not begins_within(time, seconds):
             raise EnvelopeError(f"the hit at {time:g} s lies outside the clip of {seconds:g} s; move or remove it")
         start = math.ceil(time * SAMPLE_RATE)

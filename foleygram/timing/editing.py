@@ -102,20 +102,20 @@ def edit_track(
         ]
     if other is not None:
         more = other.scaled(edits.mix_gain).events
-        if edits.mix == "loudest":
-            events, more = louder(events, more, strict=False), louder(more, events, strict=True)
-        events = [*events, *more]
+        events = louder(events, more) if edits.mix == "loudest" else [*events, *more]
     return OnsetTrack(tuple(events))
 
 
-def louder(events: Sequence[OnsetEvent], others: Sequence[OnsetEvent], strict: bool) -> list[OnsetEvent]:
-    """The events that no other one within ``SAME`` s is stronger than, nor as strong where ``strict``."""
-
-    def covers(other: OnsetEvent, event: OnsetEvent) -> bool:
-        near = abs(other.seconds - event.seconds) <= SAME
-        return near and (other.strength > event.strength or strict and other.strength == event.strength)
-
-    return [event for event in events if not any(covers(other, event) for other in others)]
+def louder(first: Sequence[OnsetEvent], second: Sequence[OnsetEvent]) -> list[OnsetEvent]:
+    """Both lists without the events for which the other one has a stronger one of the same kind within ``SAME`` s; of two as
+    strong the first list's stays."""
+    ranked = sorted([*((e, 0) for e in first), *((e, 1) for e in second)], key=lambda pair: (-pair[0].strength, pair[1]))
+    kept: list[tuple[OnsetEvent, int]] = []
+    for event, owner in ranked:
+        rivals = (k for k, whose in kept if whose != owner and k.kind == event.kind)
+        if not any(abs(rival.seconds - event.seconds) <= SAME for rival in rivals):
+            kept.append((event, owner))
+    return [event for event, _ in kept]
 
 
 def delay(edits: EnvelopeEdits, frame_times: np.ndarray | None) -> float:

@@ -47,7 +47,7 @@ class LoopConfig(Config):
     decay: Literal["none", "linear", "cosine"] = "none"  # to zero over the last `decay_share` of the steps
     decay_share: Share = 1.0
     clip: NotNegative = 1.0  # gradient norm
-    ema: Share = 0.999  # 0 = no average
+    ema: Chance = 0.999  # 0 = no average
     accumulate: Count = 1  # micro-batches in a step
     # of products under autocast; auto: bf16 where the hardware has it, fp32 elsewhere, where bf16 is 20 times slower
     precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"

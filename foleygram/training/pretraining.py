@@ -16,7 +16,7 @@ from pydantic import Field
 from torch import Tensor
 from torch.utils.checkpoint import checkpoint
 
-from foleygram.config import Config, Count, Natural
+from foleygram.config import Config, Count
 from foleygram.data.shards import SUBSTITUTES, ShardedClips
 from foleygram.errors import DataError, MediaError
 from foleygram.gram.audio import preprocess_audio
@@ -39,7 +39,7 @@ class PretrainingConfig(Config):
     vision_rate: float | None = Field(None, gt=0)  # highest learning rate of the vision tower; None: the loop's
     frames: Count = 8  # of each clip
     loss: GramLossConfig = GramLossConfig()
-    readers: Natural = 8  # clips that are decoded at the same time
+    readers: Count = 8  # clips that are decoded at the same time
     gradient_checkpointing: bool = True  # of the vision tower's blocks, which hold most of the memory
 
 

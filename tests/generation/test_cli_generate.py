@@ -98,6 +98,8 @@ def test_several_takes(foleygram, desk):
     code, *_ = foleygram("generate", "--from", "a_take3.wav.json", "-o", "third.wav")
     assert code == 0 and digest("third.wav") == digest(takes[2])
     assert json.loads(Path("third.wav.json").read_text())["take"] == 3
+    report = json.loads(foleygram("generate", "silent.mp4", "-o", "b.wav", "--envelope", "hits.csv", "--takes", 2, "--json")[1])
+    assert [(result["take"], result["rank"]["take"]) for result in report["results"]] == [(1, 1), (2, 2)]
 
 
 def test_a_clip_longer_than_the_window_is_exactly_as_long(foleygram, desk, moving_bar):

@@ -116,7 +116,10 @@ def test_no_hits_are_silence_and_overlaps_add_in_power():
     [
         ((np.nan, 1), "finite"),
         ((0.5, np.inf), "finite"),
-        ((0.5, -1), "of 0 to 1"),
+        ((0.5, -1), "at least 0"),
+        ((0.5, 1e7), "at least 0"),
+        ((0.5,), "(seconds, strength)"),
+        ("ab", "(seconds, strength)"),
         ((-0.1, 1), "outside"),
         ((1.1, 1), "outside"),
         ((1.0, 1), "outside"),
