@@ -18,7 +18,7 @@ from foleygram.evaluation.scores import Score
 RECOGNISED = "material recognised"
 IN_TRUTH = f"{RECOGNISED} in the truth"
 PART_OF_TRUTH = f"{RECOGNISED}, part of the truth's"
-NOT_ASKED = "listens to the training split of the truth, minutes the first time; ask for it with --materials"
+NOT_ASKED = "listens to the training split of the truth, minutes the first time; ask for it with materials"
 
 
 @dataclass(frozen=True)

@@ -21,7 +21,7 @@ from typing import Literal, TypedDict
 import torch
 from torch import Tensor, nn
 
-from foleygram.config import Chance, Config, Count, Natural, NotNegative, Positive, Share
+from foleygram.config import Chance, Config, Count, Natural, NotNegative, Share
 from foleygram.device import arithmetic, pick_device
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
@@ -38,8 +38,8 @@ class LoopConfig(Config):
     batch: Count
     # muon: for the matrices of the blocks (Jordan et al. 2024), AdamW for the rest
     optimizer: Literal["adamw", "muon"] = "adamw"
-    learning_rate: Positive = 1e-4
-    matrix_rate: Positive = 2e-3  # of Muon, whose steps are scaled to those of AdamW; same warm-up and decay
+    learning_rate: NotNegative = 1e-4
+    matrix_rate: NotNegative = 2e-3  # of Muon, whose steps are scaled to those of AdamW; same warm-up and decay
     betas: tuple[Chance, Chance] = (0.9, 0.999)
     eps: NotNegative = 1e-8
     weight_decay: NotNegative = 1e-3
