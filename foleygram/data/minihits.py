@@ -168,6 +168,9 @@ def _check_ingredients(out: Path, ingredients: dict[str, object]) -> None:
     note = out / "prepared.json"
     try:
         before = json.loads(note.read_text()) if note.exists() else None
+        first = next(place for place in (out, *out.absolute().parents) if place.exists())
+        if not first.is_dir():  # told now and not after all scenes are drawn
+            raise OutputError(f"{out}: cannot be used ({first.name} is a file and no folder); choose another folder")
         foreign = before is None and any((out / name).exists() for name in ("clips.jsonl", "scenes.jsonl"))
     except OSError as error:
         raise OutputError(f"{out}: cannot be used ({error.strerror}); choose another folder") from error
