@@ -10,8 +10,10 @@ The same arguments give the same bytes. Files appear whole under their name, so 
 from __future__ import annotations
 
 import csv
+import errno
 import hashlib
 import json
+import os
 import signal
 import sys
 from collections.abc import Iterable, Iterator
@@ -170,7 +172,7 @@ def _check_ingredients(out: Path, ingredients: dict[str, object]) -> None:
         before = json.loads(note.read_text()) if note.exists() else None
         first = next(place for place in (out, *out.absolute().parents) if place.exists())
         if not first.is_dir():  # told now and not after all scenes are drawn
-            raise OutputError(f"{out}: cannot be used ({first.name} is a file and no folder); choose another folder")
+            raise NotADirectoryError(errno.ENOTDIR, os.strerror(errno.ENOTDIR))
         foreign = before is None and any((out / name).exists() for name in ("clips.jsonl", "scenes.jsonl"))
     except OSError as error:
         raise OutputError(f"{out}: cannot be used ({error.strerror}); choose another folder") from error
