@@ -11,12 +11,12 @@ import torch
 from torch import nn
 
 from foleygram.device import DTYPES, INT8, arithmetic, pick_device
-from foleygram.hub.doors import sha256_of
+from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.folder import read_notes
-from foleygram.hub.sources import HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
+from foleygram.hub.sources import MODELS, HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
 from foleygram.pipeline import HALVED, SHRUNK, FoleyGRAM
 from foleygram.quantisation import large_layers
-from foleygram.weights import MODELS, find_folder
+from foleygram.weights import find_folder
 
 GIB = 2**30
 WORKING_GIB = 1.5  # interpreter, libraries and the widest layers of the autoencoder; measured by benchmarks/full_scale.py

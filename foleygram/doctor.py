@@ -58,7 +58,7 @@ class DoctorReport:
     memory_gib: float
     disk_free_gib: float  # of the cache folder
     cache: str
-    cached: tuple[str, ...]  # repositories in the hub's cache
+    imported: tuple[str, ...]  # folders that ``foleygram import`` filled there
     ffmpeg: str
     reads: tuple[str, ...]
     writes: tuple[str, ...]
@@ -81,7 +81,7 @@ class DoctorReport:
             f"codecs (libavcodec {self.ffmpeg}): "
             + (f"lacks {', '.join(self.lacks)}" if self.lacks else "all that foleygram uses")
         )
-        lines.append(f"cache: {self.cache}, {self.disk_free_gib:.1f} GiB free" + "".join(f"; {name}" for name in self.cached))
+        lines.append(f"cache: {self.cache}, {self.disk_free_gib:.1f} GiB free" + "".join(f"; {name}" for name in self.imported))
         for model in self.models:
             lines.append(
                 f"model {model.name}: {len(model.present)} of {len(model.present) + len(model.missing)} weights files here"
@@ -110,7 +110,7 @@ def doctor() -> DoctorReport:
         memory_gib=round(machine_memory() / GIB, 1),
         disk_free_gib=round(shutil.disk_usage(existing).free / GIB, 1),
         cache=str(cache),
-        cached=cached_repositories(),
+        imported=imported_folders(),
         ffmpeg=codecs.version,
         reads=codecs.reads,
         writes=codecs.writes,
@@ -156,9 +156,9 @@ def model_states() -> tuple[ModelState, ...]:
     from foleygram.config import read_json
     from foleygram.describe import PARTS
     from foleygram.hub.folder import read_notes
-    from foleygram.hub.sources import local_weights
+    from foleygram.hub.sources import MODELS, local_weights
     from foleygram.pipeline import FoleyGRAMConfig
-    from foleygram.weights import MODELS, more_files
+    from foleygram.weights import more_files
 
     states = []
     for path in sorted(MODELS.glob("*/config.json")):
@@ -183,14 +183,14 @@ def model_states() -> tuple[ModelState, ...]:
     return tuple(states)
 
 
-def cached_repositories() -> tuple[str, ...]:
-    """Folders that ``foleygram import`` made in the cache."""
+def imported_folders() -> tuple[str, ...]:
+    """Folders that ``foleygram import`` made in the cache, and their size."""
     cache = cache_folder()
     if not cache.is_dir():
         return ()
     found = []
-    for folder in sorted(path for path in cache.iterdir() if path.is_dir()):
-        size = sum(path.stat().st_size for path in folder.glob("*.safetensors"))
+    for folder in sorted(path.parent for path in cache.glob("*/config.json")):
+        size = sum(path.stat().st_size for path in folder.iterdir())
         found.append(f"{folder.name} ({size / GIB:.1f} GiB)")
     return tuple(found)
 

@@ -23,6 +23,7 @@ from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
 from foleygram.guide import OWN, Guide, is_noisy, read_guide, unheard
 from foleygram.hub.fingerprint import fingerprint
+from foleygram.hub.sources import MODELS
 from foleygram.limits import SEEDS, check_whole
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.mux import mux, unkept
@@ -53,7 +54,7 @@ from foleygram.sidecar import (
     versions,
 )
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
-from foleygram.weights import MODELS, find_folder, weights_files
+from foleygram.weights import deciding_files, find_folder, weights_files
 from foleygram.windows import Film, long_pieces
 
 STRUCK = {"guide": "", "reference": ", in the strokes of the reference", "memory": ", in the strokes of a remembered sound"}
@@ -316,7 +317,11 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> 
     folder = order.outs[0][1].parent
     place = find_folder(order.model)
     shipped = place.parent == MODELS
-    weights = ModelSource(source=place.name if shipped else relative(place, folder), shipped=shipped, sha256=fingerprint(place))
+    weights = ModelSource(
+        source=place.name if shipped else relative(place, folder),
+        shipped=shipped,
+        sha256=fingerprint(deciding_files(place, model.config)),
+    )
     if order.exact and weights.sha256 != order.sidecar.model.sha256:
         raise ModelError(
             f"{order.model}: its weights or config are not the sidecar's; give --model to take them as they are now"

@@ -22,10 +22,11 @@ from foleygram.config import first_complaint, read_json
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
-from foleygram.errors import ModelError, UsageError
+from foleygram.errors import ModelError, OutputError, UsageError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
-from foleygram.hub.doors import check_sha256, read_checkpoint
+from foleygram.hub.doors import read_checkpoint
+from foleygram.hub.fingerprint import check_sha256
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_json, write_tensors
 from foleygram.hub.layouts import (
     GramParts,
@@ -38,9 +39,9 @@ from foleygram.hub.layouts import (
     to_gram,
     to_stable_audio,
 )
-from foleygram.hub.sources import HubSource, commit_of, fetch_file, imported_folder, is_repository
+from foleygram.hub.sources import MODELS, HubSource, commit_of, fetch_file, imported_folder, is_repository
 from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder
-from foleygram.weights import GRAM_FILES, MODELS
+from foleygram.weights import GRAM_FILES
 
 STABLE_AUDIO = "stabilityai/stable-audio-open-1.0"
 STABLE_AUDIO_LICENCE = "Stability AI Community License"
@@ -83,12 +84,13 @@ def expected(build: Callable[[], nn.Module]) -> dict[str, Tensor]:
 
 def import_stable_audio(
     path: str | Path, out: Path | None = None, config: FoleyGRAMConfig | None = None, revision: str | None = None,
-    sha256: str | None = None,
+    sha256: str | None = None, force: bool = False,
 ) -> ImportReport:  # fmt: skip
     """Stable Audio Open into a model folder (``out``, by default the cache of ``full``).
 
     ``path``: ``hub``, a repository ``user/name``, a folder of diffusers, or a checkpoint in the layout of
-    stable-audio-tools (.safetensors, .ckpt); ``revision``: on the hub; ``sha256``: that a single file must have.
+    stable-audio-tools (.safetensors, .ckpt); ``revision``: on the hub; ``sha256``: that a single file must have; ``force``: see
+    :func:`write_parts`.
     Raises ModelError, OutputError, UsageError."""
     config = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
@@ -119,17 +121,17 @@ def import_stable_audio(
         "transformer": (transformer, note("transformer")),
         "autoencoder": (parts.autoencoder, note("autoencoder")),
     }
-    if trained or at_start(out / "conditioner.safetensors"):
+    if trained or force or at_start(out / "conditioner.safetensors"):
         begun = {} if trained else {"gram projections": START, "state": START}
         files["conditioner"] = (conditioner, note("conditioner") | begun)
     if parts.control_net is not None:
         control_shapes = expected(lambda: ControlNet(config.transformer, config.control_net))
         check_shapes("this ControlNet", parts.control_net, control_shapes)
         files["control_net"] = (parts.control_net, note("transformer"))
-    elif at_start(out / "control_net.safetensors"):
+    elif force or at_start(out / "control_net.safetensors"):
         control_shapes = expected(lambda: ControlNet(config.transformer, config.control_net))
         files["control_net"] = (start_of_control_net(transformer, control_shapes), note("transformer") | {"state": START})
-    report = write_parts(out, config, files)
+    report = write_parts(out, config, files, force)
     if trained and parts.control_net is not None:
         return report
     still = "the projections and the ControlNet stand before training; train them: foleygram train control recipes/paper.yaml"
@@ -162,11 +164,6 @@ def stable_audio_files(path: str | Path, revision: str | None = None) -> dict[st
             f"{place}: holds neither transformer, vae and projection_model (diffusers) nor model.safetensors; give another"
         )
     return {WHOLE: single}
-
-
-def read_stable_audio(path: str | Path, revision: str | None = None) -> StableAudioParts:
-    """The parts of Stable Audio, from whichever of its layouts."""
-    return read_parts(stable_audio_files(path, revision))
 
 
 def read_parts(files: Mapping[str, Path]) -> StableAudioParts:
@@ -223,14 +220,14 @@ def export_stable_audio(
 
 def import_gram(
     source: Path, out: Path | None = None, tokenizer: Path | None = None, keep_passengers: bool = False,
-    config: FoleyGRAMConfig | None = None, sha256: str | None = None,
+    config: FoleyGRAMConfig | None = None, sha256: str | None = None, force: bool = False,
 ) -> ImportReport:  # fmt: skip
     """A GRAM checkpoint folder (``ckpt/model_step_*.pt`` and ``log/hps.json``, or a file beside whose folder they lie) into a
     model folder, by default the cache of ``full``. The mel bands, the frame length and the joint space are those of hps.json.
 
     ``tokenizer``: tokenizer.json or vocab.txt of bert-base-uncased, which the checkpoint does not hold;
     ``keep_passengers``: also keep what FoleyGRAM does not use, so that an export is the whole checkpoint again; ``sha256``:
-    that the weights file must have. Raises ModelError, OutputError."""
+    that the weights file must have; ``force``: see :func:`write_parts`. Raises ModelError, OutputError."""
     full = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
     file, settings = find_gram_files(Path(source))
@@ -254,16 +251,14 @@ def import_gram(
     if keep_passengers:
         files[PASSENGERS.removesuffix(".safetensors")] = (passengers, note)
     still = []
-    if tokenizer is not None:
-        definition = Tokenizer(read_text(tokenizer), config.gram.text).content
-        write_atomically(out / "tokenizer.json", definition.encode())
-    elif not (out / "tokenizer.json").exists():
+    definition = None if tokenizer is None else Tokenizer(read_text(tokenizer), config.gram.text).content
+    if definition is None and not (out / "tokenizer.json").exists():
         still.append(f"{out} has no tokenizer; {TOKENIZER_STEPS}")
     if differing := differing_numbers(full.gram, config.gram):
         still.append(f"hps.json differs from the recipes ({differing}); say the same under model.gram of the recipe")
     if settings is None:
         still.append("no hps.json was found; 64 mel bands were assumed, which the published checkpoints use")
-    report = write_parts(out, config, files)
+    report = write_parts(out, config, files, force, definition)
     return ImportReport(report.folder, report.written, GramParts(encoder, passengers).ignored(), tuple(still))
 
 
@@ -345,9 +340,15 @@ def differing_numbers(usual: GramConfig, own: GramConfig) -> str:
 
 
 def write_parts(
-    out: Path, config: FoleyGRAMConfig, files: Mapping[str, tuple[Mapping[str, Tensor], dict[str, str]]]
-) -> ImportReport:
-    """Writes the weights files and the config, each of them all or nothing."""
+    out: Path, config: FoleyGRAMConfig, files: Mapping[str, tuple[Mapping[str, Tensor], dict[str, str]]], force: bool = False,
+    tokenizer: str | None = None,
+) -> ImportReport:  # fmt: skip
+    """Writes the weights files, the tokenizer's definition and the config, each of them all or nothing. What lies there is
+    replaced where it stands before training or came from the same file; all else needs ``force``. Raises OutputError."""
+    if not force:
+        refuse_loss(out, config, {name: notes for name, (_, notes) in files.items()}, tokenizer)
+    if tokenizer is not None:
+        write_atomically(out / "tokenizer.json", tokenizer.encode())
     for name, (tensors, notes) in files.items():
         write_tensors(out / f"{name}.safetensors", tensors, notes)
     if (out / "config.json").exists():  # a part that was imported before may have changed its own numbers
@@ -358,6 +359,22 @@ def write_parts(
     return ImportReport(
         out, tuple((f"{name}.safetensors", sum(t.numel() for t in tensors.values())) for name, (tensors, _) in files.items())
     )
+
+
+def refuse_loss(out: Path, config: FoleyGRAMConfig, notes: Mapping[str, dict[str, str]], tokenizer: str | None) -> None:
+    """Raises OutputError where a file of ``out`` holds what an import would take away."""
+    advice = "choose another --out, or pass --force (force=True)"
+    for name, own in notes.items():
+        path = out / f"{name}.safetensors"
+        if not at_start(path) and read_notes(path) != own:
+            raise OutputError(f"{path}: holds other weights and is kept; {advice}")
+    definition = out / "tokenizer.json"
+    if tokenizer is not None and definition.exists() and definition.read_bytes() != tokenizer.encode():
+        raise OutputError(f"{definition}: is another tokenizer and is kept; {advice}")
+    if (out / "config.json").exists():
+        name = read_json(FoleyGRAMConfig, out / "config.json").name
+        if name != config.name:
+            raise OutputError(f"{out}: is the folder of the model {name}, which is not {config.name}, and is kept; {advice}")
 
 
 def read_text(path: Path) -> str:

@@ -27,6 +27,7 @@ from foleygram.diffusion.transformer import Transformer, TransformerConfig
 from foleygram.errors import EnvelopeError, UsageError
 from foleygram.finish import FinishConfig, Pieces, finished
 from foleygram.gram.encoder import GramConfig, GramEncoder
+from foleygram.gram.prior import Prior
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
@@ -75,6 +76,7 @@ class FoleyGRAMConfig(Config):
     conditioner: ConditionerConfig
     sampler: SamplerConfig = SamplerConfig()
     few_step_sampler: SamplerConfig | None = None  # in its place where the finish has measured colours to give; None: the same
+    prior: bool = False  # guesses the point of an absent sound from text and picture
     timing: TimingConfig | None = None  # predicts the envelope of a silent picture
     memory: MemoryConfig | None = None  # lends a sound of its kind to a text or picture alone
     finish: FinishConfig | None = None  # colour and level of the decoded sound; None: as it was decoded (the paper)
@@ -121,21 +123,22 @@ class FoleyGRAM(nn.Module):
         self.autoencoder = build_autoencoder(config.autoencoder)
         self.transformer = Transformer(config.transformer)
         self.control_net = ControlNet(config.transformer, config.control_net)
+        self.prior = Prior(config.gram.dim) if config.prior else None
         self.timing = None if config.timing is None else EnvelopePredictor(config.timing)
         remembers = config.memory is not None
         self.memory = Memory(config.memory, config.gram.dim, config.autoencoder.rate) if remembers else None
         self.working_device: torch.device | None = None  # with offload: where a part is while it works
 
     def components(self) -> dict[str, nn.Module]:
-        """Parts by the name of their weights file, besides the GRAM encoder; ``timing`` and ``memory`` where the config has
-        them."""
+        """Parts by the name of their weights file, besides the GRAM encoder; ``prior``, ``timing`` and ``memory`` where the
+        config has them."""
         parts = {
             "conditioner": self.conditioner,
             "autoencoder": self.autoencoder,
             "transformer": self.transformer,
             "control_net": self.control_net,
         }
-        more = {"timing": self.timing, "memory": self.memory}
+        more = {"prior": self.prior, "timing": self.timing, "memory": self.memory}
         return parts | {name: part for name, part in more.items() if part is not None}
 
     @classmethod
@@ -200,7 +203,7 @@ class FoleyGRAM(nn.Module):
         if dtype == INT8:
             self.shrink()
         self.working_device = where if offload else None
-        for small in (self.conditioner, self.timing, self.memory):
+        for small in (self.conditioner, self.prior, self.timing, self.memory):
             if small is not None:
                 small.to(where, torch.float32)
         for part in (self.gram, self.autoencoder, self.transformer, self.control_net):
@@ -285,7 +288,7 @@ class FoleyGRAM(nn.Module):
         """What is done according to a text, as far as the memory knows: ``hit``, which steps are too, or ``scratch``, whatever
         the picture looks like. None without a text or a memory, where it says neither or both, and for a text that the model
         cannot read."""
-        if text is None or self.memory is None or self.gram.tokenizer.is_strange(text):
+        if text is None or self.memory is None or self.gram.tokenizer is None or self.gram.tokenizer.is_strange(text):
             return None
         return self.memory.kind_said(self.embed(Clip(text=text)).text[0])
 
@@ -311,8 +314,11 @@ class FoleyGRAM(nn.Module):
         return (self.config.few_step_sampler if painted else None) or self.config.sampler
 
     def condition(self, embeddings: Embeddings, seconds: float) -> Condition:
-        """Embeddings and duration to the condition of the transformers, in their arithmetic."""
+        """Embeddings and duration to the condition of the transformers, in their arithmetic. In the place of an absent sound
+        stands the one to be expected, where the model has a prior."""
         device = self.device
+        if self.prior is not None and embeddings.audio is None:
+            embeddings = replace(embeddings, audio=self.prior(embeddings))
         condition = self.conditioner(embeddings, torch.zeros(1, device=device), torch.full((1,), seconds, device=device))
         kind = self.precision
         return Condition(condition.tokens.to(kind), condition.global_vector.to(kind))

@@ -18,7 +18,7 @@ from pydantic import AliasChoices, Field, ValidationError
 
 from foleygram.config import Config, Count, NotNegative, Positive, Seed, first_complaint
 from foleygram.errors import MediaError, UsageError
-from foleygram.hub.doors import sha256_of
+from foleygram.hub.fingerprint import sha256_of
 from foleygram.output import whole_file
 from foleygram.types import ENVELOPE_RATE
 

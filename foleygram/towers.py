@@ -18,13 +18,14 @@ from foleygram.errors import ModelError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import BertConfig, keep_layers
 from foleygram.gram.vision import fold_lite0
-from foleygram.hub.doors import check_sha256, read_checkpoint, sha256_of
+from foleygram.hub.doors import read_checkpoint
+from foleygram.hub.fingerprint import check_sha256, sha256_of
 from foleygram.hub.folder import write_atomically, write_tensors
 from foleygram.hub.layouts import check_shapes
+from foleygram.hub.sources import MODELS
 from foleygram.hub.vocabulary import trim_vocabulary
 from foleygram.importing import ImportReport, expected, full_config, read_text, write_parts
 from foleygram.pipeline import FoleyGRAMConfig
-from foleygram.weights import MODELS
 
 MINI_LAYERS = (0, 1, 4, 5)
 """Of MiniLM's six that the mini keeps."""
@@ -35,10 +36,10 @@ MINI_POSITIONS = 64
 
 def import_tower(
     kind: Literal["eva", "beats", "bert"], path: Path, out: Path, config: FoleyGRAMConfig | None = None,
-    sha256: str | None = None,
+    sha256: str | None = None, force: bool = False,
 ) -> ImportReport:  # fmt: skip
     """A tower as its own authors publish it (EVA01_CLIP_g_14_psz14_s11B.pt, BEATs_iter3_plus_AS2M.pt, bert-base-uncased), to
-    train GRAM from. ``sha256``: that the file must have. Raises ModelError."""
+    train GRAM from. ``sha256``: that the file must have; ``force``: see ``write_parts``. Raises ModelError, OutputError."""
     config = config or full_config()
     name, prefix, passengers = {
         "eva": ("vision", "visual.", r"(text\..*|logit_scale)"),
@@ -56,7 +57,7 @@ def import_tower(
         )
         state[f"{name}.{key}"] = tensor.float() if tensor.is_floating_point() else tensor
     check_shapes(f"the tower {kind}", state, tower_shapes(name, config.gram))
-    report = write_parts(out, config, {name: (state, {"origin": path.name, "sha256": found})})
+    report = write_parts(out, config, {name: (state, {"origin": path.name, "sha256": found})}, force)
     return ImportReport(report.folder, report.written, (f"other parts of the checkpoint ({ignored})",) if ignored else ())
 
 
@@ -85,7 +86,7 @@ def import_minilm(
     left |= {table: rows, places: state[places][:positions].clone()}
     tensors = {f"text.{key}": value.half() for key, value in keep_layers(left, layers).items()}
     config = BertConfig.minilm(len(layers)).replace(vocabulary=len(rows), positions=positions)
-    check_shapes("MiniLM", tensors, tower_shapes("text", GramConfig.mini().replace(text=config.model_dump())))
+    check_shapes("MiniLM", tensors, tower_shapes("text", GramConfig.small().replace(text=config.model_dump())))
     notes = {"origin": "all-MiniLM-L6-v2", "licence": "Apache-2.0"}
     write_tensors(out / "text.safetensors", tensors, notes, in_bytes=(f"text.{table}",))
     write_atomically(out / "tokenizer.json", definition.encode())
@@ -102,7 +103,7 @@ def import_efficientnet_lite0(path: Path, out: Path) -> ImportReport:
             f"{path}: not the tensors of EfficientNet-Lite0 (no {error.args[0]}); give efficientnet-lite0-57934424.pth"
         ) from error
     tensors = {f"vision.{key}": tensor.half() for key, tensor in folded.items()}
-    check_shapes("EfficientNet-Lite0", tensors, tower_shapes("vision", GramConfig.mini()))
+    check_shapes("EfficientNet-Lite0", tensors, tower_shapes("vision", GramConfig.small()))
     notes = {"origin": path.name, "licence": "Apache-2.0", "sha256": sha256_of(path)}
     write_tensors(out / "vision.safetensors", tensors, notes, in_bytes=("vision.classifier.weight",))
     return ImportReport(out, (("vision.safetensors", sum(tensor.numel() for tensor in tensors.values())),))

@@ -14,16 +14,13 @@ from foleygram.errors import ModelError
 from foleygram.gram.text import BertConfig, Tokenizer
 from foleygram.hub.folder import each_tensor
 from foleygram.hub.rows import rows_in_int8
-from foleygram.hub.sources import fetch_folder, find_weights, is_repository
+from foleygram.hub.sources import MODELS, fetch_folder, find_weights, is_repository, local_weights
 from foleygram.quantisation import int8_weights
 
 if TYPE_CHECKING:
     from foleygram.pipeline import FoleyGRAMConfig
 
 M = TypeVar("M", bound=nn.Module)
-
-MODELS = Path(__file__).parent / "models"
-"""The registry of shipped models is this folder."""
 
 GRAM_FILES = {"vision": "vision.", "audio": "audio.", "text": "text.", "heads": ("contra_", "pool.", "colour.")}
 """Which parameters of the GRAM encoder lie in which file."""
@@ -54,7 +51,7 @@ def find_folder(source: str | Path) -> Path:
 
 def more_files(config: FoleyGRAMConfig) -> tuple[str, ...]:
     """The weights files that only some models have."""
-    return tuple(name for name in ("timing", "memory") if getattr(config, name) is not None)
+    return tuple(name for name in ("prior", "timing", "memory") if getattr(config, name))
 
 
 def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:
@@ -65,6 +62,12 @@ def weights_files(folder: Path, config: FoleyGRAMConfig) -> dict[str, Path]:
         if not path.is_file():
             raise ModelError(f"{path}: this weights file is absent; train or import the model again")
     return files
+
+
+def deciding_files(folder: Path, config: FoleyGRAMConfig) -> list[Path]:
+    """All files that decide what a model does, wherever they lie. Raises ModelError where a weights file cannot be had."""
+    definition = local_weights(folder, "tokenizer.json")
+    return [folder / "config.json", *weights_files(folder, config).values(), *([definition] if definition else [])]
 
 
 def read_tokenizer(path: Path, config: BertConfig) -> Tokenizer:

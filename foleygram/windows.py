@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foleygram.config import Config, NotNegative, Positive
+from foleygram.config import Chance, Config, NotNegative, Positive
 from foleygram.diffusion.sampler import Denoiser, SamplerConfig, guided, sample, takes_noise
 from foleygram.errors import UsageError
 from foleygram.types import Audio, Embeddings, Envelope, sample_count
@@ -34,12 +34,12 @@ class WindowConfig(Config):
     joined with its neighbour; ``at_cut``: s of overlap at a cut; ``decoded``: s of latent decoded at once; ``lap``: s that
     two decoded pieces have in common; ``fade``: s of the cross-fade within it."""
 
-    overlap: NotNegative = 0.25
+    overlap: Chance = 0.25
     shortest: NotNegative = 2.0
     at_cut: NotNegative = 0.12
     decoded: Positive = 8.0  # with its lap and margins a piece is shorter than the clip of 10 s that is decoded at once
     lap: NotNegative = 0.6
-    fade: NotNegative = 0.02
+    fade: Positive = 0.02
 
 
 @dataclass(frozen=True)
@@ -102,9 +102,10 @@ def plan_windows(
     config = config or WindowConfig()
     bounds = [round(bound * rate) for bound in shot_bounds(length / rate, cuts, config.shortest)]
     half = max(round(config.at_cut * rate / 2), 1)
+    overlap = min(round(config.overlap * longest), longest - 1)
     spans: list[tuple[int, int]] = []
     for first, last in zip(bounds[:-1], bounds[1:], strict=True):
-        parts = even_windows(first, last, longest, round(config.overlap * longest))
+        parts = even_windows(first, last, longest, overlap)
         # the outer windows of a shot reach a little over its cuts
         parts[0] = (max(parts[0][0] - half, 0), parts[0][1])
         parts[-1] = (parts[-1][0], min(parts[-1][1] + half, length))
@@ -142,7 +143,7 @@ def encode_envelope(model: FoleyGRAM, envelope: Envelope, seconds: float, config
     as in :meth:`FoleyGRAM.encode_envelope`."""
     hop, rate = model.autoencoder.hop, model.config.autoencoder.rate
     length = model.autoencoder.length(sample_count(seconds, rate))
-    piece = round(config.decoded * rate / hop)
+    piece = max(round(config.decoded * rate / hop), 1)
     latents = []
     for start in range(0, length, piece):
         first, last = max(start - MARGIN, 0), min(start + piece + MARGIN, length + MARGIN)
@@ -181,9 +182,9 @@ def decode_pieces(model: FoleyGRAM, latent: Tensor, seed: int, config: WindowCon
     """The sound of a latent of any length as consecutive pieces float32 [channel, sample]."""
     hop, rate = model.autoencoder.hop, model.config.autoencoder.rate
     length = latent.shape[-1]
-    piece, lap = round(config.decoded * rate / hop), max(round(config.lap * rate / hop), 2)
+    piece, lap = max(round(config.decoded * rate / hop), 1), max(round(config.lap * rate / hop), 2)
     margin = 8  # positions at the ends of a piece whose sound lacks its neighbours
-    fade = round(config.fade * rate)
+    fade = max(round(config.fade * rate), 1)
     held: np.ndarray | None = None  # the end of the sound so far, which the next piece overlaps
     start = number = 0
     while start < length:
@@ -223,7 +224,7 @@ def long_pieces(
     in all; the pieces of one are taken before the next is asked for. A take depends on its seed only.
 
     ``on_step``: (steps done, steps of all takes). Memory does not grow with the length but for the few copies of the latent
-    that the sampler holds, each a 17th of the sound in the mini."""
+    that the sampler holds, each a 16th of the sound in the mini."""
     config = config or WindowConfig()
     hop, rate = model.autoencoder.hop, model.config.autoencoder.rate
     samples = sample_count(seconds, rate)

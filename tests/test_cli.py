@@ -48,6 +48,11 @@ def test_importing_the_package_imports_nothing_heavy():
     assert cpu_seconds(code) < cpu_seconds("pass") + 0.3
 
 
+def test_a_refusal_does_not_wait_for_torch():
+    refused = "import sys; from foleygram.cli import main; code = main(['generate', 'absent.mp4', '-o', 'x.mp4']); "
+    assert cpu_seconds(refused + "assert code == 1 and 'torch' not in sys.modules") > 0
+
+
 def test_public_names_exist():
     import foleygram
 

@@ -8,8 +8,8 @@ import torch
 
 import foleygram
 from foleygram.describe import PARTS, describe_model
+from foleygram.hub.sources import MODELS
 from foleygram.pipeline import FoleyGRAM
-from foleygram.weights import MODELS
 
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
 

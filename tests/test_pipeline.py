@@ -69,6 +69,25 @@ def test_every_subset_of_modalities_conditions_in_its_own_way(model, clip, envel
     assert everything.tobytes() == results["AVT"].tobytes()
 
 
+def test_in_the_place_of_an_absent_sound_stands_the_one_to_be_expected(model, clip, envelope, tmp_path):
+    guessing = tiny_model(prior=True).place("cpu", "fp32")
+    guessing.load_state_dict(model.state_dict(), strict=False)  # all but the prior
+    known = model.embed(clip)
+    for use in SUBSETS:
+        points = known.only(use)
+        plain, guessed = model.condition(points, 1.0), guessing.condition(points, 1.0)
+        if "A" in use:
+            assert torch.equal(plain.tokens, guessed.tokens)
+            continue
+        assert not plain.tokens[:, 0].any() and torch.equal(plain.tokens[:, 1:], guessed.tokens[:, 1:])
+        expected = guessing.conditioner.gram_audio(guessing.prior(points))
+        torch.testing.assert_close(guessed.tokens[:, 0], expected)
+    back = FoleyGRAM.load(guessing.save(tmp_path), dtype="fp32")
+    one, two = (each.generate(clip, envelope, use="T", seed=3)[0].samples for each in (guessing, back))
+    assert one.tobytes() == two.tobytes()
+    assert np.abs(one - model.generate(clip, envelope, use="T", seed=3)[0].samples).max() > 1e-4
+
+
 def test_the_envelope_steers(model, clip, envelope):
     half = Envelope(envelope.values / 2)
     assert np.abs(model.generate(clip, envelope)[0].samples - model.generate(clip, half)[0].samples).max() > 1e-3

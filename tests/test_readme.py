@@ -11,6 +11,7 @@ from tiny import tiny_model
 from foleygram import generation, weights
 from foleygram.cli import main
 from foleygram.cli.app import command
+from foleygram.hub import sources
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 
@@ -27,7 +28,7 @@ def desk(tmp_path, monkeypatch, tiny_video, clicks, moving_bar):
     """The files that the README speaks of, and the tiny model with a predictor as mini."""
     models = tmp_path / "models"
     tiny_model(timing=True).save(models / "mini")
-    for module in (weights, generation):
+    for module in (sources, weights, generation):
         monkeypatch.setattr(module, "MODELS", models)
     monkeypatch.chdir(tmp_path)
     Path("clip.mp4").write_bytes(tiny_video.read_bytes())

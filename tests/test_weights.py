@@ -12,8 +12,9 @@ from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
 from foleygram.errors import ModelError
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_tensors
+from foleygram.hub.sources import MODELS
 from foleygram.pipeline import FoleyGRAM, load_predictor
-from foleygram.weights import MODELS, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
+from foleygram.weights import assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
 
 
 def test_a_shipped_model_comes_before_a_folder_of_its_name(tmp_path, monkeypatch):

@@ -5,6 +5,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
+from pydantic import ValidationError
 from tiny import tiny_model
 
 from foleygram.pipeline import take_seed
@@ -83,6 +84,17 @@ def test_joining_keeps_the_power_of_equal_and_of_independent_sounds():
     assert (blend[:, :1000] == one[:, :1000]).all() and (blend[:, 1500:] == two[:, 1500:]).all()
 
 
+@pytest.mark.parametrize("wrong", [{"overlap": 1.0}, {"overlap": -0.1}, {"fade": 0.0}, {"decoded": 0.0}])
+def test_numbers_that_no_window_can_have(wrong):
+    with pytest.raises(ValidationError):
+        WindowConfig(**wrong)
+
+
+def test_windows_go_on_however_much_they_overlap():
+    windows = plan_windows(40, RATE, 10, (), WindowConfig(overlap=0.999))
+    assert [window.start for window in windows] == list(range(31)) and windows[-1].end == 40
+
+
 @pytest.fixture(scope="module")
 def model():
     return tiny_model()
@@ -117,6 +129,14 @@ def test_pieces_join_to_the_whole_length(model):
     steps = np.abs(np.diff(sound, 2))
     seams = np.cumsum([piece.shape[1] for piece in pieces])[:-1]
     assert max(steps[seam - 40 : seam + 40].max() for seam in seams) < 3 * np.percentile(steps, 99.9)
+
+
+def test_the_shortest_pieces_and_fades_go_on_to_the_end(model):
+    pieces = list(decode_pieces(model, torch.randn(1, 16, 6), 3, WindowConfig(decoded=1e-6, lap=0.0, fade=1e-6)))
+    assert [piece.shape[1] for piece in pieces] == [model.autoencoder.hop] * 6
+    envelope = envelope_from_hits([(0.01, 0.3)], 0.1)
+    short = encode_envelope(model, envelope, 0.1, WindowConfig(decoded=1e-6))
+    torch.testing.assert_close(short, encode_envelope(model, envelope, 0.1, CONFIG), atol=1e-4, rtol=1e-3)
 
 
 def test_a_piece_that_came_out_as_its_negative_is_turned(model, monkeypatch):

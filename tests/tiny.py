@@ -39,11 +39,12 @@ CONFIG = FoleyGRAMConfig(
 )
 
 
-def tiny_model(seed: int = 0, timing: bool = False) -> FoleyGRAM:
-    """Random weights, none of them zero, so that every input moves the result. ``timing``: with a predictor."""
+def tiny_model(seed: int = 0, timing: bool = False, prior: bool = False) -> FoleyGRAM:
+    """Random weights, none of them zero, so that every input moves the result. ``timing``,
+    ``prior``: with such parts."""
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        config = CONFIG.replace(timing=TIMING if timing else None)
+        config = CONFIG.replace(timing=TIMING if timing else None, prior=prior)
         model = FoleyGRAM(config, Tokenizer("\n".join(PIECES), CONFIG.gram.text))
         with torch.no_grad():
             for parameter in model.parameters():

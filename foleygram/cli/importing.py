@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from foleygram.cli.options import Force
 from foleygram.cli.verbs import Verbs
 
 app = Verbs(rich_markup_mode=None)
@@ -27,11 +28,12 @@ def stable_audio(
     out: Out = None,
     revision: Annotated[str | None, typer.Option(help="Commit, tag or branch on the hub. [default: main]")] = None,
     sha256: Sha256 = None,
+    force: Force = False,
 ) -> None:
     """Stable Audio Open: autoencoder, transformer, timing conditioners."""
     from foleygram.importing import import_stable_audio
 
-    typer.echo(in_words(import_stable_audio(source, out, revision=revision, sha256=sha256)))
+    typer.echo(in_words(import_stable_audio(source, out, revision=revision, sha256=sha256, force=force)))
 
 
 @app.command("gram")
@@ -40,11 +42,15 @@ def gram(
     out: Out = None,
     tokenizer: Annotated[Path | None, typer.Option(help="tokenizer.json or vocab.txt of bert-base-uncased.")] = None,
     sha256: Sha256 = None,
+    keep_passengers: Annotated[
+        bool, typer.Option("--keep-passengers", help="Keep what FoleyGRAM does not use too, for an export of the whole.")
+    ] = False,
+    force: Force = False,
 ) -> None:
     """GRAM: the three towers and their heads."""
     from foleygram.importing import import_gram
 
-    typer.echo(in_words(import_gram(source, out, tokenizer, sha256=sha256)))
+    typer.echo(in_words(import_gram(source, out, tokenizer, keep_passengers, sha256=sha256, force=force)))
 
 
 @app.command("tower")
@@ -53,6 +59,7 @@ def tower(
     source: Annotated[Path, typer.Argument(help="The checkpoint as its authors publish it.")],
     out: Annotated[Path, typer.Option("-o", "--out", help="Model folder to fill.")],
     sha256: Sha256 = None,
+    force: Force = False,
 ) -> None:
     """A single tower, to train GRAM from."""
     from foleygram.errors import UsageError
@@ -60,7 +67,7 @@ def tower(
 
     if kind not in ("eva", "beats", "bert"):
         raise UsageError(f"there is no tower '{kind}'; take eva, beats or bert")
-    typer.echo(in_words(import_tower(kind, source, out, sha256=sha256)))
+    typer.echo(in_words(import_tower(kind, source, out, sha256=sha256, force=force)))
 
 
 def in_words(report) -> str:

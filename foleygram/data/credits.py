@@ -10,6 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
+from foleygram.data.listing import read_listing
 from foleygram.data.sounds import Recording, read_recordings
 
 NAMES = (
@@ -124,11 +125,8 @@ def notice(credits: tuple[Credit, ...], pictures: tuple[str, ...] = ()) -> str:
 
 
 def picture_lines(folder: Path) -> tuple[str, ...]:
-    """Licence and authors of the photographs of a texture folder, a line each licence."""
-    import csv
-
+    """Licence and authors of the photographs of a texture folder, a line each licence. Raises DataError as ``read_listing``."""
     authors: dict[str, set[str]] = {}
-    with (folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            authors.setdefault(row.get("licence") or "licence unknown", set()).add(row.get("author") or "author unknown")
+    for row in read_listing(folder):
+        authors.setdefault(row.get("licence") or "licence unknown", set()).add(row.get("author") or "author unknown")
     return tuple(f"{licence}: {'; '.join(sorted(names))}" for licence, names in sorted(authors.items()))

@@ -16,17 +16,22 @@ from foleygram.types import Video
 
 
 def read_scenes(path: Path) -> dict[str, Scene]:
-    """The scenes of ``scenes.jsonl`` by id; empty where the file is absent (a data set that was filmed)."""
-    if not path.exists():
+    """The scenes of ``scenes.jsonl`` by id; empty where the file is absent (a data set that was filmed). Raises DataError."""
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except FileNotFoundError:
         return {}
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise DataError(f"{path}: cannot be read ({reason}); make the data set again") from error
     scenes = {}
     known = {field.name for field in fields(Scene)}
-    for number, line in enumerate(path.read_text().splitlines(), 1):
+    for number, line in enumerate(lines, 1):
         try:
             entry = json.loads(line)
             events = tuple(Event(**event) for event in entry.pop("events"))
             scenes[entry["id"]] = Scene(**{name: value for name, value in entry.items() if name in known}, events=events)
-        except (ValueError, KeyError, TypeError) as error:
+        except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
             raise DataError(f"{path}, line {number}: not a scene ({error}); make the data set again") from error
     return scenes
 

@@ -42,7 +42,6 @@ class Hit:
     seconds: float
     material: str
     action: str
-    reaction: str = ABSENT
 
     @property
     def usable(self) -> bool:
@@ -127,7 +126,7 @@ def read_hits(path: Path) -> tuple[Hit, ...]:
                 raise ValueError
         except ValueError:
             raise DataError(f"{path}:{number}: not 'seconds material action reaction'; unpack the data set again") from None
-        hits.append(Hit(seconds, *words[1:4]))
+        hits.append(Hit(seconds, *words[1:3]))
     return tuple(sorted(hits, key=lambda hit: hit.seconds))
 
 
@@ -198,16 +197,21 @@ def prepare_greatest_hits(
 
     ``folder``: the unpacked data set; ``split``: see :func:`split_videos`; ``short_side``: pixels of the video's shorter
     side. A video that cannot be read is dropped and reported, with the reason; clips that are there already are kept, so an
-    interrupted run goes on. ``on_video(done, videos)`` is called after each. Raises DataError, OutputError."""
+    interrupted run goes on. ``on_video(done, videos)`` is called after each. Raises DataError, OutputError, also where ``out``
+    holds clips of another folder or size."""
     folder, out = Path(folder), Path(out)
     if (out / "clips.jsonl").exists() and not (out / "report.json").exists():
         raise OutputError(f"{out}: holds the clips of another data set, which would be lost; choose another --out")
     videos = find_videos(folder)
     root = next(iter(videos.values())).parent
+    origin = {"source": root.resolve().name, "short_side": short_side}
+    check_origin(out, origin)
     place = split_videos(list(videos), split, root)
     dropped = [Dropped(name, "on a list, but not in the folder") for name in place if name not in videos]
     for part in ("audio", "video"):
         make_folder(out / part)
+    if not (out / "report.json").exists():  # before the first clip, so that a run that stops leaves none of unknown origin
+        write_lines(out / "report.json", [json.dumps(origin)])
     records: list[ClipRecord] = []
     for done, (name, video) in enumerate(videos.items(), 1):
         if name not in place:
@@ -225,13 +229,27 @@ def prepare_greatest_hits(
         first = dropped[0]
         raise DataError(f"{folder}: not one clip came of it ({first.where}: {first.reason}); see the split and the folder")
     counts = {part: sum(record.split == part for record in records) for part in SPLITS}
-    content = {
+    content = origin | {
         "videos": len(videos), "split": str(split), "clips": counts,
         "dropped": [[entry.where, entry.reason] for entry in dropped],
     }  # fmt: skip
-    write_lines(out / "report.json", [json.dumps(content, indent=2)])  # first: it tells a later run whose manifest lies there
+    write_lines(out / "report.json", [json.dumps(content, indent=2)])
     manifest = write_manifest(out / "clips.jsonl", records)
     return GreatestHitsReport(manifest, len(videos), counts, tuple(dropped))
+
+
+def check_origin(out: Path, origin: Mapping[str, object]) -> None:
+    """Clips of two folders or sizes never mix. Raises OutputError where those in ``out`` are of another, by its report."""
+    report = out / "report.json"
+    try:
+        before = json.loads(report.read_text(encoding="utf-8"))
+    except (FileNotFoundError, NotADirectoryError):
+        return
+    except (OSError, ValueError, RecursionError):
+        before = None
+    other = [name for name in origin if not isinstance(before, dict) or before.get(name) != origin[name]]
+    if other:
+        raise OutputError(f"{out}: its clips, by {report.name}, are not of this {' and '.join(other)}; choose another --out")
 
 
 def clips_of(name: str, video: Path, out: Path, split: str, short_side: int, dropped: list[Dropped]) -> Iterator[ClipRecord]:

@@ -84,6 +84,10 @@ def parse(row: Any, root: Path) -> ClipRecord:
     for name in ("id", "split", "audio", "text", "material", "action"):
         if not isinstance(row[name], str):
             raise ValueError(f"{name} is text, not {row[name]!r}")
+    for name in ("family", "captions"):
+        texts = row.get(name, [])
+        if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+            raise ValueError(f"{name} is a list of texts, not {texts!r}")
     if not isinstance(row.get("video"), str | None):
         raise ValueError(f"video is the name of a file, or null, not {row['video']!r}")
     if any("\0" in row[name] for name in ("audio", "video") if row.get(name)):
@@ -112,9 +116,9 @@ def parse(row: Any, root: Path) -> ClipRecord:
         seconds=seconds,
         onsets=onsets,
         tool=str(row.get("tool", "")),
-        family=tuple(map(str, row.get("family", ()))),
+        family=tuple(row.get("family", ())),
         texture=str(row.get("texture", "")),
-        captions=tuple(map(str, row.get("captions", ()))),
+        captions=tuple(row.get("captions", ())),
     )
 
 

@@ -9,7 +9,6 @@ The same arguments give the same bytes. Files appear whole under their name, so 
 
 from __future__ import annotations
 
-import csv
 import errno
 import hashlib
 import json
@@ -25,6 +24,7 @@ import numpy as np
 from foleygram.data import captions
 from foleygram.data.compose import compose_scene
 from foleygram.data.credits import credits_of, notice, picture_lines
+from foleygram.data.listing import LISTING, read_listing
 from foleygram.data.manifest import ClipRecord, read_manifest, write_lines, write_manifest
 from foleygram.data.scenes import Scene, draw_scene
 from foleygram.data.sounds import SoundBank
@@ -92,15 +92,8 @@ def texture_shelves(folder: Path | None) -> dict[str, dict[str, tuple[str, ...]]
     """Photographs of ``folder`` by split and material of the sounds. Raises DataError for an unusable manifest."""
     if folder is None:
         return {}
-    table = folder / "manifest.csv"
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "no table in UTF-8"
-        raise DataError(f"{table}: cannot be read ({reason}); a texture folder holds a manifest.csv") from error
     shelves: dict[str, dict[str, tuple[str, ...]]] = {}
-    for split, chosen in texture_split(rows).items():
+    for split, chosen in texture_split(read_listing(folder)).items():
         shelf = shelves.setdefault(split, {})
         for row in chosen:
             material = SURFACES.get(row["material"], row["material"])
@@ -158,11 +151,9 @@ def digest(folder: Path | None) -> str:
     if folder is None:
         return "self-made"
     try:
-        return hashlib.sha256((folder / "manifest.csv").read_bytes()).hexdigest()[:16]
+        return hashlib.sha256((folder / LISTING).read_bytes()).hexdigest()[:16]
     except OSError as error:
-        raise DataError(
-            f"{folder}/manifest.csv: cannot be read ({error.strerror}); give a folder with a manifest.csv"
-        ) from error
+        raise DataError(f"{folder / LISTING}: cannot be read ({error.strerror}); give a folder with a {LISTING}") from error
 
 
 def _check_ingredients(out: Path, ingredients: dict[str, object]) -> None:

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foleygram.data import captions
+from foleygram.data.manifest import SPLITS
 from foleygram.errors import DataError
 
 if TYPE_CHECKING:
@@ -19,7 +20,6 @@ if TYPE_CHECKING:
 
 ACTIONS = ("hit", "scratch", "step")
 TOOLS = {"hit": ("stick", "hand"), "scratch": ("stick", "hand"), "step": ("foot",)}
-SPLITS = ("train", "validation", "test")
 KIND_WEIGHTS = {"real": 0.6, "borrowed": 0.2, "modal": 0.2}  # how often a training scene takes which kind of sound
 GAP = 0.12  # s, the least time between two contacts
 

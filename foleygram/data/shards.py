@@ -134,18 +134,24 @@ def open_shards(shards: Iterable[Path], seconds: float = 10.0) -> ShardedClips:
 
 
 def clip_of(key: str, members: dict[str, Member]) -> ShardClip | None:
-    """The clip of one key of a shard; None where picture, sound or captions are missing. Raises DataError."""
+    """The clip of one key of a shard; None where picture or captions are missing. Raises DataError."""
     video = next((suffix for suffix in VIDEO if suffix in members), "")
     audio = next((suffix for suffix in AUDIO if suffix in members), "")
     captions: list[str] = []
     if "json" in members:
         try:
             content = json.loads(content_of(members["json"]))
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise DataError(f"{members['json'].shard}: {key}.json is not JSON; make the shard again") from error
         for name in CAPTIONS:
-            value = content.get(name, ()) if isinstance(content, dict) else ()
-            captions += [value] if isinstance(value, str) else [text for text in value if isinstance(text, str)]
+            value = content.get(name, []) if isinstance(content, dict) else []
+            texts = [value] if isinstance(value, str) else value
+            if not isinstance(texts, list) or not all(isinstance(text, str) for text in texts):
+                raise DataError(
+                    f"{members['json'].shard}: {name} of {key}.json is a text or a list of texts, "
+                    f"not {json.dumps(value)[:40]}; make the shard again"
+                )
+            captions += texts
     if "txt" in members:
         captions += content_of(members["txt"]).decode("utf-8", "replace").splitlines()
     captions = list(dict.fromkeys(text.strip() for text in captions if text.strip()))

@@ -5,7 +5,6 @@ The split is by ``family`` (the object or session that was recorded): a test sou
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import re
 from dataclasses import dataclass
@@ -16,7 +15,8 @@ import numpy as np
 
 from foleygram.data import modal
 from foleygram.data.held_out import HELD_OUT
-from foleygram.data.scenes import SPLITS
+from foleygram.data.listing import LISTING, read_listing
+from foleygram.data.manifest import SPLITS
 from foleygram.data.takes import Take, cut
 from foleygram.errors import DataError, MediaError
 from foleygram.media.audio import read_audio
@@ -106,24 +106,23 @@ class Recording:
 
 
 def read_recordings(folder: Path) -> tuple[Recording, ...]:
-    """The usable rows of ``folder/manifest.csv``. Raises DataError where the manifest is absent or lacks a column."""
-    table = folder / "manifest.csv"
-    try:
-        with table.open(newline="", encoding="utf-8") as file:
-            rows = list(csv.DictReader(file))
-    except (OSError, ValueError, csv.Error) as error:
-        reason = getattr(error, "strerror", None) or "no table in UTF-8"
-        raise DataError(f"{table}: cannot be read ({reason}); a sound folder holds a manifest.csv") from error
+    """The usable rows of ``folder/manifest.csv``. Raises DataError where the manifest is absent, lacks a column or gives a rate
+    that is none."""
+    table = folder / LISTING
     uses = {name: use for use, names in COLLECTION.items() for name in names}
     hits = {name: material for material, names in BORROWED.items() for name in names}
     found = []
-    for row in rows:
+    for row in read_listing(folder):
         try:
-            path, rate = row["path"], float(row["sr"])
+            path, rate = row["path"], row["sr"]
             family, instrument, licence, author = row["family"], row["tier"] == "B", row["license"], row["author"]
-        except (KeyError, ValueError, TypeError) as error:
+        except KeyError as error:
             raise DataError(f"{table}: a row lacks {error}; it needs path, license, author, tier, sr and family") from error
-        if UNFIT.search(path) or rate < LEAST_RATE:
+        try:
+            slow = not float(rate) >= LEAST_RATE
+        except ValueError:
+            raise DataError(f"{table}: sr of {path} is a rate in Hz, not '{rate}'; correct the row") from None
+        if slow or UNFIT.search(path):
             continue
         group = path.split("/")[0]
         family = TWINS.get(family, NOTE.sub("", family) if instrument else family)
@@ -137,7 +136,7 @@ def read_recordings(folder: Path) -> tuple[Recording, ...]:
     return tuple(sorted(found, key=lambda recording: (recording.path, recording.action)))
 
 
-def split_families(recordings: tuple[Recording, ...], takes: dict[str, int], seed: int = 0) -> dict[str, str]:
+def split_families(recordings: tuple[Recording, ...], takes: dict[str, int]) -> dict[str, str]:
     """Split of each family: as frozen in ``HELD_OUT``, else about 70/10/20 within each (material, action), one at least
     in each split from three families on, train and test with two, train with one. A family has one split everywhere.
 
@@ -153,7 +152,8 @@ def split_families(recordings: tuple[Recording, ...], takes: dict[str, int], see
     for use, families in sorted(groups.items()):
         names = [family for family, instrument in families.items() if not instrument]
         split.update({family: "train" for family, instrument in families.items() if instrument and family not in split})
-        names.sort(key=lambda name: (number[name] < 3, hashlib.sha256(f"{seed}:{use}:{name}".encode()).digest()))
+        # another prefix than 0 would be another split
+        names.sort(key=lambda name: (number[name] < 3, hashlib.sha256(f"0:{use}:{name}".encode()).digest()))
         count = len(names)
         wanted = {"test": max(1, round(0.2 * count)) if count >= 2 else 0}
         wanted["validation"] = max(1, round(0.1 * count)) if count >= 3 else 0
@@ -174,9 +174,8 @@ class SoundBank:
     Recordings are decoded and cut once, at the first use; a name such as ``wood_hit/a.ogg#0`` is the first take of a
     file, ``dirt_dig/b.ogg#hit0`` the first of one that passes as a hit."""
 
-    def __init__(self, folder: Path | None = None, seed: int = 0):
+    def __init__(self, folder: Path | None = None):
         self.folder = folder
-        self.seed = seed
         self.recordings = read_recordings(folder) if folder else ()
         self._made: dict[tuple[str, str], Take] = {}
 
@@ -208,7 +207,7 @@ class SoundBank:
     def split(self) -> dict[str, str]:
         """Split of each family of recordings."""
         count = {recording.path: len(takes) for recording, takes in self._cuts.items() if not recording.borrowed}
-        return split_families(self.recordings, count, self.seed)
+        return split_families(self.recordings, count)
 
     @cached_property
     def shelves(self) -> dict[tuple[str, str, str], dict[str, tuple[str, ...]]]:

@@ -11,11 +11,11 @@ from pathlib import Path
 
 import numpy as np
 
+from foleygram.data.manifest import SPLITS
 from foleygram.data.opencv import cv2
 from foleygram.data.surfaces import surface
 from foleygram.errors import DataError
 
-SPLITS = ("train", "validation", "test")
 _HELD_OUT = {"test": 0.15, "validation": 0.10}  # shares of the asset groups of each material
 _PROCEDURAL = "procedural"
 

@@ -12,8 +12,10 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
+from foleygram.errors import ModelError
 from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import mono_at
+from foleygram.hub.aisfx import INSTALL, load_aisfx_checkpoint
 from foleygram.signal.mel import mel_filters
 from foleygram.types import Audio
 
@@ -57,16 +59,18 @@ def fold(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
 
 
 class Aisfx:
-    """The judge. ``Aisfx()`` reads the installed wheel and raises ModelError with the install line where it is absent."""
+    """The judge. ``Aisfx()`` reads the installed wheel and raises ModelError with the install line where it is absent or holds
+    another network."""
 
     def __init__(self):
-        from foleygram.hub.aisfx import load_aisfx_checkpoint
-
         checkpoint = load_aisfx_checkpoint()
         self.network = AisfxNetwork()
-        self.network.load_state_dict(fold(checkpoint.tensors))
+        try:
+            self.network.load_state_dict(fold(checkpoint.tensors))
+            self.heads = {name: _head(checkpoint.tensors, number) for name, number, _ in checkpoint.heads}
+        except (KeyError, IndexError, RuntimeError, AttributeError) as error:  # no such tensor, another shape, or no tensor
+            raise ModelError(f"the wheel aisfx holds weights of another network; install it again with {INSTALL}") from error
         self.network.eval().requires_grad_(False).to(memory_format=torch.channels_last)
-        self.heads = {name: _head(checkpoint.tensors, number) for name, number, _ in checkpoint.heads}
         triangles = mel_filters(RATE, FRAME, BANDS, 0.0, RATE / 2, htk=True, norm=False)
         self.filters = torch.from_numpy(triangles / triangles.sum(axis=1, keepdims=True))
         self.card = Card(

@@ -11,7 +11,7 @@ from __future__ import annotations
 import hashlib
 import json
 import zlib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
@@ -23,11 +23,11 @@ from foleygram.data.minihits import digest
 from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.embedders import Embedder
 from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
-from foleygram.evaluation.probe import train_probe
+from foleygram.evaluation.probe import Progress, train_probe
 from foleygram.evaluation.tables import TABLE_1, TABLE_2, PaperRow
 from foleygram.guide import predict_guide
 from foleygram.media.audio import read_audio, write_audio
-from foleygram.output import make_folder
+from foleygram.output import make_folder, whole_text
 from foleygram.room import room_tone
 from foleygram.types import SAMPLE_RATE, Clip, Envelope, modality_set
 
@@ -36,7 +36,6 @@ if TYPE_CHECKING:
     from foleygram.pipeline import FoleyGRAM
     from foleygram.timing.track import OnsetTrack
 
-FRAMES = 8  # of a clip that the model is shown
 SETTINGS = "settings.json"
 CACHE = "embeddings"  # folder beside those of the variants
 Timing = Control | Literal["predicted"]
@@ -163,10 +162,6 @@ class Settings:
     pictures: str = ""  # fingerprints of photographs and scenes, where pictures are rendered
 
 
-Progress = Callable[[str, int, int], None]
-"""Told the stage, how many clips of it are done, and how many there are."""
-
-
 def benchmark_minihits(
     model: FoleyGRAM,
     manifest: str | Path,
@@ -273,7 +268,7 @@ def generate_set(
     for number, record in enumerate(records, 1):
         path = folder / f"{record.id}.flac"
         if not path.exists():
-            clip = clip_of(record, settings.use, pictures)
+            clip = clip_of(record, settings.use, pictures, model.config.gram.vision.frames)
             envelope, track = timing_of(model, record, settings.control, "T" in settings.use)
             (sound,) = model.generate(
                 clip,
@@ -307,11 +302,12 @@ def clip_seed(seed: int, id: str) -> int:
     return zlib.crc32(f"{seed} {id}".encode())
 
 
-def clip_of(record: ClipRecord, use: str, pictures: Pictures) -> Clip:
-    """What the model is shown of a clip. Raises DataError where a modality is missing, MediaError for broken files."""
+def clip_of(record: ClipRecord, use: str, pictures: Pictures, frames: int) -> Clip:
+    """What a model that sees ``frames`` frames is shown of a clip. Raises DataError where a modality is missing, MediaError
+    for broken files."""
     if "T" in use and not record.text:
         raise DataError(f"{record.id}: the manifest has no text, which {use} needs")
-    video = clip_frames(record, FRAMES, pictures.scenes, pictures.textures) if "V" in use else None
+    video = clip_frames(record, frames, pictures.scenes, pictures.textures) if "V" in use else None
     audio = read_audio(record.audio, SAMPLE_RATE).stereo().trim(record.seconds) if "A" in use else None
     return Clip(video, audio, record.text if "T" in use else None, record.seconds)
 
@@ -322,12 +318,19 @@ def content_of(manifest: str | Path) -> str:
 
 
 def keep_settings(folder: Path, settings: object) -> None:
-    """Writes the settings, a dataclass, into a new folder; DataError where the folder holds sounds of others."""
+    """Writes the settings, a dataclass, into a new folder, and leaves equal ones alone. Raises DataError where the folder holds
+    sounds of others or cannot be read, OutputError where it cannot be written."""
     path = folder / SETTINGS
     text = json.dumps(asdict(settings), indent=1) + "\n"
-    if path.is_file() and path.read_text() != text:
+    try:
+        kept = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
+        strange = kept is None and folder.is_dir() and any(folder.iterdir())
+    except OSError as error:
+        raise DataError(f"{folder}: cannot be read ({error.strerror}); choose another folder") from error
+    if kept is not None and kept != text:
         raise DataError(f"{folder}: holds sounds of other settings ({SETTINGS}); choose another folder or remove it")
-    if not path.is_file() and folder.is_dir() and any(folder.iterdir()):
+    if strange:
         raise DataError(f"{folder}: is not empty and not the folder of a benchmark; choose another folder")
-    make_folder(folder)
-    path.write_text(text)
+    if kept is None:
+        make_folder(folder)
+        whole_text(path, text)

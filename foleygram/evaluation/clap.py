@@ -26,6 +26,7 @@ from torch.nn import functional as F
 from foleygram.errors import UsageError
 from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import resample_kaiser, sixteen_bits
+from foleygram.hub.evaluators import LAION_CLAP, LAION_CLAP_MUSIC, MS_CLAP, fill, load_evaluator
 from foleygram.signal.mel import mel_filters
 from foleygram.types import Audio
 
@@ -112,8 +113,9 @@ def backbone_names(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
         for old, new in RENAMED:
             name = name.replace(old, new)
         name = f"audio_encoder.{name}"
-        if ".qkv." in name:
-            for part, third in zip(("query", "key", "value"), value.chunk(3), strict=True):
+        if ".qkv." in name and value.ndim:
+            # three parts of whatever there is: a checkpoint of another network is refused by its shapes
+            for part, third in zip(("query", "key", "value"), value.tensor_split(3), strict=True):
                 renamed[name.replace(".qkv.", f".{part}.")] = third
         else:
             renamed[name] = value
@@ -165,23 +167,19 @@ class ClapJudge:
 
 
 class MsClap(ClapJudge):
-    """MS-CLAP 2023 (FAD-C). Reads the user's cache; ModelError tells what to get where it is absent."""
+    """MS-CLAP 2023 (FAD-C). Reads the user's cache; ModelError tells what to get where it is absent or another."""
 
     def __init__(self):
-        from foleygram.hub.evaluators import MS_CLAP, load_evaluator
-
         tensors, weights = load_evaluator(MS_CLAP)
         filters = filters_of(tensors, MS_PREFIX, MS_FILTER_RATE)
         super().__init__(ms_tower(tensors), ms_card(weights), filters, 320, whole=False, twice=False)
 
 
 class LaionClap(ClapJudge):
-    """LAION-CLAP, by default 630k-audioset-best without fusion (FAD-LC); ``music``: the HTSAT-base music checkpoint;
-    ``whole``: one window a clip (CLAP score)."""
+    """LAION-CLAP, by default 630k-audioset-best without fusion (FAD-LC); ``whole``: one window a clip (CLAP score);
+    ``music``: the HTSAT-base music checkpoint, for parity with numbers of fadtk's clap-laion-music. Raises as ``MsClap``."""
 
     def __init__(self, whole: bool = False, music: bool = False):
-        from foleygram.hub.evaluators import LAION_CLAP, LAION_CLAP_MUSIC, load_evaluator
-
         file = LAION_CLAP_MUSIC if music else LAION_CLAP
         tensors, weights = load_evaluator(file)
         tensors = {name.removeprefix("module."): value for name, value in tensors.items()}
@@ -191,21 +189,24 @@ class LaionClap(ClapJudge):
 
 
 def ms_tower(tensors: dict[str, torch.Tensor]) -> ClapTower:
-    """The tower of an msclap state: ``audio_encoder.base.htsat.*`` and ``audio_encoder.projection.*``."""
+    """The tower of an msclap state: ``audio_encoder.base.htsat.*`` and ``audio_encoder.projection.*``. Raises ModelError for
+    another network's."""
     tower = ClapTower(tiny_config(), MsProjection())
-    tower.backbone.load_state_dict(backbone_names(_under(tensors, MS_PREFIX)))
-    tower.projection.load_state_dict(_under(tensors, "audio_encoder.projection."))
+    fill(tower.backbone, backbone_names(_under(tensors, MS_PREFIX)), MS_CLAP)
+    fill(tower.projection, _under(tensors, "audio_encoder.projection."), MS_CLAP)
     return tower
 
 
 def laion_tower(tensors: dict[str, torch.Tensor], music: bool = False) -> ClapTower:
-    """The tower of a laion_clap state: ``audio_branch.*`` and ``audio_projection.*``."""
-    config = base_config() if music else tiny_config()
+    """The tower of a laion_clap state: ``audio_branch.*`` and ``audio_projection.*``. Raises ModelError for another
+    network's."""
+    config, file = (base_config(), LAION_CLAP_MUSIC) if music else (tiny_config(), LAION_CLAP)
     tower = ClapTower(config, LaionProjection(config.hidden_size))
-    tower.backbone.load_state_dict(backbone_names(_under(tensors, "audio_branch.")))
+    fill(tower.backbone, backbone_names(_under(tensors, "audio_branch.")), file)
     layers = {"0": "linear1", "2": "linear2"}
     projection = {name.partition("."): value for name, value in _under(tensors, "audio_projection.").items()}
-    tower.projection.load_state_dict({f"{layers[place]}.{rest}": value for (place, _, rest), value in projection.items()})
+    named = {f"{layers.get(place, place)}.{rest}": value for (place, _, rest), value in projection.items()}
+    fill(tower.projection, named, file)
     return tower
 
 

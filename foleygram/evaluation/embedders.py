@@ -1,7 +1,7 @@
 """What turns sound into embeddings: the ``Embedder`` protocol, and the card that every score carries.
 
-Each embedder lies in its own file (``aisfx``, ``clap``, ``vggish``, ``i3d``, ``logmel``, ``gram``). It owns its whole
-way from ``Audio`` to windows: mixing down, resampling, cutting, padding. Nothing else decides about windows.
+Each embedder lies in its own file (``aisfx``, ``clap``, ``vggish``, ``i3d``, ``logmel``, ``gram_judge``). It owns its
+whole way from ``Audio`` to windows: mixing down, resampling, cutting, padding. Nothing else decides about windows.
 """
 
 from __future__ import annotations

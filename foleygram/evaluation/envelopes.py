@@ -23,6 +23,7 @@ from foleygram.evaluation.resampling import mono_at
 from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Audio
 
 CLASSES = 64
+# As published. The predictor has the same (timing.network.level_edges), but a score must not move with a network.
 CLASS_EDGES = (np.power(64.0, np.linspace(np.log1p(63 * 0.01) / np.log(64), 1, CLASSES)) - 1) / 63  # 0.01 .. 1
 
 

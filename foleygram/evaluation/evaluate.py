@@ -7,7 +7,7 @@ import json
 import math
 import platform
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,16 +22,13 @@ from foleygram.evaluation.embedding_cache import CachedEmbedder
 from foleygram.evaluation.ingestion import LENGTH_SLACK, Finding, Output, ingest
 from foleygram.evaluation.judge_rows import paper_judges, picture_rows, published_onsets
 from foleygram.evaluation.materials import material_rows
-from foleygram.evaluation.probe import MaterialProbe
+from foleygram.evaluation.probe import MaterialProbe, Progress
 from foleygram.evaluation.scores import ClipScore, Score, as_json
 from foleygram.evaluation.scoring import score
 from foleygram.evaluation.systems import system_named
 from foleygram.media.audio import read_audio
 
 LIBRARIES = ("foleygram", "torch", "numpy", "scipy", "librosa", "soxr", "transformers")
-
-Progress = Callable[[str, int, int], None]
-"""Told the stage, how many clips of it are done, and how many there are."""
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,11 @@ Conventions
 
 The distance of joined rows is at least the sum of the distances of the parts. With one picture on both sides the
 picture's part is 0 and what exceeds the sound's part is the only thing that looks at both together, so all three terms
-are given. Scales of the parts are not balanced: VGGish after PCA and quantisation swamps I3D.
+are given. Scales of the parts are not balanced: each is as its network gives it. (The toolkit's VGGish, after PCA and
+quantisation, swamps I3D.)
+
+Whoever embeds chooses the form: ``I3d()`` and ``Vggish()`` in reports, ``I3d(streams="rgb+flow")`` and
+``Vggish(post="pca_u8")`` for parity with the toolkit.
 """
 
 from __future__ import annotations

@@ -2,11 +2,13 @@
 
 Conventions
     The picture is brought to 25 frames/s (nearest frame), its shorter side to 256 pixels, and cut to the middle 224 x 224,
-    as the PEAVS toolkit does. A window is 24 frames (0.96 s) without overlap and needs one more frame after it, so 10 s
-    give floor((250 - 1) / 24) = 10. RGB is scaled to -1..1. With the flow stream the two embeddings are added.
+    as the PEAVS toolkit does. A window is 24 frames (0.96 s) without overlap and needs one more frame after it, as a flow
+    does, so 10 s give floor((250 - 1) / 24) = 10. RGB is scaled to -1..1. With the flow stream the two embeddings are
+    added.
 
 Parameter names are those of v-iashin's port of the published weights, batch norm epsilon 1e-5; other ports differ in both.
-The toolkit's flow (PWC-Net) needs a GPU; ours is Farneback's and the label says so.
+The toolkit adds a flow stream; the paper does not say what it took. The toolkit's flow (PWC-Net) needs a GPU; ours is
+Farneback's and the card says so. The default is the RGB stream alone; the label names the streams.
 """
 
 from __future__ import annotations
@@ -18,8 +20,9 @@ import torch
 from torch import nn
 from torch.nn import functional as F
 
-from foleygram.errors import DataError
+from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.embedders import Card, own_array
+from foleygram.hub.evaluators import I3D_FLOW, I3D_RGB, EvaluatorFile, fill, load_evaluator
 from foleygram.types import Video
 
 FPS = 25  # frames/s
@@ -109,12 +112,11 @@ class I3dNetwork(nn.Module):
 
 
 class I3d:
-    """The judge of pictures. ``streams``: rgb, or rgb+flow (added). Reads the user's cache; ModelError tells what to get
-    where weights are absent."""
+    """The judge of pictures. ``streams``: ``rgb`` for the FAVD of reports; ``rgb+flow``, the sum of both embeddings, for
+    parity with the PEAVS toolkit, but for the flow itself (Farneback's, which needs OpenCV). Reads the user's cache;
+    ModelError tells what to get where the weights are absent or others."""
 
     def __init__(self, streams: Streams = "rgb"):
-        from foleygram.hub.evaluators import I3D_FLOW, I3D_RGB
-
         self.rgb, weights = _load(I3D_RGB, 3)
         self.flow = None
         if streams == "rgb+flow":
@@ -177,8 +179,6 @@ def flow_input(flow: torch.Tensor) -> torch.Tensor:
 
 def farneback(frames: torch.Tensor) -> torch.Tensor:
     """Optical flow between neighbouring frames, float32 [frame - 1, 2, height, width] in pixels."""
-    from foleygram.errors import UsageError
-
     try:
         import cv2
     except ImportError:
@@ -199,10 +199,8 @@ def _middle(frames: torch.Tensor) -> torch.Tensor:
     return frames[:, :, top : top + CROP, left : left + CROP]
 
 
-def _load(file, channels: int) -> tuple[I3dNetwork, str]:
-    from foleygram.hub.evaluators import load_evaluator
-
+def _load(file: EvaluatorFile, channels: int) -> tuple[I3dNetwork, str]:
     tensors, weights = load_evaluator(file)
     network = I3dNetwork(channels)
-    network.load_state_dict({name: value for name, value in tensors.items() if not name.startswith("conv3d_0c_1x1.")})
+    fill(network, {name: value for name, value in tensors.items() if not name.startswith("conv3d_0c_1x1.")}, file)
     return network.eval().requires_grad_(False), weights

@@ -23,6 +23,8 @@ from torch import nn
 
 from foleygram.evaluation.embedders import Card, own_array, require_sound
 from foleygram.evaluation.resampling import resample_kaiser, sixteen_bits
+from foleygram.hub.evaluators import VGGISH, fill, load_evaluator, load_vggish_pca
+from foleygram.signal.mel import kaldi_mel
 from foleygram.types import Audio
 
 RATE = 16000  # Hz
@@ -59,14 +61,14 @@ class VggishNetwork(nn.Module):
 
 
 class Vggish:
-    """The judge. ``post``: which output. Reads the user's cache; ModelError tells what to get where it is absent."""
+    """The judge. ``post``: which output. ``raw`` for FAD-VGGish and the FAVD of reports; ``relu`` and ``pca_u8`` for
+    parity with numbers of torchvggish and of the PEAVS toolkit. Reads the user's cache, with ``pca_u8`` the PCA too;
+    ModelError tells what to get where the weights are absent or others."""
 
     def __init__(self, post: Post = "raw"):
-        from foleygram.hub.evaluators import VGGISH, load_evaluator, load_vggish_pca
-
         tensors, weights = load_evaluator(VGGISH)
         self.network = VggishNetwork()
-        self.network.load_state_dict({name: value for name, value in tensors.items() if not name.startswith("pproc.")})
+        fill(self.network, {name: value for name, value in tensors.items() if not name.startswith("pproc.")}, VGGISH)
         self.network.eval().requires_grad_(False)
         self.post = post
         self.pca = load_vggish_pca() if post == "pca_u8" else None
@@ -118,12 +120,8 @@ def log_mel_windows(wave: np.ndarray) -> np.ndarray:
 @lru_cache(maxsize=1)
 def mel_weights() -> np.ndarray:
     """Triangles straight in HTK mel, float64 [fft bin, band]; the constant bin has no weight."""
-
-    def mel(hertz: np.ndarray | float) -> np.ndarray:
-        return 1127.0 * np.log1p(np.asarray(hertz) / 700.0)
-
-    edges = np.linspace(mel(LOW), mel(HIGH), BANDS + 2)
-    bins = mel(np.linspace(0, RATE / 2, FFT // 2 + 1))[:, None]
+    edges = np.linspace(kaldi_mel(LOW), kaldi_mel(HIGH), BANDS + 2)
+    bins = kaldi_mel(np.linspace(0, RATE / 2, FFT // 2 + 1))[:, None]
     left, centre, right = edges[:-2], edges[1:-1], edges[2:]
     weights = np.maximum(0, np.minimum((bins - left) / (centre - left), (right - bins) / (right - centre)))
     weights[0] = 0

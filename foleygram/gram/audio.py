@@ -59,11 +59,6 @@ class BeatsConfig(BankConfig):
             raise ValueError(f"{self.frames} frames of {self.mel} bands are no whole patches of {self.patch}")
         return self
 
-    @classmethod
-    def mini(cls) -> "BeatsConfig":
-        """2.4 M parameters, to be trained from scratch."""
-        return cls(embed=256, width=192, layers=4, heads=6, hidden=768, dropout=0.1, layer_drop=0.0, gradient_decay=1.0)
-
 
 def preprocess_audio(audio: Audio, config: BankConfig) -> Float[Tensor, "slice frames mel"]:
     """Log mel slices of the mono mix at ``config.rate``: normalised first and padded after it; GRAM pads with zeros, so that

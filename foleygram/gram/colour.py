@@ -11,6 +11,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from foleygram.gram.audio import FBANK_STD
+from foleygram.gram.linear import solve_linear
 
 NATS = 2 * FBANK_STD  # of log power in one unit of a normalised bank
 DEPTH = 80 * math.log(10) / 10 / NATS  # 80 dB; what lies deeper under the loudest moment counts as silence
@@ -36,19 +37,6 @@ def colour(bank: Float[Tensor, "batch frame mel"]) -> Float[Tensor, "batch 3*mel
 
 RIDGE = 1e-4
 """Of :func:`solve_linear`, for each clip beside the mean square of a coordinate of a point of unit length, which is 1 / dim."""
-
-
-@torch.no_grad()
-def solve_linear(linear: nn.Linear, points: Float[Tensor, "clip dim"], wanted: Float[Tensor, "clip out"], ridge: float) -> None:
-    """Sets the layer to the map with the least squared error plus ``ridge`` times the squared weights for each clip, in
-    double precision; the bias is free."""
-    x, y = points.double(), wanted.double()
-    centre, mean = x.mean(0), y.mean(0)
-    x = x - centre
-    penalty = ridge * len(x) * torch.eye(x.shape[1], dtype=x.dtype, device=x.device)
-    solution = torch.linalg.solve(x.T @ x + penalty, x.T @ (y - mean))
-    linear.weight.copy_(solution.T)
-    linear.bias.copy_(mean - centre @ solution)
 
 
 class ColourReader(nn.Module):

@@ -94,8 +94,9 @@ class GramConfig(Config):
     colour: bool = False  # whether a reader of the sound's colour learns beside the heads; not in the paper
 
     @classmethod
-    def mini(cls) -> "GramConfig":
-        """Small towers: EfficientNet-Lite0 and MiniLM stay as they are published, a sound network learns from scratch."""
+    def small(cls) -> "GramConfig":
+        """Towers of the mini as they are published, EfficientNet-Lite0 and all of MiniLM, and a sound network that learns from
+        scratch. What ships keeps four of MiniLM's layers: its numbers are in its config.json."""
         return cls(
             dim=256,
             vision=EfficientNetConfig(size=192, classes=1000),

@@ -12,8 +12,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foleygram.errors import ModelError
-from foleygram.hub.doors import sha256_of
+from foleygram.hub.doors import read_pickle
 from foleygram.hub.evaluators import plain_numbers
+from foleygram.hub.fingerprint import sha256_of
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -43,14 +44,13 @@ def find_aisfx_checkpoint() -> Path | None:
 
 def load_aisfx_checkpoint() -> AisfxCheckpoint:
     """Reads the checkpoint with torch's restricted loader. Raises ModelError where the wheel is absent or broken."""
-    from foleygram.hub.doors import read_pickle
-
     path = find_aisfx_checkpoint()
     if path is None:
         raise ModelError(f"the judge AISFX is not installed; {INSTALL} brings its weights (CC BY 4.0)")
     try:
         tensors, sets = read_pickle(path, plain_numbers())
-    except (ModelError, ValueError, TypeError) as error:
+        tensors = dict(tensors)
+        heads = tuple((name, int(number), int(classes)) for name, (number, classes) in sets.items())
+    except (ModelError, ValueError, TypeError, AttributeError, RuntimeError) as error:
         raise ModelError(f"{path}: not the checkpoint of aisfx 0.1.2; install it again with {INSTALL}") from error
-    heads = tuple((name, int(number), int(classes)) for name, (number, classes) in sets.items())
-    return AisfxCheckpoint(dict(tensors), heads, sha256_of(path))
+    return AisfxCheckpoint(tensors, heads, sha256_of(path))

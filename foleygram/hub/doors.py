@@ -6,7 +6,6 @@ refuses everything else before any of it runs. Past this file there are only nam
 
 from __future__ import annotations
 
-import hashlib
 import pickle
 import re
 import warnings
@@ -17,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from foleygram.errors import ModelError, UsageError
+from foleygram.errors import ModelError
 from foleygram.hub.folder import read_tensors
 
 WRAPPINGS = ("state_dict", "model", "module")
@@ -76,29 +75,3 @@ def is_zip(path: Path) -> bool:
     """Whether it is torch's present format, which can be mapped into memory; the one before 1.6 cannot."""
     with path.open("rb") as file:
         return file.read(4) == b"PK\x03\x04"
-
-
-def sha256_of(path: Path) -> str:
-    """Of a file's content, in hexadecimal digits."""
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while block := file.read(1 << 22):
-            digest.update(block)
-    return digest.hexdigest()
-
-
-def check_sha256(path: Path, wanted: str | None) -> str:
-    """The sha256 of a file. Raises ModelError where it is not the ``wanted`` one or where there is no such file, UsageError
-    where ``wanted`` is none."""
-    path = Path(path)
-    if wanted is not None and not re.fullmatch("[0-9a-fA-F]{64}", wanted):
-        raise UsageError(f"a sha256 has 64 hexadecimal digits, '{wanted}' is none; correct it or leave it out")
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such checkpoint; check the path")
-    found = sha256_of(path)
-    if wanted is not None and found != wanted.lower():
-        raise ModelError(
-            f"{path}: its sha256 is {found[:12]}... instead of {wanted[:12]}..., so nothing of it was read; fetch it again, or "
-            "correct the hash"
-        )
-    return found

@@ -1,21 +1,24 @@
 """The weights of the judges that do not ship with any package: which file, from where, and where it must lie.
 
-Nothing is downloaded here. A judge whose file is absent says so, and its scores stay empty.
+Nothing is downloaded here. A judge whose file is absent, or another one than it should be, says so, and its scores stay empty.
 """
 
 from __future__ import annotations
 
+import zipfile
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
 
 from foleygram.errors import ModelError
-from foleygram.hub.doors import read_checkpoint, sha256_of
+from foleygram.hub.doors import read_checkpoint
+from foleygram.hub.fingerprint import sha256_of
+from foleygram.hub.layouts import check_shapes
 from foleygram.hub.sources import cache_folder
-
-if TYPE_CHECKING:
-    import numpy as np
-    from torch import Tensor
 
 FOLDER = "evaluators"
 
@@ -59,8 +62,6 @@ def find_evaluator(file: EvaluatorFile) -> Path:
 
 def load_evaluator(file: EvaluatorFile) -> tuple[dict[str, Tensor], str]:
     """Tensors by name, and the sha256 of the file. Raises ModelError where it is absent, broken or holds code."""
-    import torch
-
     path = find_evaluator(file)
     with torch.serialization.safe_globals(plain_numbers()):
         return read_checkpoint(path), sha256_of(path)
@@ -68,21 +69,27 @@ def load_evaluator(file: EvaluatorFile) -> tuple[dict[str, Tensor], str]:
 
 def load_vggish_pca() -> tuple[np.ndarray, np.ndarray]:
     """Eigenvectors in rows, float32 [128, 128], and means [128]. Raises ModelError where the file is absent or broken."""
-    import numpy as np
-
     path = find_evaluator(VGGISH_PCA)
     try:
-        with np.load(path, allow_pickle=False) as content:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             vectors, means = content["pca_eigen_vectors"], content["pca_means"]
-    except (OSError, ValueError, KeyError, EOFError) as error:
+    except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path}: not the PCA of VGGish; get it again from {VGGISH_PCA.origin}") from error
     return vectors.astype(np.float32), means.reshape(-1).astype(np.float32)
 
 
+def fill(network: nn.Module, tensors: Mapping[str, Tensor], file: EvaluatorFile) -> None:
+    """Puts ``tensors``, by the names of ``network``, into it. Raises ModelError where they are not this judge's: some missing,
+    unknown or of another shape."""
+    own = network.state_dict()
+    # Checkpoints from before torch 0.4.1 do not hold how many batches a norm saw, which only training reads.
+    counts = {name: value for name, value in own.items() if name.endswith("num_batches_tracked")}
+    check_shapes(f"{file.judge} ({evaluator_path(file)}, from {file.origin})", counts | dict(tensors), own)
+    network.load_state_dict(counts | dict(tensors))
+
+
 def plain_numbers() -> list:
     """What older checkpoints hold besides tensors: numbers of numpy, under their names of numpy 1 and 2."""
-    import numpy as np
-
     core = getattr(np, "_core", None) or np.core
     return [
         (core.multiarray.scalar, "numpy.core.multiarray.scalar"),

@@ -18,7 +18,10 @@ from pydantic import AfterValidator, Field
 
 from foleygram.config import Config
 from foleygram.errors import ModelError
-from foleygram.hub.doors import check_sha256, sha256_of
+from foleygram.hub.fingerprint import check_sha256, sha256_of
+
+MODELS = Path(__file__).parent.parent / "models"
+"""The registry of shipped models is this folder."""
 
 MODEL_FILES = ("config.json", "*.safetensors", "tokenizer.json", "README.md")
 
@@ -78,6 +81,7 @@ class WeightsSources(Config):
     autoencoder: WeightsSource | None = None
     transformer: WeightsSource | None = None
     control_net: WeightsSource | None = None
+    prior: WeightsSource | None = None
     timing: WeightsSource | None = None
     memory: WeightsSource | None = None
 
@@ -96,9 +100,9 @@ def imported_folder(model: str) -> Path:
 
 
 def local_weights(folder: Path, name: str) -> Path | None:
-    """``<name>.safetensors`` (or another file with a suffix) of a model folder or of what was imported for it."""
+    """``<name>.safetensors`` (or another file with a suffix) of a model folder, or of what was imported for a shipped one."""
     file = name if "." in name else f"{name}.safetensors"
-    for place in (folder, imported_folder(folder.name)):
+    for place in (folder, imported_folder(folder.name)) if folder.parent == MODELS else (folder,):
         if (place / file).is_file():
             return place / file
     return None

@@ -11,12 +11,9 @@ from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, E
 ONSET_HOP = 256  # samples between analysis frames of ``detect_onsets``, 5.8 ms
 
 
-def detect_onsets(audio: Audio, backtrack: bool = False, delta: float = 0.07) -> np.ndarray:
+def detect_onsets(audio: Audio) -> np.ndarray:
     """Onset times (s), rising, float64 [onset]: librosa.onset.onset_detect on the mean of the channels at 44.1 kHz with
-    hop 256, the detector of the benchmark's onset scores.
-
-    ``backtrack``: move each onset to the preceding minimum of the onset strength; ``delta``: threshold above the local
-    mean, relative to the strongest onset of the sound. Raises UsageError where librosa is not installed.
+    hop 256, the detector of the benchmark's onset scores. Raises UsageError where librosa is not installed.
     """
     try:
         import librosa
@@ -26,9 +23,7 @@ def detect_onsets(audio: Audio, backtrack: bool = False, delta: float = 0.07) ->
     mono = resample(Audio(audio.mono()[None], audio.rate), SAMPLE_RATE).samples[0]
     if not mono.any():
         return np.zeros(0)
-    return librosa.onset.onset_detect(
-        y=mono, sr=SAMPLE_RATE, hop_length=ONSET_HOP, backtrack=backtrack, delta=delta, units="time"
-    )
+    return librosa.onset.onset_detect(y=mono, sr=SAMPLE_RATE, hop_length=ONSET_HOP, units="time")
 
 
 def running_median(values: np.ndarray, around: int, block: int = 2**14) -> np.ndarray:

@@ -40,9 +40,9 @@ class Table:
 def read_text(path: Path) -> str:
     """The text of a file. Raises EnvelopeError where there is none."""
     path = Path(path)
-    if path.is_dir():
-        raise EnvelopeError(f"{path}: is a folder; name a file of rows 'seconds,amplitude' or 'seconds[,strength]'")
     try:
+        if path.is_dir():
+            raise EnvelopeError(f"{path}: is a folder; name a file of rows 'seconds,amplitude' or 'seconds[,strength]'")
         with path.open("rb") as file:
             content = file.read(MAX_BYTES + 1)
     except FileNotFoundError:

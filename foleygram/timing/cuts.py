@@ -19,9 +19,9 @@ from foleygram.timing.motion import Shrinker
 
 
 class CutConfig(Config):
-    """``histogram``: distance 0..1 of the histograms of two frames at a cut; ``edges``: distance 0..1 of their edges;
-    ``sure``: distance of the histograms that needs no
-    edges; ``stand_out``: how many times the usual distance around it; ``apart``: s between two cuts."""
+    """``width``, ``height``: pixels to which a frame is shrunk; ``bins``: of a histogram; ``histogram``: distance 0..1 of the
+    histograms of two frames at a cut; ``edges``: distance 0..1 of their edges; ``sure``: distance of the histograms that needs
+    no edges; ``stand_out``: how many times the usual distance around it; ``apart``: s between two cuts."""
 
     width: Count = 64
     height: Count = 48
@@ -35,7 +35,8 @@ class CutConfig(Config):
 
 @dataclass(frozen=True, eq=False)
 class Look:
-    """One frame as it is compared. ``shares``: histogram of each colour in each quarter; ``edges``: unit vector."""
+    """One frame as it is compared. ``shares``: [histogram, bin], one histogram for each colour in each quarter; ``edges``: unit
+    vector."""
 
     time: float
     shares: np.ndarray
@@ -71,12 +72,12 @@ def look(time: float, frame: np.ndarray, config: CutConfig) -> Look:
     edges = np.hypot(down, right)
     flat = float(edges.mean()) < 0.004
     edges = edges - edges.mean()
-    return Look(time, np.concatenate(shares), edges.ravel() / max(float(np.linalg.norm(edges)), 1e-6), flat)
+    return Look(time, np.stack(shares), edges.ravel() / max(float(np.linalg.norm(edges)), 1e-6), flat)
 
 
 def distance(before: Look, now: Look) -> tuple[float, float]:
     """Of the histograms and of the edges, each 0 (equal) .. 1."""
-    shares = 0.5 * float(np.abs(before.shares - now.shares).sum()) / 12
+    shares = 0.5 * float(np.abs(before.shares - now.shares).sum()) / len(now.shares)
     if before.flat or now.flat:  # a picture without edges: black, or a plain card
         return shares, 0.0 if before.flat and now.flat and shares < 0.1 else 1.0
     return shares, float(np.clip(1 - np.einsum("n,n", before.edges, now.edges), 0, 1))

@@ -27,8 +27,8 @@ APPEARANCE_UNIT = 1 / 32
 """One step of the int8 appearance, in local standard deviations."""
 
 
-RIDGE = 1e-3 * np.eye(9)
-"""Added to the equations of a camera's movement, which a picture without texture leaves open."""
+STILLNESS = 1e-3 * np.eye(9)
+"""Added to the equations of a camera's movement, which a picture without texture leaves open: such a camera stands still."""
 
 
 class MotionConfig(Config):
@@ -202,7 +202,7 @@ class Camera:
             error = np.where(valid, error, 0)
             weight = np.where(valid, np.maximum(1 - ((error - median(error[valid])) / scale) ** 2, 0) ** 2, 0)
             weighted = columns * weight
-            normal = np.einsum("in,jn->ij", weighted, columns) + RIDGE
+            normal = np.einsum("in,jn->ij", weighted, columns) + STILLNESS
             step = np.linalg.solve(normal, np.einsum("in,n->i", weighted, error))
             motion = motion + step[:6].reshape(2, 3).astype(np.float32)
         if np.abs(motion - start).max() > 4 or self.misfit(now.ravel() - self.moved(before, motion)) > best:

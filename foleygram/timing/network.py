@@ -41,7 +41,7 @@ class TimingConfig(Config):
     hidden: Count = 320
     dilations: tuple[Count, ...] = (1, 2, 4, 8, 16)
     peak: Positive = 0.2
-    threshold: NotNegative = 0.15
+    threshold: Share = 0.15
     sure: NotNegative = 0.4
     near: NotNegative = 0.4
     scratch: Share = 0.5

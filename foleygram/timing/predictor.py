@@ -74,7 +74,7 @@ def repeats(motion: Motion, end: float) -> Iterator[Motion]:
 
 
 class EnvelopePredictor(nn.Module):
-    """``predict``: frames to an Envelope; ``predict_onsets``: to an OnsetTrack; ``read``: both and more."""
+    """``predict``: frames to an Envelope; ``read``: to that, the events and more."""
 
     def __init__(self, config: TimingConfig):
         super().__init__()
@@ -85,10 +85,6 @@ class EnvelopePredictor(nn.Module):
         """The envelope of ``seconds`` of sound at 344.53 steps/s; see ``read``."""
         return self.read(frames, seconds).envelope
 
-    def predict_onsets(self, frames: Iterable[tuple[float, np.ndarray]], seconds: float) -> OnsetTrack:
-        """The events of ``seconds`` of sound; see ``read``."""
-        return self.read(frames, seconds).track
-
     def read(
         self,
         frames: Iterable[tuple[float, np.ndarray]],
@@ -98,15 +94,15 @@ class EnvelopePredictor(nn.Module):
     ) -> Prediction:
         """Looks at all frames once, in constant memory. ``frames``: (presentation time in s from the first frame, uint8 RGB
         [3, height, width] of one size), times rising; ``seconds``: length of the sound, silent where the picture has ended;
-        ``threshold``: confidence 0..1 from which an onset counts, the model's by default; ``kind``: of all events, where
-        somebody has said it.
+        ``threshold``: confidence above 0, at most 1, from which an onset counts, the model's by default; ``kind``: of all
+        events, where somebody has said it.
 
-        Raises MediaError without a frame or for frames of changing size, UsageError for a length that is none."""
+        Raises MediaError without a frame or for frames of changing size, UsageError for a length or threshold that is none."""
         if not (math.isfinite(seconds) and seconds > 0):
             raise UsageError(f"a sound lasts longer than 0 s, not {seconds}")
         threshold = self.config.threshold if threshold is None else threshold
-        if not 0 < threshold < 1.5:
-            raise UsageError(f"a threshold of confidence lies between 0 and 1, not at {threshold}")
+        if not 0 < threshold <= 1:
+            raise UsageError(f"a threshold of confidence lies above 0 and at most at 1, not at {threshold}")
         seen = Seen()
         reading = self.look(seen.count(motions(iter(frames), self.config.motion)), seconds)
         if not seen.frames:

@@ -87,7 +87,8 @@ class Strokes:
         if rate > ENVELOPE_RATE:
             return np.interp(places, np.arange(STEPS) / ENVELOPE_RATE, amplitudes, right=0.0)
         # a step of the guide lasts for several of a stroke, the loudest of which counts
-        return np.maximum.reduceat(amplitudes, (places * ENVELOPE_RATE).astype(int))
+        starts = np.minimum((places * ENVELOPE_RATE).astype(int), STEPS - 1)  # the last place may lie beyond the last step
+        return np.maximum.reduceat(amplitudes, starts)
 
 
 @dataclass(frozen=True)

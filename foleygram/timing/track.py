@@ -188,25 +188,6 @@ class OnsetTrack:
         """Hits of one strength at ``times`` (s)."""
         return cls(tuple(OnsetEvent(float(time), strength) for time in times))
 
-    def impulses(self, seconds: float, rate: float) -> np.ndarray:
-        """SyncFusion's track: float32 [sample] with 1 at the onsets, else 0."""
-        track = np.zeros(sample_count(seconds, rate), np.float32)
-        places = np.floor(self.times * rate).astype(int)
-        track[places[places < len(track)]] = 1
-        return track
-
-    @classmethod
-    def from_impulses(cls, impulses: np.ndarray, rate: float, threshold: float = 0.5) -> OnsetTrack:
-        """Hits where a track [sample] (impulses, or probabilities of frames at ``rate`` a second) rises above ``threshold``:
-        a run of samples above it is one hit at its first. SyncFusion's own presets are 0.75 (evaluation) and 0.622 (the
-        0.5 on the logit that its code applies)."""
-        impulses = np.asarray(impulses, dtype=np.float64)
-        if impulses.ndim != 1 or not np.isfinite(impulses).all():
-            raise EnvelopeError("an impulse track is one row of finite numbers")
-        above = impulses > threshold
-        first = np.flatnonzero(above & ~np.concatenate([[False], above[:-1]]))
-        return cls.at(first / rate)
-
     def agreement(self, found: OnsetTrack | Sequence[float], tolerance: float = 0.05) -> Agreement:
         """This track as the truth, ``found`` against it: the largest number of pairs at most ``tolerance`` s apart, each
         onset in one pair at most (in time order, which is as large as any pairing of points on a line)."""

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from foleygram.config import Config, Count, NotNegative, Positive, Share
 from foleygram.diffusion.spectral import SpectralAutoencoder
-from foleygram.hub.folder import write_json, write_tensors
+from foleygram.hub.folder import read_tensors, write_json, write_tensors
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.loop import LoopConfig, Stage
 from foleygram.types import Audio
@@ -95,8 +95,6 @@ class AutoencoderStage(Stage):
     @torch.no_grad()
     def fit(self, train: np.ndarray) -> None:
         """The linear solution (module docstring)."""
-        from foleygram.hub.folder import read_tensors
-
         model, config = self.model, self.config
         linear = {name: p for name, p in model.named_parameters() if name.startswith(("to_latent", "to_magnitude"))}
         if self.fitted.exists():

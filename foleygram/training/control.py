@@ -22,7 +22,7 @@ from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.schedule import TimeDistribution, add_noise, v_loss, v_target
 from foleygram.diffusion.transformer import Transformer
-from foleygram.gram.colour import solve_linear
+from foleygram.gram.linear import solve_linear
 from foleygram.hub.folder import write_tensors
 from foleygram.training.denoising import DenoisingStage, DenoisingTraining
 from foleygram.training.latents import Captions, Crops

@@ -25,7 +25,7 @@ from foleygram.gram.vision import preprocess_frames
 from foleygram.media.audio import read_audio
 from foleygram.palette import FLOOR, MOMENTS, SHADES, STEP, STRENGTHS, WINDOW, band_centres, palette
 from foleygram.signal.envelope import extract_envelope
-from foleygram.training.cache import cached_array, key_of
+from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.types import SAMPLE_RATE, Audio
 
 
@@ -36,7 +36,7 @@ def clip_sounds(records: Sequence[ClipRecord], folder: Path, seconds: float) -> 
         sound = read_audio(records[index].audio, SAMPLE_RATE).stereo().trim(seconds)
         return np.clip(np.round(sound.samples * 32768), -32768, 32767).astype(np.int16)
 
-    key = key_of([(record.id, record.audio.stat().st_size) for record in records], seconds)
+    key = key_of([file_mark(record.audio) for record in records], seconds)
     return cached_array(folder, "sounds", key, len(records), row, "reading sounds")
 
 
@@ -56,7 +56,7 @@ def sound_latents(
         return model.encode(samples)[0].half().cpu().numpy()
 
     name = "envelope-latents" if envelope else "latents"
-    key = key_of(*weights, np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds))
+    key = key_of(model.config, *weights, sounds)
     return cached_array(folder, name, key, len(sounds), row, f"encoding {'envelopes' if envelope else 'sounds'}")
 
 
@@ -107,7 +107,8 @@ def text_states(encoder: GramEncoder, captions: Captions, folder: Path) -> TextS
         states[length + 1, 0] = count
         return states
 
-    key = key_of(captions.texts, *list(encoder.text.parameters())[-2:], length)
+    tokens = encoder.tokens(list(captions.texts))
+    key = key_of(tokens.ids, tokens.mask, encoder.config.text, *encoder.text.state_dict().values())
     table = cached_array(folder, "captions", key, len(captions.texts), row, "encoding captions")
     counts = table[:, length + 1, 0].astype(int)
     return TextStatesTable(table[:, :length], np.arange(length)[None] < counts[:, None], table[:, length])
@@ -128,11 +129,10 @@ def frame_features(
 
     def row(index: int) -> np.ndarray:
         frames = preprocess_frames(clip_frames(records[index], count, scenes, textures), config)
-        return encoder.vision(frames.to(parameters[0].device)).half().cpu().numpy()
+        return encoder.vision(frames.to(encoder.contra_temp.device)).half().cpu().numpy()
 
-    parameters = list(encoder.vision.parameters())
-    shown = [(record.id, record.texture) for record in records]
-    key = key_of(shown, count, encoder.config.vision, parameters[0], parameters[-1])
+    shown = [picture_mark(record, scenes.get(record.id)) for record in records]
+    key = key_of(shown, config, *encoder.vision.state_dict().values())
     return cached_array(folder, "frames", key, len(records), row, "looking at frames")
 
 
@@ -144,9 +144,7 @@ def sound_banks(encoder: GramEncoder, sounds: np.ndarray, folder: Path) -> np.nd
         sound = Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE)
         return preprocess_audio(sound, encoder.config.audio)[0].half().numpy()
 
-    key = key_of(
-        np.asarray(sounds[0]), np.asarray(sounds[-1]), len(sounds), audio.rate, audio.mel, audio.pad, audio.frames, audio.slices
-    )
+    key = key_of(sounds, audio.rate, audio.mel, audio.pad, audio.frames, audio.slices)
     return cached_array(folder, "banks", key, len(sounds), row, "filter banks")
 
 
@@ -159,9 +157,7 @@ def sound_palettes(sounds: np.ndarray, folder: Path) -> np.ndarray:
             return np.full((SHADES, len(band_centres(SAMPLE_RATE))), np.nan, np.float16)
         return (10 * np.log10(np.maximum(found, FLOOR))).astype(np.float16)
 
-    # a few samples of each sound, for clips may change between the same ends; all of them would be gigabytes to read
-    sums = np.array([np.asarray(sound[0, ::SAMPLE_RATE], np.int64).sum() for sound in sounds])
-    key = key_of(sums, MOMENTS, STRENGTHS, band_centres(SAMPLE_RATE), WINDOW, STEP, FLOOR)
+    key = key_of(sounds, MOMENTS, STRENGTHS, band_centres(SAMPLE_RATE), WINDOW, STEP, FLOOR)
     return cached_array(folder, "palettes", key, len(sounds), row, "measuring palettes")
 
 

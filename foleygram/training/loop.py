@@ -210,9 +210,13 @@ class Checkpoint:
                 raise RecipeError(f"{self.path}: sizes differ from the recipe's; choose another --out or delete it")
             parameter.data.copy_(tensors[f"weight.{name}"])
             if name in average:
+                if f"average.{name}" not in tensors:
+                    raise RecipeError(f"{self.path}: was begun without an average; set ema to 0, or choose another --out")
                 average[name].copy_(tensors[f"average.{name}"])
             state = {key: tensors[f"{key}.{name}"] for key in STATES if f"{key}.{name}" in tensors}
             if state:
+                if isinstance(self.optimizer_of[parameter], torch.optim.AdamW) and "exp_avg" not in state:
+                    raise RecipeError(f"{self.path}: was begun with optimizer muon; keep that, or choose another --out")
                 self.optimizer_of[parameter].state[parameter] = state
         scale = json.loads(notes.get("scaler", "{}"))
         if self.scaler is not None and scale:

@@ -17,6 +17,7 @@ from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
 from foleygram.training.memory import MemoryTraining
 from foleygram.training.pretraining import PretrainingConfig
+from foleygram.training.prior import PriorTraining
 from foleygram.training.timing import TimingTraining
 from foleygram.training.vocabulary import VocabularyTraining
 
@@ -38,6 +39,7 @@ class Recipe(Config):
     gram: GramTraining = GramTraining()
     vocabulary: VocabularyTraining = VocabularyTraining()
     control: ControlTraining = ControlTraining()
+    prior: PriorTraining = PriorTraining()
     timing: TimingTraining = TimingTraining()
     memory: MemoryTraining = MemoryTraining()
 

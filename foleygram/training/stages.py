@@ -18,6 +18,7 @@ from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError
 from foleygram.gram.encoder import GramEncoder
+from foleygram.gram.prior import Prior
 from foleygram.hub.folder import read_tensors, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.memory import MemoryConfig
@@ -32,10 +33,11 @@ from foleygram.training.latents import Captions, Crops, sound_palettes, text_sta
 from foleygram.training.loop import LoopResult, run
 from foleygram.training.memory import fit_nothing, keys_of, kind_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
+from foleygram.training.prior import fit_prior, rows
 from foleygram.training.recipe import Recipe
 from foleygram.training.timing import TimingStage, load_clips
 from foleygram.training.vocabulary import LEARNS, VocabularyStage
-from foleygram.training.workshop import BEFORE, Workshop, forget
+from foleygram.training.workshop import BEFORE, Workshop, forget, forget_words
 from foleygram.types import SAMPLE_RATE, Audio
 from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
 
@@ -43,10 +45,10 @@ from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
 def train_autoencoder(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """Stage 1 (training/autoencoder.py)."""
     torch.manual_seed(recipe.seed)
-    (out / "memory.safetensors").unlink(missing_ok=True)  # of what is learned anew here
     shop = Workshop(recipe, data, out)
     model = SpectralAutoencoder(recipe.model.autoencoder)
     stage = AutoencoderStage(model, recipe.autoencoder, shop.sounds(shop.train), shop.sounds(shop.valid), recipe.seed, out)
+    forget(out, "memory")  # whose details are those of another code
     return run(stage, recipe.autoencoder.loop, out / "training" / "autoencoder", stop_after)
 
 
@@ -79,8 +81,9 @@ def train_pretraining(recipe: Recipe, data: Path, out: Path, stop_after: int | N
     torch.manual_seed(recipe.seed)
     encoder = GramEncoder(recipe.model.gram)
     start_of_gram(encoder, out)
-    forget(out)
     clips = open_shards(sorted(data.glob("*.tar")), recipe.model.seconds)
+    forget(out)
+    forget_words(out)
     stage = PretrainingStage(encoder, recipe.pretraining, clips, recipe.seed, out)
     return run(stage, recipe.pretraining.loop, out / "training" / "pretraining", stop_after)
 
@@ -113,6 +116,7 @@ def train_gram(
     shop = Workshop(recipe, data, out)
     encoder = shop.encoder(anew=True)
     forget(out)
+    forget_words(out)
     if recipe.gram.alignment == "none":
         return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
@@ -149,7 +153,7 @@ def train_vocabulary(recipe: Recipe, data: Path, out: Path, stop_after: int | No
         raise DataError(
             f"{data}: the vocabulary has words for {', '.join(OBJECTS)}, and no training clip is of these; leave it out"
         )
-    forget(out, words=False)
+    forget(out)
     before = out / BEFORE
     if not before.exists():
         state = encoder.state_dict()
@@ -201,6 +205,26 @@ def train_control(
     train, valid = sets
     stage = ControlStage(transformer, control_net, conditioner, recipe.control, recipe.seed, out, *train, *valid)
     return run(stage, recipe.control.loop, out / "training" / "control", stop_after)
+
+
+def train_prior(
+    recipe: Recipe, data: Path, out: Path, stop_after: int | None = None, textures: Path | None = None
+) -> LoopResult:
+    """Stage 6 (training/prior.py), in closed form from the finished joint space. The run's model then has a prior."""
+    shop = Workshop(recipe, data, out)
+    shop.check_aligned()
+    encoder = shop.encoder()
+    shop.trained(encoder, "gram", *GRAM_FILES)
+    embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
+    sets = []
+    for records in (shop.train, shop.valid):
+        known = shop.features(encoder, records, textures)
+        sets.append(rows(clip_points(embedder, known), known.captions))
+    prior = Prior(recipe.model.gram.dim)
+    fitted = fit_prior(prior, *sets, recipe.prior)
+    write_tensors(out / "prior.safetensors", float_state(prior.state_dict(), torch.float16))
+    shop.write_config(prior=True)
+    return LoopResult(0, 0.0, True, (fitted.both.error,), (fitted.sentence,))
 
 
 def clip_points(embedder: GramStage, features: ClipFeatures) -> ClipEmbeddings:

@@ -19,17 +19,18 @@ from torch.nn import functional as F
 from foleygram.config import Config, Count, NotNegative
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Scene
-from foleygram.errors import DataError, OutputError
+from foleygram.errors import DataError
 from foleygram.hub.folder import write_tensors
 from foleygram.media.audio import read_audio
 from foleygram.media.video import stream_frames
+from foleygram.output import make_folder, whole_file
 from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.decoding import SPREAD, read_track
 from foleygram.timing.motion import Motion, MotionConfig, motions
 from foleygram.timing.network import LEVELS, TimingConfig, level_classes
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.track import OnsetTrack
-from foleygram.training.cache import cached_array, key_of
+from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.training.loop import LoopConfig, Stage
 
 MOST_EVENTS = 48  # of one training crop
@@ -119,12 +120,12 @@ def load_clips(
     seed: int,
     config: TimingConfig,
 ) -> list[TimedClip]:
-    """Films every clip once and keeps its motion in ``folder``, a file for each clip, so a run that stops goes on there."""
+    """Films every clip once and keeps its motion in ``folder``, a file for each clip, so a run that stops goes on there; what
+    changed since is filmed again."""
     from foleygram.training.progress import progress_bar
 
     rate = config.rate
     steps = max(math.ceil(record.seconds * rate) for record in records) + 2
-    marks: list[np.ndarray] = []
 
     def row(index: int) -> np.ndarray:
         events, level = clip_targets(records[index], scenes.get(records[index].id), rate)
@@ -134,15 +135,18 @@ def load_clips(
         packed[2 + steps : 2 + steps + 3 * int(packed[1])] = events[: int(packed[1])].ravel()
         return packed
 
-    key = key_of([(record.id, record.audio.stat().st_size, record.onsets) for record in records], rate, steps)
+    heard = [(file_mark(record.audio), scenes.get(record.id) or (record.onsets, record.action)) for record in records]
+    key = key_of(heard, rate, steps)
     table = cached_array(folder, "timing-targets", key, len(records), row, "reading sounds")
     home = folder / f"timing-motion-{key_of(config.motion.model_dump_json(), seed, FILMS)}"
     clips = []
     with progress_bar(True, 0, len(records)) as advance:
         for index, record in enumerate(records):
-            maps, times = home / f"{record.id}.npy", home / f"{record.id}.times.npy"
+            scene = scenes.get(record.id)
+            name = f"{record.id}-{key_of(picture_mark(record, scene))}"
+            maps, times = home / f"{name}.npy", home / f"{name}.times.npy"
             if not times.exists():
-                stream = list(clip_motion(record, scenes.get(record.id), textures, seed, config.motion))
+                stream = list(clip_motion(record, scene, textures, seed, config.motion))
                 save(maps, np.stack([landscape(motion) for motion in stream]))
                 save(times, np.array([motion.time for motion in stream]))
             packed = table[index]
@@ -156,13 +160,9 @@ def load_clips(
 
 def save(path: Path, array: np.ndarray) -> None:
     """Writes an array, whole or not at all. Raises OutputError."""
-    temporary = path.with_suffix(".tmp.npy")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(path.parent)
+    with whole_file(path, force=True) as temporary:
         np.save(temporary, array)
-        temporary.replace(path)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another --out") from error
 
 
 class TimingCrops:

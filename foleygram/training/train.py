@@ -21,6 +21,7 @@ from foleygram.training.stages import (
     train_gram,
     train_memory,
     train_pretraining,
+    train_prior,
     train_timing,
     train_vocabulary,
 )
@@ -32,19 +33,20 @@ STAGES = {
     "gram": train_gram,
     "vocabulary": train_vocabulary,
     "control": train_control,
+    "prior": train_prior,
     "timing": train_timing,
     "memory": train_memory,
 }
 """The verbs' stages in the order in which they build on each other."""
 
-WITH_PICTURES = ("gram", "control", "timing")
+WITH_PICTURES = ("gram", "control", "prior", "timing")
 """Stages that may have to render pictures, for which they take ``textures``."""
 
 
 @dataclass(frozen=True)
 class TrainingReport:
     """``steps``: done in all sessions; ``seconds``: of training in all sessions; ``loss``: mean at the last log line of this
-    session, None where it has none or the loss is no number any more."""
+    session, None where it has none or the loss is no number any more; ``log``, ``curve``: None where the stage writes none."""
 
     stage: str
     out: Path
@@ -52,8 +54,8 @@ class TrainingReport:
     seconds: float
     finished: bool
     loss: float | None
-    log: Path
-    curve: Path
+    log: Path | None
+    curve: Path | None
     notes: tuple[str, ...] = ()
 
     def as_json(self) -> str:
@@ -100,7 +102,5 @@ def train(
             raise
         write_json(folder / "recipe.json", content.model_dump(mode="json"))
     loss = result.last[0] if math.isfinite(result.last[0]) else None
-    return TrainingReport(
-        stage, out, result.steps, result.seconds, result.finished, loss, folder / "log.jsonl", folder / "curve.png",
-        result.notes,
-    )  # fmt: skip
+    log, curve = (path if path.exists() else None for path in (folder / "log.jsonl", folder / "curve.png"))
+    return TrainingReport(stage, out, result.steps, result.seconds, result.finished, loss, log, curve, result.notes)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from foleygram.config import read_json
 from foleygram.data.features import read_scenes
@@ -38,15 +39,24 @@ BEFORE = Path("training", "vocabulary", "before.safetensors")
 """In a run's folder: the text side as the vocabulary stage found it."""
 
 
-def forget(out: Path, words: bool = True) -> None:
-    """Takes away the memory, whose points are of a joint space that is learned anew; ``words``: the vocabulary stage too."""
-    path = out / "config.json"
-    if path.exists():  # a model that names a memory without weights cannot be loaded
-        write_json(path, read_json(FoleyGRAMConfig, path).replace(memory=None).model_dump(mode="json"))
-    (out / "memory.safetensors").unlink(missing_ok=True)
-    if words:
-        for name in (BEFORE, BEFORE.with_name("checkpoint.safetensors")):
-            (out / name).unlink(missing_ok=True)
+ABSENT = {"timing": None, "memory": None, "prior": False}
+"""Parts that a model may do without, and what its config says then."""
+
+
+def forget(out: Path, *parts: Literal["memory", "prior"]) -> None:
+    """Takes away what earlier stages knew of a joint space that is learned anew; ``parts``: these alone."""
+    path, parts = out / "config.json", parts or ("memory", "prior")
+    if path.exists():  # a model that names a part without weights cannot be loaded
+        config = read_json(FoleyGRAMConfig, path).replace(**{name: ABSENT[name] for name in parts})
+        write_json(path, config.model_dump(mode="json"))
+    for name in parts:
+        (out / f"{name}.safetensors").unlink(missing_ok=True)
+
+
+def forget_words(out: Path) -> None:
+    """Takes away what the vocabulary stage taught, with the joint space that it belonged to."""
+    for name in (BEFORE, BEFORE.with_name("checkpoint.safetensors")):
+        (out / name).unlink(missing_ok=True)
 
 
 class Workshop:
@@ -64,16 +74,16 @@ class Workshop:
         # a run on another's stages is a control experiment, which is always told the timing: it has no predictor's weights
         self.write_config()
 
-    def write_config(self, timing: TimingConfig | None = None, memory: MemoryConfig | None = None) -> None:
-        """The model's config. It names predictor and memory from when their weights are there, so that a run without them is a
-        model all the same, and a later stage does not lose what was made without being in the recipe."""
+    def write_config(self, timing: TimingConfig | None = None, memory: MemoryConfig | None = None, prior: bool = False) -> None:
+        """The model's config. It names predictor, memory and prior from when their weights are there, so that a run without
+        them is a model all the same, and a later stage does not lose what was made without being in the recipe."""
         path, model = self.out / "config.json", self.recipe.model
-        parts = {"timing": timing or model.timing, "memory": memory or model.memory}
+        parts = {"timing": timing or model.timing, "memory": memory or model.memory, "prior": prior or model.prior}
         for name, part in parts.items():
             there = (self.out / f"{name}.safetensors").exists()
-            if there and part is None and path.exists():
+            if there and not part and path.exists():
                 part = getattr(read_json(FoleyGRAMConfig, path), name)
-            parts[name] = part if there else None
+            parts[name] = part if there else ABSENT[name]
         known, told = getattr(parts["memory"], "classes", 0), model.gram.vision.classes
         if known not in (0, told):
             raise RecipeError(f"{path}: its memory knows {known} classes by name; set model.gram.vision.classes to {known}")

@@ -2,7 +2,10 @@
 
 from pathlib import Path
 
-from foleygram.data.credits import Credit, credits_of, notice
+import pytest
+
+from foleygram.data.credits import Credit, credits_of, notice, picture_lines
+from foleygram.errors import DataError
 
 MANIFEST = """path,license,author,tier,sr,family
 wood_hit/a.wav,CC-BY-3.0,Ann,A,44100,github:AntumMT/mod-sounds/a
@@ -32,6 +35,11 @@ def test_notice_names_attribution_first():
         < text.index("Bob")
         < text.index("Dee")
     )
+
+
+def test_photographs_without_a_list_are_one_line(tmp_path):
+    with pytest.raises(DataError, match="manifest.csv: cannot be read"):
+        picture_lines(tmp_path)
 
 
 def test_committed_notice_credits_the_collection():

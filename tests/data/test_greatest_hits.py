@@ -74,7 +74,7 @@ def test_annotations_are_read_with_their_unknowns(tmp_path):
     path.write_text("2.677438 ceramic hit static\n1.5 None None None\n3 plastic-bag scratch deform\n\n")
     first, second, third = read_hits(path)
     assert (first.seconds, first.material, first.usable) == (1.5, "None", False)
-    assert (second.reaction, third.material) == ("static", "plastic-bag")
+    assert (second.action, third.material) == ("hit", "plastic-bag")
     for wrong in ("abc wood hit", "1.0 wood", "-1 wood hit static", "nan wood hit static"):
         path.write_text(f"0 wood hit static\n{wrong}\n")
         with pytest.raises(DataError, match=":2: not 'seconds"):
@@ -172,6 +172,7 @@ def test_what_was_dropped_is_reported_with_its_reason(prepared):
     written = json.loads((out / "report.json").read_text())
     assert written["clips"] == {"train": 2, "validation": 0, "test": 0} and len(written["dropped"]) == 4
     assert written["videos"] == report.videos == 4
+    assert (written["source"], written["short_side"]) == ("vis-data", 36)
 
 
 def test_an_interrupted_run_goes_on_where_it_was(prepared, folder):
@@ -200,6 +201,32 @@ def test_the_clips_of_another_data_set_are_not_lost(folder, tmp_path):
     with pytest.raises(OutputError, match="another data set"):
         prepare_greatest_hits(folder, tmp_path, "official")
     assert (tmp_path / "clips.jsonl").read_text() == "kept\n"
+
+
+def test_clips_of_another_size_or_folder_are_not_taken_for_these(prepared, folder, tmp_path):
+    out, _ = prepared
+    before = (out / "clips.jsonl").read_bytes(), (out / "report.json").read_bytes()
+    with pytest.raises(OutputError, match="not of this short_side; choose another --out"):
+        prepare_greatest_hits(folder, out, "official", short_side=72)
+    other = shutil.copytree(folder / "vis-data", tmp_path / "vis-data-256")
+    with pytest.raises(OutputError, match="not of this source and short_side"):
+        prepare_greatest_hits(other, out, "official", short_side=72)
+    assert before == ((out / "clips.jsonl").read_bytes(), (out / "report.json").read_bytes())
+    (tmp_path / "out").mkdir()
+    (tmp_path / "out" / "report.json").write_text("[")
+    with pytest.raises(OutputError, match="not of this source and short_side"):
+        prepare_greatest_hits(folder, tmp_path / "out", "official")
+
+
+def test_a_run_that_stopped_tells_of_what_its_clips_are(folder, tmp_path):
+    def stop(*_) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        prepare_greatest_hits(folder, tmp_path, "official", 36, stop)
+    with pytest.raises(OutputError, match="not of this short_side"):
+        prepare_greatest_hits(folder, tmp_path, "official", 72)
+    assert prepare_greatest_hits(folder, tmp_path, "official", 36).videos == 4
 
 
 def test_folders_that_are_none(tmp_path, folder):

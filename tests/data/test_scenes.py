@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from foleygram.data.scenes import GAP, SPLITS, TOOLS, draw_objects, draw_scene, draw_times
+from foleygram.data.manifest import SPLITS
+from foleygram.data.scenes import GAP, TOOLS, draw_objects, draw_scene, draw_times
 from foleygram.data.sounds import SoundBank
 from foleygram.errors import DataError
 

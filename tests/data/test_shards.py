@@ -94,6 +94,20 @@ def test_damaged_shards_are_one_line(shards, tmp_path):
         open_shards([tmp_path / "empty.tar"])
 
 
+@pytest.mark.parametrize("value", [None, 3, {"a": "b"}, ["a", None], "null"])
+def test_captions_that_are_none_are_named(tmp_path, tiny_video, value):
+    path = tmp_path / "a.tar"
+    with tarfile.open(path, "w") as tar:
+        add(tar, "k.mp4", tiny_video.read_bytes())
+        add(tar, "k.json", json.dumps({"caption": value}).encode())
+    if value == "null":
+        assert open_shards([path]).clips[0].captions == ("null",)
+        return
+    with pytest.raises(DataError, match="a.tar: caption of k.json is a text or a list of texts, not") as caught:
+        open_shards([path])
+    assert "\n" not in str(caught.value)
+
+
 def test_a_shard_that_changed_after_it_was_indexed(records, tmp_path):
     (path,) = write_shards(records[:1], tmp_path)
     clips = open_shards([path])

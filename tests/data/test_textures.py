@@ -3,9 +3,10 @@ import sys
 import numpy as np
 import pytest
 
+from foleygram.data.manifest import SPLITS
 from foleygram.data.opencv import _OpenCV
 from foleygram.data.surfaces import MATERIALS, surface
-from foleygram.data.textures import SPLITS, load_texture, texture_split
+from foleygram.data.textures import load_texture, texture_split
 from foleygram.errors import DataError
 
 cv2 = pytest.importorskip("cv2")

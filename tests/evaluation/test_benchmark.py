@@ -1,6 +1,9 @@
 """The tables as commands, on a tiny random model."""
 
 import dataclasses
+import errno
+import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,8 +11,10 @@ import torch
 
 from foleygram.data.controls import control_of
 from foleygram.data.manifest import ClipRecord, write_manifest
-from foleygram.errors import DataError, EnvelopeError, UsageError
+from foleygram.errors import DataError, EnvelopeError, OutputError, UsageError
+from foleygram.evaluation import benchmark
 from foleygram.evaluation.benchmark import (
+    SETTINGS,
     SILENT_CLAIMS,
     SILENT_VARIANTS,
     TABLE_1_VARIANTS,
@@ -22,6 +27,7 @@ from foleygram.evaluation.benchmark import (
     clip_seed,
     fingerprint_of,
     information,
+    keep_settings,
     timing_of,
 )
 from foleygram.evaluation.logmel import LogMel
@@ -29,7 +35,7 @@ from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.network import LEVELS
-from foleygram.types import Audio
+from foleygram.types import Audio, Video
 from tests.evaluation.conftest import burst_clips
 from tests.tiny import tiny_model
 
@@ -91,16 +97,65 @@ def test_folders_of_others_are_left_alone(records, model, tmp_path):
         benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("A", "A")], embedder=LogMel())
 
 
+@dataclasses.dataclass(frozen=True)
+class Seeded:
+    seed: int
+
+
+def test_settings_are_written_once(tmp_path):
+    keep_settings(tmp_path / "A", Seeded(0))
+    path = tmp_path / "A" / SETTINGS
+    before = path.stat()
+    keep_settings(tmp_path / "A", Seeded(0))
+    assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
+    with pytest.raises(DataError, match="other settings"):
+        keep_settings(tmp_path / "A", Seeded(1))
+    assert json.loads(path.read_text()) == {"seed": 0}
+
+
+def test_settings_that_cannot_be_kept_are_one_line(tmp_path, monkeypatch):
+    def full(self, content):
+        with self.open("wb") as file:
+            file.write(content[: len(content) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Path, "write_bytes", full)
+        patch.setattr(Path, "write_text", lambda self, text, **more: full(self, text.encode()))
+        with pytest.raises(OutputError, match="the disk is full"):
+            keep_settings(tmp_path / "A", Seeded(0))
+    assert not list((tmp_path / "A").iterdir())
+    keep_settings(tmp_path / "A", Seeded(0))
+    (tmp_path / "A" / SETTINGS).write_bytes(b"\xff\xfe half of it")
+    with pytest.raises(DataError, match="other settings"):
+        keep_settings(tmp_path / "A", Seeded(0))
+    monkeypatch.setattr(Path, "is_file", lambda self: (_ for _ in ()).throw(PermissionError(errno.EACCES, "Permission denied")))
+    with pytest.raises(DataError, match="cannot be read .Permission denied.; choose another folder"):
+        keep_settings(tmp_path / "A", Seeded(0))
+
+
+def test_a_model_is_shown_as_many_frames_as_it_sees(records, model, tmp_path, monkeypatch):
+    asked = []
+    monkeypatch.setattr(benchmark, "clip_frames", lambda record, count, *more: asked.append(count) or three_frames())
+    manifest = write_manifest(tmp_path / "clips.jsonl", records[:1])
+    benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("V", "V")], steps=2, embedder=LogMel())
+    assert asked == [model.config.gram.vision.frames] == [3]
+
+
+def three_frames() -> Video:
+    return Video(np.zeros((3, 3, 32, 32), np.uint8), np.arange(3.0), 3.0)
+
+
 def test_what_a_variant_needs_is_asked_for(records, model, tmp_path):
     manifest = write_manifest(tmp_path / "clips.jsonl", records)
     with pytest.raises(UsageError, match="need the models cosine, no-control, onsets, unaligned"):
         benchmark_minihits(model, manifest, tmp_path / "out", variants=TABLE_1_VARIANTS, embedder=LogMel())
     nothing = Pictures({}, None)
     with pytest.raises(DataError, match="no video file and no scene"):
-        clip_of(records[0], "V", nothing)
+        clip_of(records[0], "V", nothing, 8)
     with pytest.raises(DataError, match="no text"):
-        clip_of(dataclasses.replace(records[0], text=""), "AT", nothing)
-    assert clip_of(records[0], "T", nothing).modalities == "T"
+        clip_of(dataclasses.replace(records[0], text=""), "AT", nothing, 8)
+    assert clip_of(records[0], "T", nothing, 8).modalities == "T"
     with pytest.raises(UsageError):
         control_of(records[0], burst_clips(1)[0][0], "rhythm")
 

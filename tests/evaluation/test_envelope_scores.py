@@ -16,6 +16,7 @@ from foleygram.evaluation.envelopes import (
     quantise,
     rms,
 )
+from foleygram.timing.network import level_edges
 from foleygram.types import Audio
 from tests.evaluation.conftest import burst_clips
 
@@ -77,6 +78,7 @@ def test_another_timing_shows_everywhere(pair):
 
 def test_classes_are_those_of_video2rms():
     assert CLASS_EDGES[[0, 1, 2, -3, -2, -1]] == pytest.approx([0.01, 0.0116, 0.0132, 0.8883, 0.9425, 1.0], abs=6e-5)
+    np.testing.assert_allclose(CLASS_EDGES[:-1], level_edges(), rtol=1e-12)  # nor does the predictor have others
     assert quantise(np.array([0.0, 0.0099]))[1] == 0
     assert quantise(np.array([0.0105]))[0] == pytest.approx(CLASS_EDGES[1])
     assert quantise(np.array([0.9999, 1.2])) == pytest.approx([1.0, 1.0])

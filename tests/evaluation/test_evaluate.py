@@ -7,6 +7,7 @@ import re
 import numpy as np
 import pytest
 import soundfile
+import torch
 
 from foleygram.cli.evaluate import in_words
 from foleygram.data.manifest import read_manifest, write_manifest
@@ -19,6 +20,7 @@ from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.scores import FEW
 from foleygram.evaluation.systems import OutputName, recognise, system_named
 from foleygram.evaluation.tables import TABLE_1, TABLE_2
+from foleygram.hub import evaluators
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.types import Audio
@@ -96,6 +98,17 @@ def test_absent_judges_leave_explained_rows(run):
         score = run.score(name)
         assert score.value is None and score.interval is None
         assert "put it into" in score.note or "ask for it with pictures" in score.note
+
+
+def test_judges_with_weights_of_another_network_leave_explained_rows(truth, outputs, tmp_path, monkeypatch):
+    monkeypatch.setenv("FOLEYGRAM_CACHE", str(tmp_path))
+    (tmp_path / "evaluators").mkdir()
+    for file in (evaluators.MS_CLAP, evaluators.LAION_CLAP, evaluators.VGGISH):
+        torch.save({"fc.weight": torch.ones(2, 2)}, evaluators.evaluator_path(file))
+    found = evaluate_folder(outputs, truth, split="test", limit=COUNT, embedder=LogMel())
+    assert found.score("FAD").value is not None
+    for name in ("FAD-C", "FAD-LC", "FAD-VGGish", "CLAP score"):
+        assert found.score(name).value is None and "take the checkpoint of this architecture" in found.score(name).note
 
 
 def test_every_kind_of_trouble_is_named(truth, tmp_path):

@@ -11,6 +11,7 @@ from foleygram.evaluation.embedding_cache import CachedEmbedder
 from foleygram.evaluation.gram_judge import GramJudge
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.resampling import resample_kaiser, sixteen_bits
+from foleygram.hub import aisfx as wheel
 from foleygram.hub import evaluators
 from foleygram.hub.aisfx import find_aisfx_checkpoint
 from foleygram.types import Audio, Video
@@ -78,7 +79,7 @@ def test_laion_clap_is_laion_claps():
 def test_missing_tensors_are_not_made_up():
     tensors = state("ms_names")
     del tensors["audio_encoder.base.htsat.norm.weight"]
-    with pytest.raises(RuntimeError, match="audio_encoder.norm.weight"):
+    with pytest.raises(ModelError, match="MS-CLAP 2023 .*: missing audio_encoder.norm.weight;"):
         clap.ms_tower(tensors)
 
 
@@ -132,6 +133,23 @@ def test_vggish_pca_counts_in_whole_levels():
     assert levels.min() >= 0 and levels.max() <= 255 and (levels == levels.round()).all()
     whitened = vectors @ (np.maximum(raw[0], 0) - means)
     assert levels[0, 0] == np.round((np.clip(whitened[0], -2, 2) + 2) * 255 / 4)
+
+
+def test_vggish_outputs_from_the_users_cache(empty_cache):
+    put(empty_cache, evaluators.VGGISH, state("vggish_names") | {"pproc.pca_means": torch.ones(128, 1)})
+    means = np.full((128, 1), 0.5)
+    np.savez(evaluators.evaluator_path(evaluators.VGGISH_PCA), pca_eigen_vectors=np.eye(128), pca_means=means)
+    audio = Audio(golden.test_wave(2.0, 16000)[None], 16000)
+    judge = vggish.Vggish("pca_u8")
+    levels = judge.embed(audio)
+    judge.post = "relu"
+    relu = judge.embed(audio)
+    judge.post = "raw"
+    raw = judge.embed(audio)
+    np.testing.assert_array_equal(relu, np.maximum(raw, 0))
+    np.testing.assert_array_equal(levels, np.round((np.clip(relu - 0.5, -2, 2) + 2) * 63.75))
+    assert raw.min() < 0 and levels.dtype == np.float32
+    assert judge.card.label.startswith("VGGish (pca_u8) #")
 
 
 def from_piergiaj(tensors: dict[str, torch.Tensor]) -> dict[str, torch.Tensor]:
@@ -194,18 +212,103 @@ def test_farneback_sees_a_shift():
     assert flow[0, 0, 20:-20, 20:-20].median() == pytest.approx(2, abs=0.7)
 
 
+def test_streams_are_added():
+    pytest.importorskip("cv2")
+    given = []
+    judge = judges()["i3d"]
+    judge.flow = lambda stack: given.append(tuple(stack.shape)) or torch.full((1, 1024), 2.0)
+    assert (judge.embed(video(25, 25)) == 3).all()
+    assert given == [(1, 2, 24, 224, 224)]
+
+
 @pytest.mark.parametrize("make", [clap.MsClap, clap.LaionClap, vggish.Vggish, i3d.I3d])
 def test_absent_weights_say_what_to_do(make, empty_cache):
     with pytest.raises(ModelError, match=f"get .* from https://.* and put it into {empty_cache}"):
         make()
 
 
-def test_broken_pca_is_named(empty_cache):
+@pytest.mark.parametrize("content", [b"not a file of arrays", b"PK\x03\x04 and no more"])
+def test_broken_pca_is_named(content, empty_cache):
     path = evaluators.evaluator_path(evaluators.VGGISH_PCA)
     path.parent.mkdir()
-    path.write_bytes(b"not a file of arrays")
+    path.write_bytes(content)
     with pytest.raises(ModelError, match="get it again"):
         evaluators.load_vggish_pca()
+
+
+JUDGES = (
+    (clap.MsClap, evaluators.MS_CLAP), (clap.LaionClap, evaluators.LAION_CLAP), (vggish.Vggish, evaluators.VGGISH),
+    (i3d.I3d, evaluators.I3D_RGB),
+)  # fmt: skip
+OTHERS = {
+    "another network": {"fc.weight": torch.ones(2, 2)},
+    "another size": {
+        "audio_encoder.base.htsat.norm.weight": torch.ones(1024), "audio_branch.norm.weight": torch.ones(1024),
+        "features.0.weight": torch.ones(2, 1, 3, 3), "conv3d_2b_1x1.batch3d.weight": torch.ones(2),
+    },
+    "other layers": {
+        "audio_encoder.base.htsat.layers.0.attn.qkv.bias": torch.ones(4), "audio_branch.layers.0.attn.qkv.bias": torch.ones(()),
+        "audio_projection.1.weight": torch.ones(2, 2),
+    },
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("tensors", OTHERS.values(), ids=OTHERS)
+@pytest.mark.parametrize("make, file", JUDGES, ids=[file.judge for _, file in JUDGES])
+def test_weights_of_another_network_are_named(make, file, tensors, empty_cache):
+    put(empty_cache, file, tensors)
+    with pytest.raises(ModelError, match=f"not the tensors of {file.judge} .*{file.name}, from https://.*missing") as caught:
+        make()
+    assert "\n" not in str(caught.value)
+
+
+def test_weights_of_another_projection_are_named():
+    tensors = state("laion_names")
+    tensors["audio_projection.1.weight"] = tensors.pop("audio_projection.0.weight")
+    with pytest.raises(ModelError, match="LAION-CLAP .*missing linear1.weight; unknown 1.weight"):
+        clap.laion_tower(tensors)
+    tensors = state("ms_names")
+    tensors["audio_encoder.projection.linear1.weight"] = torch.ones(512, 768)
+    with pytest.raises(ModelError, match=r"MS-CLAP 2023 .*linear1.weight is \(512, 768\) instead of \(1024, 768\)"):
+        clap.ms_tower(tensors)
+
+
+def test_checkpoints_without_counts_of_batches_are_read(empty_cache):
+    tensors = i3d.I3dNetwork().state_dict() | {"conv3d_0c_1x1.conv3d.weight": torch.ones(400, 1024, 1, 1, 1)}
+    put(empty_cache, evaluators.I3D_RGB, {name: value for name, value in tensors.items() if "num_batches" not in name})
+    judge = i3d.I3d()
+    assert torch.equal(judge.rgb.conv3d_2b_1x1.conv3d.weight, tensors["conv3d_2b_1x1.conv3d.weight"])
+    assert judge.card.label.startswith("I3D (rgb) #")
+
+
+def test_parity_modes_read_files_of_their_own(empty_cache):
+    put(empty_cache, evaluators.I3D_RGB, i3d.I3dNetwork().state_dict())
+    with pytest.raises(ModelError, match="get i3d_flow.pt from https://"):
+        i3d.I3d("rgb+flow")
+    put(empty_cache, evaluators.I3D_FLOW, i3d.I3dNetwork().state_dict())
+    with pytest.raises(ModelError, match="not the tensors of I3D, flow .*i3d_flow.pt"):
+        i3d.I3d("rgb+flow")
+    put(empty_cache, evaluators.I3D_FLOW, i3d.I3dNetwork(2).state_dict())
+    card = i3d.I3d("rgb+flow").card
+    assert card.label.startswith("I3D (rgb+flow) #") and len(card.weights) == 128 and "Farneback" in card.note
+    put(empty_cache, evaluators.VGGISH, state("vggish_names"))
+    with pytest.raises(ModelError, match="get vggish_pca_params.npz from https://"):
+        vggish.Vggish("pca_u8")
+
+
+def test_laion_clap_music_is_the_larger_network(empty_cache, monkeypatch):
+    with pytest.raises(ModelError, match="get music_audioset_epoch_15_esc_90.14.pt from https://"):
+        clap.LaionClap(music=True)
+    put(empty_cache, evaluators.LAION_CLAP_MUSIC, state("laion_names"))
+    with pytest.raises(ModelError, match="not the tensors of LAION-CLAP music .*instead of"):
+        clap.LaionClap(music=True)
+    filled = []
+    monkeypatch.setattr(clap, "fill", lambda network, tensors, file: filled.append(file))
+    judge = clap.LaionClap(music=True)
+    assert filled == [evaluators.LAION_CLAP_MUSIC] * 2
+    assert judge.card.label.startswith("LAION-CLAP music_audioset_epoch_15_esc_90.14 #")
+    windows = judge.embed(Audio(golden.test_wave(0.5, 48000)[None], 48000))
+    assert windows.shape == (1, 512) and np.linalg.norm(windows) == pytest.approx(1, abs=1e-5)
 
 
 def test_old_checkpoints_with_numbers_of_numpy_are_read(empty_cache):
@@ -311,6 +414,28 @@ def test_aisfx_without_its_wheel_says_how_to_get_it(monkeypatch):
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
     with pytest.raises(ModelError, match="pip install --no-deps aisfx==0.1.2"):
         Aisfx()
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        ({"a": torch.ones(2)}, {"ucsMixed": 3}),
+        ({"a": torch.ones(2)}, {"ucsMixed": (0, 1, 2)}),
+        ({"a": torch.ones(2)}, {"ucsMixed": ("first", 69)}),
+        ({"a": torch.ones(2)}, {"ucsMixed": (torch.ones(2), 69)}),
+        ({"a": torch.ones(2)}, [1, 2]),
+        (torch.ones(2), {}),
+        ({"a": torch.ones(2)}, {}),
+        ({"embedding_net.conv_block1.bn1.weight": torch.ones(2)}, {"ucsMixed": (0, 69)}),
+        {"a": torch.ones(2)},
+    ],
+)
+def test_a_damaged_wheel_is_to_be_installed_again(content, tmp_path, monkeypatch):
+    torch.save(content, tmp_path / "checkpoint.pth")
+    monkeypatch.setattr(wheel, "find_aisfx_checkpoint", lambda: tmp_path / "checkpoint.pth")
+    with pytest.raises(ModelError, match="install it again with pip install --no-deps aisfx==0.1.2") as caught:
+        Aisfx()
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.skipif(find_aisfx_checkpoint() is None, reason="the wheel aisfx is not installed")

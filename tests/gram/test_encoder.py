@@ -125,7 +125,7 @@ def test_still_picture_has_a_finite_gradient():
     assert torch.isfinite(frames.grad).all()
 
 
-@pytest.mark.parametrize("config", [GramConfig(), GramConfig.mini(), TINY])
+@pytest.mark.parametrize("config", [GramConfig(), GramConfig.small(), TINY])
 def test_config_survives_json(config):
     assert GramConfig.model_validate_json(config.model_dump_json()) == config
 
@@ -231,7 +231,7 @@ def test_full_scale_parameters(full, tower, millions):
 
 def test_mini_is_small():
     with torch.device("meta"):
-        mini = GramEncoder(GramConfig.mini())
+        mini = GramEncoder(GramConfig.small())
     millions = {name: sum(p.numel() for p in part.parameters()) / 1e6 for name, part in mini.named_children()}
     assert millions["vision"] == pytest.approx(3.35 + 1.28, abs=0.01)  # with its classifier
     assert millions["audio"] == pytest.approx(2.14, abs=0.05)

@@ -6,7 +6,7 @@ import torch
 from foleygram.describe import PARTS, describe_model, expected_memory
 from foleygram.doctor import doctor
 from foleygram.errors import ModelError
-from foleygram.hub.doors import sha256_of
+from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.sources import imported_folder
 from foleygram.importing import import_stable_audio
 from foleygram.media.codecs import available_codecs
@@ -107,14 +107,14 @@ def test_a_predictor_is_listed_and_missed(tmp_path, monkeypatch):
     from tiny import tiny_model
 
     from foleygram import doctor as module
-    from foleygram import weights
+    from foleygram.hub import sources
 
     folder = tiny_model(timing=True).save(tmp_path / "tiny")
     report = describe_model(folder)
     last = report.components[-1]
     assert (last.name, last.kind, last.present) == ("timing", "EnvelopePredictor", True) and last.parameters > 100
     assert tuple(part.name for part in report.components) == (*PARTS, "timing")
-    monkeypatch.setattr(weights, "MODELS", tmp_path)
+    monkeypatch.setattr(sources, "MODELS", tmp_path)
     (state,) = module.model_states()
     assert "timing" in state.present and not state.missing
     (folder / "timing.safetensors").unlink()

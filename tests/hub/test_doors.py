@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from foleygram.errors import ModelError
-from foleygram.hub.doors import read_checkpoint, sha256_of
+from foleygram.hub.doors import read_checkpoint
 from foleygram.hub.folder import write_tensors
 
 TENSORS = {"a.weight": torch.arange(6.0).view(2, 3), "b": torch.tensor(3)}
@@ -89,8 +89,3 @@ def test_a_checkpoint_without_weights(tmp_path):
 def test_an_absent_file(tmp_path, name):
     with pytest.raises(ModelError, match="absent|no such"):
         read_checkpoint(tmp_path / name)
-
-
-def test_hash(tmp_path):
-    (tmp_path / "x").write_bytes(b"abc")
-    assert sha256_of(tmp_path / "x") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"

@@ -47,8 +47,8 @@ def test_the_shipped_config_is_the_paper_s():
     config = full_config()
     assert (config.sampler.steps, config.sampler.guidance, config.control_net.depth) == (150, 2.0, 4)
     assert config.gram.vision.frames == 8 and config.gram.audio.mel == 64 and config.gram.dim == 512
-    assert config.timing is None and config.memory is None  # the paper predicts no timing and remembers no sound
-    ours = ("timing", "memory")
+    assert config.timing is None and config.memory is None and not config.prior  # none of them is in the paper
+    ours = ("prior", "timing", "memory")
     sources = {name: getattr(config.weights, name) for name in type(config.weights).model_fields if name not in ours}
     assert sources.keys() == set(WEIGHTS_FILES) and None not in sources.values()
 

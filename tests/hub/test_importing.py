@@ -6,7 +6,8 @@ import torch
 
 from foleygram import importing
 from foleygram.errors import ModelError, OutputError, UsageError
-from foleygram.hub.doors import read_checkpoint, sha256_of
+from foleygram.hub.doors import read_checkpoint
+from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.folder import read_notes, read_tensors, write_tensors
 from foleygram.hub.sources import cache_folder
 from foleygram.importing import (
@@ -18,7 +19,8 @@ from foleygram.importing import (
     find_gram_files,
     import_gram,
     import_stable_audio,
-    read_stable_audio,
+    read_parts,
+    stable_audio_files,
 )
 from foleygram.pipeline import FoleyGRAM
 from foleygram.towers import import_tower
@@ -81,6 +83,32 @@ def test_what_was_trained_is_not_written_over(whole, stable_audio, tmp_path):
     same(read_tensors(out / "control_net.safetensors"), trained)
 
 
+def test_other_weights_are_kept_unless_forced(whole, stable_audio, tmp_path):
+    out, vocabulary = tmp_path / "model", tmp_path / "vocab.txt"
+    vocabulary.write_text("\n".join(small.PIECES))
+    checkpoint = small.gram_folder(tmp_path / "gram", small.gram(whole))
+    import_stable_audio(stable_audio, out, small.CONFIG)
+    import_gram(checkpoint, out, vocabulary, config=small.CONFIG)
+    import_stable_audio(stable_audio, out, small.CONFIG)  # once more the same
+    import_gram(checkpoint, out, vocabulary, config=small.CONFIG)
+    learned = {name: tensor + 1 for name, tensor in read_tensors(out / "vision.safetensors").items()}
+    write_tensors(out / "vision.safetensors", learned)
+    (out / "tokenizer.json").write_text("another")
+    before = {path.name: path.read_bytes() for path in out.iterdir()}
+    with pytest.raises(OutputError, match=r"vision.safetensors: holds other weights and is kept; .*--force"):
+        import_gram(checkpoint, out, vocabulary, config=small.CONFIG)
+    write_tensors(out / "vision.safetensors", learned, read_notes(out / "audio.safetensors"))
+    with pytest.raises(OutputError, match=r"tokenizer.json: is another tokenizer and is kept"):
+        import_gram(checkpoint, out, vocabulary, config=small.CONFIG)
+    with pytest.raises(OutputError, match="is the folder of the model"):
+        import_stable_audio(stable_audio, out, small.CONFIG.replace(name="another"))
+    kept = {path.name: path.read_bytes() for path in out.iterdir()}
+    assert all(kept[name] == content for name, content in before.items() if name != "vision.safetensors")
+    import_gram(checkpoint, out, vocabulary, config=small.CONFIG, force=True)
+    assert not (read_tensors(out / "vision.safetensors")["vision.cls_token"] == learned["vision.cls_token"]).all()
+    assert (out / "tokenizer.json").read_text() != "another"
+
+
 def test_export_and_import_lose_nothing(whole, tmp_path):
     first, second = tmp_path / "first", tmp_path / "second"
     whole.save(first)
@@ -96,7 +124,7 @@ def test_layout_of_diffusers_there_and_back(whole, tmp_path):
     whole.save(tmp_path / "model")
     exported = export_stable_audio(tmp_path / "model", tmp_path / "diffusers", "diffusers")
     assert all((exported / file).is_file() for file in DIFFUSERS_FILES.values())
-    parts = read_stable_audio(exported)
+    parts = read_parts(stable_audio_files(exported))
     same(dict(parts.transformer), whole.transformer.state_dict())
     assert not any(name.startswith("gram_") for name in parts.conditioner)
     import_stable_audio(exported, tmp_path / "again", small.CONFIG)
@@ -107,10 +135,11 @@ def test_layout_of_diffusers_there_and_back(whole, tmp_path):
 
 def test_a_lightning_checkpoint_is_read(whole, stable_audio, tmp_path):
     torch.save({"state_dict": small.stable_audio(whole)}, tmp_path / "model.ckpt")
-    same(dict(read_stable_audio(tmp_path / "model.ckpt").transformer), dict(read_stable_audio(stable_audio).transformer))
+    lightning, plain = (read_parts(stable_audio_files(path)) for path in (tmp_path / "model.ckpt", stable_audio))
+    same(dict(lightning.transformer), dict(plain.transformer))
     (tmp_path / "folder").mkdir()
     (tmp_path / "model.ckpt").rename(tmp_path / "folder" / "model.ckpt")
-    same(dict(read_stable_audio(tmp_path / "folder").autoencoder), whole.autoencoder.state_dict())
+    same(dict(read_parts(stable_audio_files(tmp_path / "folder")).autoencoder), whole.autoencoder.state_dict())
 
 
 def test_without_an_out_the_cache_of_full_is_filled(stable_audio):

@@ -7,7 +7,8 @@ import pytest
 from huggingface_hub import errors
 
 from foleygram.errors import ModelError
-from foleygram.hub.doors import sha256_of
+from foleygram.hub import sources
+from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.folder import write_tensors
 from foleygram.hub.sources import (
     FileSource,
@@ -166,15 +167,19 @@ def test_no_network_at_all_is_one_line(tmp_path, monkeypatch):
         find_folder("maker/model")
 
 
-def test_weights_are_looked_for_in_the_folder_then_in_the_cache_then_on_the_hub(hub, tmp_path):
-    folder = tmp_path / "full"
-    folder.mkdir()
+def test_weights_are_looked_for_in_the_folder_then_in_the_cache_then_on_the_hub(hub, tmp_path, monkeypatch):
+    monkeypatch.setattr(sources, "MODELS", tmp_path / "models")
+    folder = tmp_path / "models" / "full"
+    folder.mkdir(parents=True)
     hub(tmp_path / "fetched")
     assert find_weights(folder, "vae", SOURCE) == tmp_path / "fetched"
     import torch
 
     write_tensors(imported_folder("full") / "vae.safetensors", {"x": torch.zeros(1)})
     assert find_weights(folder, "vae", SOURCE) == cache_folder() / "full" / "vae.safetensors"
+    namesake = tmp_path / "full"
+    namesake.mkdir()
+    assert find_weights(namesake, "vae", SOURCE) == tmp_path / "fetched"  # not what was imported for the shipped one
     write_tensors(folder / "vae.safetensors", {"x": torch.zeros(1)})
     assert find_weights(folder, "vae", SOURCE) == folder / "vae.safetensors"
 

@@ -47,6 +47,12 @@ def test_what_a_spreadsheet_writes_for_an_error_is_no_comment(tmp_path, text):
         read(tmp_path, f"0.2,0.1\n{text}\n")
 
 
+def test_names_that_are_none(tmp_path):
+    for name, expected in ((".", "is a folder"), ("none.csv", "no such file"), ("x" * 300, "too long")):
+        with pytest.raises(EnvelopeError, match=expected):
+            read_table(tmp_path / name)
+
+
 def test_comments(tmp_path):
     text = "# hits\n#words\n  # indented\n0.5,0.3 # the hit\n0.6,0.3 #the hit #2\n0.7,0.3\t# words\n0.8 0.3\t#\n\t#\n"
     table = read(tmp_path, text + "0.9,0.3#loud\n1.0;0.3;#step\n")

@@ -75,6 +75,14 @@ def test_roughness_within_a_stroke_is_taken():
     assert (np.diff(smooth) <= 0).all()
 
 
+@pytest.mark.parametrize("rate", [0.3, 50.0, 100.005, 200.003, 344.0, 344.53, 500.0])
+def test_strokes_lie_at_any_rate(rate):
+    strokes = strokes_of(curve(0.05))
+    amplitudes = strokes.amplitudes(0, rate)
+    assert len(amplitudes) == np.ceil(4.0 * rate) and amplitudes.max() == pytest.approx(1.0, abs=0.1)
+    assert (amplitudes[len(amplitudes) // 2 :] < 1e-3).all() or rate < 1
+
+
 def test_what_rang_before_is_no_part_of_a_stroke():
     strokes = strokes_of(curve(0.4, (0.2, 1.0, 1.8)))
     assert len(strokes) == 3 and (strokes.levels[:, 0] == DEAD).all()

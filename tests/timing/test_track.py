@@ -1,4 +1,4 @@
-"""Onset tracks: to an envelope and back, impulses, snapping, agreement."""
+"""Onset tracks: to an envelope and back, snapping, agreement."""
 
 import numpy as np
 import pytest
@@ -39,19 +39,6 @@ def test_envelope_and_back():
     np.testing.assert_allclose(back.strengths, TRACK.strengths, rtol=0.15)
     assert [event.kind for event in back.events] == ["hit", "hit", "scratch"]
     assert back.events[2].duration == pytest.approx(0.4, abs=0.06)
-
-
-@given(st.lists(st.integers(0, 40), max_size=8, unique=True))
-def test_impulses_and_back(places):
-    times = [place * 0.1 for place in places]
-    back = OnsetTrack.from_impulses(OnsetTrack.at(times).impulses(5.0, 1000.0), 1000.0)
-    np.testing.assert_allclose(back.times, sorted(times), atol=0.0011)
-
-
-def test_a_run_of_impulses_is_one_hit():
-    assert OnsetTrack.from_impulses(np.array([0, 0.7, 0.9, 0.2, 0.8]), 15, 0.622).times == pytest.approx([1 / 15, 4 / 15])
-    with pytest.raises(EnvelopeError, match="one row"):
-        OnsetTrack.from_impulses(np.zeros((2, 2)), 15)
 
 
 def test_empty_track_is_a_silent_envelope():
@@ -120,8 +107,3 @@ def test_a_short_scratch_is_told_from_a_hit():
     for event in (OnsetEvent(0.5, 0.1), OnsetEvent(0.5, 0.1, "scratch", 0.2)):
         (back,) = OnsetTrack.from_envelope(OnsetTrack((event,)).to_envelope(1.5, Shape(scratch_attack=0.006))).events
         assert back.kind == event.kind and back.duration == pytest.approx(event.duration, abs=0.06)
-
-
-def test_an_impulse_stands_at_the_sample_that_its_time_falls_into():
-    assert OnsetTrack.at([0.26]).impulses(1.0, 10.0).tolist() == [0, 0, 1, 0, 0, 0, 0, 0, 0, 0]
-    assert not len(OnsetTrack.from_impulses(np.array([0, 0.5, 0]), 10.0))  # it must rise above the threshold

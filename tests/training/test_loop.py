@@ -33,6 +33,11 @@ class Line(Stage):
         self.exports += 1
 
 
+class Hidden(Line):
+    def hidden_blocks(self) -> list[nn.Module]:
+        return [self.layer]
+
+
 @pytest.fixture(autouse=True)
 def no_curve(monkeypatch):
     monkeypatch.setattr(curve, "draw_curve", lambda *_: None)  # slower than all the steps
@@ -122,6 +127,17 @@ def test_the_scale_of_the_loss_goes_on_after_a_kill(monkeypatch, tmp_path):
     assert scales["straight"] == scales["killed"] and scales["straight"]["scale"] < 2.0**127
     assert 0 < straight["step.layer.weight"] < 8
     assert all(torch.equal(value, killed[key]) for key, value in straight.items())
+
+
+def test_a_checkpoint_of_other_settings_is_named(tmp_path):
+    run(Line(), LOOP.replace(ema=0), tmp_path / "plain", stop_after=2)
+    with pytest.raises(RecipeError, match="was begun without an average; set ema to 0"):
+        run(Line(), LOOP, tmp_path / "plain")
+    assert run(Line(), LOOP.replace(ema=0), tmp_path / "plain").finished
+    run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path / "muon", stop_after=2)
+    with pytest.raises(RecipeError, match="was begun with optimizer muon"):
+        run(Hidden(), LOOP, tmp_path / "muon")
+    assert run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path / "muon").finished
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])

@@ -161,7 +161,7 @@ def test_captions_are_read_by_the_tower_that_the_base_knows(recipe, data, throug
 def test_a_mistake_takes_nothing_away(recipe, data, through, tmp_path):
     out = copied(through, tmp_path / "run")
     (out / "memory.safetensors").write_bytes(b"kept")
-    for stage in (stages.train_gram, stages.train_vocabulary):
+    for stage in (stages.train_autoencoder, stages.train_gram, stages.train_vocabulary):
         with pytest.raises(DataError):
             stage(recipe, tmp_path / "nothing.jsonl", out)
     assert (out / "memory.safetensors").exists() and (out / BEFORE).exists()
@@ -212,6 +212,20 @@ def test_a_run_remembers_and_keeps_it(recipe, data, through, tmp_path, monkeypat
     assert FoleyGRAM.load(tmp_path).config.memory == model.config.memory
     stages.train_vocabulary(recipe, data, tmp_path)  # the texts lie elsewhere then
     assert FoleyGRAM.load(tmp_path).memory is None
+
+
+def test_a_run_gets_a_prior_and_keeps_it(recipe, data, through, tmp_path):
+    out = copied(through, tmp_path / "run")
+    assert FoleyGRAM.load(out).prior is None
+    made = stages.train_prior(recipe, data, out)
+    assert made.finished and made.notes[0].startswith("of how sounds of validation differ it knows")
+    model = FoleyGRAM.load(out, dtype="fp32")
+    known = model.references(Clip(text="a person hits wood", seconds=1.0))
+    assert model.condition(known, 1.0).tokens[:, 0].any()
+    stages.train_control(recipe, data, out)  # a later stage, whose recipe knows nothing of it
+    assert FoleyGRAM.load(out).config.prior
+    stages.train_vocabulary(recipe, data, out)  # the texts lie elsewhere then
+    assert not FoleyGRAM.load(out).config.prior
 
 
 def test_many_texts_have_the_points_of_single_ones(recipe, through):

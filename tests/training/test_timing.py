@@ -1,6 +1,7 @@
 """The timing stage: targets, crops, one step, the way through the recipe."""
 
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -15,7 +16,7 @@ from foleygram.media.audio import write_audio
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training import timing
 from foleygram.training.loop import LoopConfig, run
-from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips
+from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips, save
 
 CONFIG = TIMING
 
@@ -64,19 +65,78 @@ def test_targets(clips):
     assert events[:, 2].tolist() == [0, 0]
 
 
-def test_loading_again_reads_the_cache(clips, loaded):
+@pytest.fixture
+def blind(monkeypatch):
+    """Nothing can be filmed."""
+
+    def refuse(record, *_):
+        raise DataError(f"{record.id} is filmed again")
+
+    monkeypatch.setattr(timing, "clip_motion", refuse)
+
+
+def test_loading_again_reads_the_cache(clips, loaded, blind):
     records, scenes, folder = clips
-    again = load_clips(records, {}, None, folder / "cache", 0, CONFIG)  # no scene to render from: it need not
+    again = load_clips(records, scenes, None, folder / "cache", 0, CONFIG)
     assert (again[1].motion == loaded[1].motion).all() and (again[2].level == loaded[2].level).all()
     assert loaded[0].motion.shape[1:] == (2, 24, 32) and loaded[0].motion.dtype == np.int8
     assert loaded[0].track().times == pytest.approx([0.5, 1.2])
 
 
-def test_films_of_another_kind_are_made_anew(clips, loaded, monkeypatch):
+def test_films_of_another_kind_are_made_anew(clips, loaded, blind, monkeypatch):
     records, scenes, folder = clips
     monkeypatch.setattr(timing, "FILMS", timing.FILMS + 1)
-    with pytest.raises(DataError, match="no scene"):  # those that are kept are not taken
-        load_clips(records, {}, None, folder / "cache", 0, CONFIG)
+    with pytest.raises(DataError, match="clip0 is filmed again"):  # those that are kept are not taken
+        load_clips(records, scenes, None, folder / "cache", 0, CONFIG)
+
+
+def test_another_clip_of_the_same_name_is_filmed(clips, loaded, blind, tiny_video):
+    """Neither its motion nor its events are those of the first."""
+    records, scenes, folder = clips
+    other = scenes | {"clip1": replace(scenes["clip1"], seed=99)}
+    with pytest.raises(DataError, match="clip1 is filmed again"):
+        load_clips(records, other, None, folder / "cache", 0, CONFIG)
+    seen = [replace(record, video=tiny_video) for record in records]
+    with pytest.raises(DataError, match="clip0 is filmed again"):
+        load_clips(seen, scenes, None, folder / "cache", 0, CONFIG)
+
+
+def test_events_are_those_of_the_clips_as_they_are(clips, loaded, tmp_path):
+    """The same names, lengths and onsets, but another sound, and scenes whose second event is a hit."""
+    from conftest import click_sound
+
+    records, scenes, folder = clips
+    other = []
+    for record in records:
+        write_audio(tmp_path / record.audio.name, click_sound(2.0, [0.5, 1.5]))
+        other.append(replace(record, audio=tmp_path / record.audio.name))
+        assert (tmp_path / record.audio.name).stat().st_size == record.audio.stat().st_size
+    heard = load_clips(other, scenes, None, folder / "cache", 0, CONFIG)
+    assert heard[0].events[1, 1] < loaded[0].events[1, 1] - 20 and (heard[0].motion == loaded[0].motion).all()
+    hits = {
+        name: replace(scene, events=tuple(replace(event, action="hit") for event in scene.events))
+        for name, scene in scenes.items()
+    }
+    assert loaded[0].events[1, 2] == 1
+    assert load_clips(records[:1], hits, None, folder / "cache", 0, CONFIG)[0].events[1, 2] == 0
+
+
+def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
+    from foleygram.errors import OutputError
+
+    path = tmp_path / "new" / "clip.npy"
+    save(path, np.arange(3))
+    for error, raised in ((OSError(28, "No space left on device"), OutputError), (KeyboardInterrupt(), KeyboardInterrupt)):
+
+        def fail(place, array, error=error):
+            Path(place).write_bytes(b"half")
+            raise error
+
+        with monkeypatch.context() as patch:
+            patch.setattr(timing.np, "save", fail)
+            with pytest.raises(raised):
+                save(path, np.arange(4))
+    assert [file.name for file in path.parent.iterdir()] == ["clip.npy"] and np.load(path).tolist() == [0, 1, 2]
 
 
 def test_neither_video_nor_scene(clips):
@@ -174,7 +234,7 @@ def test_verb(clips, tmp_path, monkeypatch, named):
     import yaml
 
     pytest.importorskip("accelerate")
-    from dataclasses import asdict, replace
+    from dataclasses import asdict
 
     from tiny import CONFIG as TINY
     from tiny import tiny_model

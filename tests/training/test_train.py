@@ -28,6 +28,23 @@ def test_a_report_is_json_also_where_nothing_was_left_to_train(monkeypatch, tmp_
     assert f"gram: {words}\n" in in_words(report)
 
 
+def test_a_report_names_the_files_that_are_there(monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    monkeypatch.setitem(STAGES, "memory", lambda *_: LoopResult(0, 0.0, True, (0.0,)))
+    report = train("memory", tmp_path / "tiny.yaml", out=tmp_path)
+    assert report.log is report.curve is json.loads(report.as_json())["log"] is None
+    assert in_words(report) == f"memory: made, nothing is trained\n  {tmp_path}"
+
+    def stage(*_) -> LoopResult:
+        (tmp_path / "training" / "gram" / "log.jsonl").touch()
+        return LoopResult(3, 1.0, False, (0.5,), ("so it is",))
+
+    monkeypatch.setitem(STAGES, "gram", lambda *_, **__: stage())
+    report = train("gram", tmp_path / "tiny.yaml", out=tmp_path)
+    assert report.log == tmp_path / "training" / "gram" / "log.jsonl" and report.curve is None
+    assert in_words(report).splitlines()[1:] == [f"  {tmp_path}", f"  log {report.log}", "  note: so it is"]
+
+
 def test_a_second_run_of_a_stage_changes_nothing(monkeypatch, tmp_path):
     (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
     (tmp_path / "memory.safetensors").write_bytes(b"kept")

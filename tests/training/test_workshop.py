@@ -79,6 +79,12 @@ def test_the_config_names_parts_whose_weights_are_there(data, tmp_path):
     shop.write_config(memory=memory)
     Workshop(RECIPE, data, out)  # a later stage, whose recipe knows nothing of it
     assert read_json(FoleyGRAMConfig, out / "config.json").memory == memory
-    forget(out)
-    assert read_json(FoleyGRAMConfig, out / "config.json").memory is None
+    (out / "prior.safetensors").write_bytes(b"there")
+    shop.write_config(prior=True)
+    Workshop(RECIPE, data, out)
+    forget(out, "memory")
+    config = read_json(FoleyGRAMConfig, out / "config.json")
+    assert config.memory is None and config.prior
     assert not (out / "memory.safetensors").exists()
+    forget(out)
+    assert not read_json(FoleyGRAMConfig, out / "config.json").prior and not (out / "prior.safetensors").exists()
