@@ -42,6 +42,13 @@ def bar_frames(count: int, height: int = 36, width: int = 64) -> list[np.ndarray
     return frames
 
 
+@pytest.fixture
+def own_cache(tmp_path, monkeypatch):
+    """Nothing of the user's caches is seen or touched, and nobody asks a network."""
+    monkeypatch.setenv("FOLEYGRAM_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
 @pytest.fixture(scope="session")
 def clicks():
     """The function ``click_sound(seconds, times, rate=44100)``."""

@@ -1,4 +1,5 @@
 import pytest
+import small
 import torch
 
 from foleygram.errors import ModelError
@@ -13,8 +14,6 @@ from foleygram.hub.layouts import (
     to_gram,
     to_stable_audio,
 )
-
-from . import small
 
 
 @pytest.fixture(scope="module")

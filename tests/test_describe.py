@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import small
 import torch
 
 from foleygram.describe import PARTS, describe_model, expected_memory
@@ -12,7 +13,7 @@ from foleygram.importing import import_stable_audio
 from foleygram.media.codecs import available_codecs
 from foleygram.pipeline import FoleyGRAM
 
-from . import small
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 def test_the_paper_s_model_component_by_component():

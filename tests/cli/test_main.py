@@ -219,7 +219,7 @@ def test_prepare_minihits(foleygram, tmp_path):
 
 
 def test_train_refuses_what_it_cannot_do(foleygram, tmp_path):
-    recipe = Path(__file__).parents[1] / "recipes" / "mini.yaml"
+    recipe = Path(__file__).parents[2] / "recipes" / "mini.yaml"
     for line, code, message in (
         (("train", "nonsense", recipe), 2, "autoencoder"),
         (("train", "autoencoder", recipe, "--steps", 0), 2, "--steps"),

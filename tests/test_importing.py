@@ -2,6 +2,7 @@ import json
 import os
 
 import pytest
+import small
 import torch
 
 from foleygram import importing
@@ -26,7 +27,7 @@ from foleygram.pipeline import FoleyGRAM
 from foleygram.towers import import_tower
 from foleygram.types import Clip, Envelope
 
-from . import small
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")

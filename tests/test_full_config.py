@@ -3,6 +3,7 @@
 import json
 
 import pytest
+import small
 import torch
 
 from foleygram.config import read_json
@@ -14,7 +15,7 @@ from foleygram.pipeline import FoleyGRAM, FoleyGRAMConfig, build_autoencoder
 from foleygram.types import Clip, Envelope
 from foleygram.weights import WEIGHTS_FILES
 
-from . import small
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 ENVELOPE = Envelope(torch.ones(7).numpy())
 

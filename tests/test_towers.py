@@ -1,6 +1,7 @@
 import json
 
 import pytest
+import small
 import torch
 
 from foleygram.errors import ModelError
@@ -9,7 +10,7 @@ from foleygram.gram.vision import _LITE0_CONVS, EfficientNetConfig, EfficientNet
 from foleygram.hub.folder import read_tensors, write_tensors
 from foleygram.towers import import_efficientnet_lite0, import_minilm, import_tower
 
-from . import small
+pytestmark = pytest.mark.usefixtures("own_cache")
 
 
 @pytest.fixture(scope="module")
