@@ -19,6 +19,11 @@ settings.register_profile("foleygram", deadline=None)  # the machine may be busy
 settings.load_profile("foleygram")
 
 
+def pytest_collection_modifyitems(items):
+    """The long files first: two processes that share files end together."""
+    items.sort(key=lambda item: "training" not in item.path.parts)
+
+
 def click_sound(seconds: float, times: list[float], rate: int = SAMPLE_RATE) -> Audio:
     """Decaying noise bursts, stereo, beginning exactly at ``times`` (s)."""
     random = np.random.default_rng(7)

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from foleygram.errors import UsageError
 from foleygram.output import whole_bytes
 from foleygram.types import Audio, Envelope, Video
 
@@ -132,21 +131,4 @@ def draw_envelope(
     curve.set_ylim(0, max(float(envelope.values.max()) * 1.08, 1e-4))
     curve.set_xlabel("seconds")
     curve.set_ylabel("RMS amplitude")
-    save(figure, path, force)
-
-
-def draw_spectrograms(path: Path, rows: Sequence[tuple[str, Audio, Sequence | np.ndarray | None]], force: bool = False) -> None:
-    """A PNG of spectrograms under each other on one time axis: rows of (title, sound, onsets or None).
-
-    Each row is scaled to its own loudest point. Raises UsageError without rows, OutputError where the file cannot lie.
-    """
-    if not rows:
-        raise UsageError("there is nothing to draw; give at least one row of title, sound and onsets")
-    figure, axes = new_figure([1.8] * len(rows))
-    for panel, (title, audio, onsets) in zip(axes, rows, strict=True):
-        show_spectrum(panel, audio)
-        mark_onsets(panel, onsets)
-        panel.set_title(title, fontsize=9, loc="left")
-    axes[-1].set_xlim(0, max(audio.seconds for _, audio, _ in rows))
-    axes[-1].set_xlabel("seconds")
     save(figure, path, force)

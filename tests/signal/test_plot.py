@@ -5,10 +5,10 @@ import struct
 import numpy as np
 import pytest
 
-from foleygram.errors import OutputError, UsageError
+from foleygram.errors import OutputError
 from foleygram.signal.envelope import extract_envelope
 from foleygram.signal.onsets import envelope_onsets
-from foleygram.signal.plot import draw_envelope, draw_spectrograms, log_spectrum
+from foleygram.signal.plot import draw_envelope, log_spectrum
 from foleygram.types import Audio, Envelope, Video
 
 
@@ -40,15 +40,6 @@ def test_envelope_with_everything(tmp_path, clicks):
 def test_odd_films_and_silence(tmp_path, video):
     draw_envelope(tmp_path / "a.png", Envelope(np.zeros(1)), video, onsets=[])
     png_size(tmp_path / "a.png")
-
-
-def test_spectrograms(tmp_path, clicks):
-    sound = clicks(0.5, [0.2])
-    rows = [("true", sound, [0.2]), ("silence", Audio(np.zeros((1, 8000)), 16000), None)]
-    draw_spectrograms(tmp_path / "a.png", rows)
-    png_size(tmp_path / "a.png")
-    with pytest.raises(UsageError, match="at least one row"):
-        draw_spectrograms(tmp_path / "b.png", [])
 
 
 def test_spectrum_shows_a_tone_where_and_when_it_is():
