@@ -61,15 +61,16 @@ STRUCK = {"guide": "", "reference": ", in the strokes of the reference", "memory
 
 
 def generate(
-    request: Request,
+    request: Request | Order,
     on_progress: Progress = lambda stage, done, total: None,
     on_memory: Callable[[float], None] = lambda gib: None,
 ) -> Report:
-    """Makes what was asked for. What can be refused is refused before the model is loaded, the rest before sampling.
+    """Makes what was asked for, or what was settled already. What can be refused is refused before the model is loaded, the
+    rest before sampling.
 
     ``on_memory``: told the GiB that loading and generating will need at most, before any weights are read.
     Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
-    order = settle(request)
+    order = request if isinstance(request, Order) else settle(request)
     check_whole("--seed", order.seed, *SEEDS)
     SamplerConfig().chosen(order.steps, order.guidance)  # refuses what cannot be, before anything is read
     watch = Stopwatch(on_progress)

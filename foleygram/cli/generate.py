@@ -105,11 +105,11 @@ def generate(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
         force, again, voice or None, raw or None, strokes, room,
     )  # fmt: skip
-    settle(request)  # refuses what it can before torch is imported, which takes seconds
+    order = settle(request)  # refuses what it can before torch is imported, which takes seconds
     from foleygram.generation import generate as library
 
     with progress() as on_progress:
-        report = library(request, on_progress, announce)
+        report = library(order, on_progress, announce)
     typer.echo(report.as_json() if json else in_words(report))
 
 
