@@ -119,18 +119,16 @@ def test_bank_without_a_folder_serves_every_split():
 def test_unusable_folders_are_refused(tmp_path):
     with pytest.raises(DataError, match="cannot be read"):
         read_recordings(tmp_path)
-    (tmp_path / "manifest.csv").write_text("path,license\nwood_hit/a.wav,CC0\n")
-    with pytest.raises(DataError, match="lacks"):
-        read_recordings(tmp_path)
-    (tmp_path / "manifest.csv").write_text("path,license,author,tier,sr,family\nthunder/a.wav,CC0,x,A,44100,f\n")
-    with pytest.raises(DataError, match="no sound that MiniHits uses"):
-        read_recordings(tmp_path)
-    (tmp_path / "manifest.csv").write_text("path,license,author,tier,sr,family\nwood_hit/a.wav,CC0,x,A,44.1 kHz,f\n")
-    with pytest.raises(DataError, match="sr of wood_hit/a.wav is a rate in Hz, not '44.1 kHz'"):
-        read_recordings(tmp_path)
-    (tmp_path / "manifest.csv").write_text("path,license,author,tier,sr,family\nwood_hit/a.wav,CC0,x,A\n")
-    with pytest.raises(DataError, match="a row lacks 'sr'"):
-        read_recordings(tmp_path)
-    (tmp_path / "manifest.csv").write_text("path,license,author,tier,sr,family\nwood_hit/a.wav,CC0,x,A,44100,f\n")
+    columns = "path,license,author,tier,sr,family\n"
+    for content, reason in (
+        ("path,license\nwood_hit/a.wav,CC0\n", "lacks"),
+        (f"{columns}thunder/a.wav,CC0,x,A,44100,f\n", "no sound that MiniHits uses"),
+        (f"{columns}wood_hit/a.wav,CC0,x,A,44.1 kHz,f\n", "sr of wood_hit/a.wav is a rate in Hz, not '44.1 kHz'"),
+        (f"{columns}wood_hit/a.wav,CC0,x,A\n", "a row lacks 'sr'"),
+    ):
+        (tmp_path / "manifest.csv").write_text(content)
+        with pytest.raises(DataError, match=reason):
+            read_recordings(tmp_path)
+    (tmp_path / "manifest.csv").write_text(f"{columns}wood_hit/a.wav,CC0,x,A,44100,f\n")
     with pytest.raises(DataError, match="restore the recording"):
         _ = SoundBank(tmp_path).takes
