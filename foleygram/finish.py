@@ -18,7 +18,7 @@ import torch
 from foleygram.config import Config, NotNegative
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
-from foleygram.palette import measured_gains, repainted
+from foleygram.palette import COLOURS, PARTIALS, Grain, measured_gains, repainted
 from foleygram.signal.attack import sharpened_pieces
 from foleygram.signal.equaliser import filtered, minimum_phase, smoothed
 from foleygram.signal.level import followed
@@ -34,12 +34,13 @@ HELD = 2**22
 
 
 class FinishConfig(Config):
-    """``palette_db``: most that a band is lifted or lowered to the palette of a reference sound; ``colour_db``: the same, to a
-    colour read off a point; 0 = none; ``boost_db``, ``cut_db``: most that the gain
-    lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an octave of the
-    latent is stretched or shrunk to the reference's detail, 1 = none."""
+    """``palette_db``: most that a band is lifted or lowered to the palette of a reference sound; ``partials_db``: most that a
+    line is, between attacks; ``colour_db``: the same, to a colour read off a point; 0 = none; ``boost_db``, ``cut_db``: most
+    that the gain lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an
+    octave of the latent is stretched or shrunk to the reference's detail, 1 = none."""
 
     palette_db: NotNegative = 40.0
+    partials_db: NotNegative = 20.0
     colour_db: NotNegative = 15.0
     boost_db: NotNegative = 24.0
     cut_db: NotNegative = 40.0
@@ -71,19 +72,23 @@ def finished(
     rate: int,
     guide: Envelope,
     palette: np.ndarray | None,
+    partials: np.ndarray | None,
     colour: np.ndarray | None,
     bank: BankConfig,
     config: FinishConfig,
 ) -> Iterator[np.ndarray]:
-    """The pieces of the finished sound, as many samples in all. ``palette``: that it shall have, [shade, band] as
-    :func:`foleygram.palette.palette` gives it; ``colour``: without one, the power curve [mel] that it shall have, as
-    :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its colour stays. With one of them the sound is
-    measured first. A long one is made twice for that: it never has to be held as a whole. Attacks are sharp at the end."""
-    kept = Kept(pieces)
+    """The pieces of the finished sound, as many samples in all. ``palette``, ``partials``: that it shall have, [shade, band] as
+    :func:`foleygram.palette.palette` gives them by ``COLOURS`` and ``PARTIALS``; ``colour``: without a palette, the power curve
+    [mel] that it shall have, as :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its colour stays. For
+    each of them the sound is measured first. A long one is made once more for that: it never has to be held as a whole. Attacks
+    are sharp at the end."""
     if palette is not None and config.palette_db:
-        gains = measured_gains(kept.first(), rate, guide, palette, config.palette_db)
-        sound = repainted(kept.again(), rate, guide, gains)
+        for wanted, limit, grain in ((palette, config.palette_db, COLOURS), (partials, config.partials_db, PARTIALS)):
+            if wanted is not None and limit:
+                pieces = painted(pieces, rate, guide, wanted, limit, grain)
+        sound = pieces()
     elif colour is not None and config.colour_db:
+        kept = Kept(pieces)
         own = mean_power(kept.first(), rate, bank.mel)
         sound = kept.again()
         if own is not None:
@@ -94,6 +99,13 @@ def finished(
     if config.boost_db or config.cut_db:
         sound = followed(sound, guide, rate, config.boost_db, config.cut_db)
     yield from sharpened_pieces(sound, rate)  # what the gains smeared
+
+
+def painted(pieces: Pieces, rate: int, guide: Envelope, wanted: np.ndarray, limit: float, grain: Grain) -> Pieces:
+    """The pieces with the palette ``wanted``, gains of at most ``limit`` dB."""
+    kept = Kept(pieces)
+    gains = measured_gains(kept.first(), rate, guide, wanted, limit, grain)
+    return lambda: repainted(kept.again(), rate, guide, gains, grain)
 
 
 def mean_power(pieces: Iterable[np.ndarray], rate: int, mel: int) -> np.ndarray | None:

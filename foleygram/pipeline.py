@@ -33,7 +33,7 @@ from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
 from foleygram.limits import SEEDS, TAKES, check_whole
 from foleygram.memory import Memory, MemoryConfig
-from foleygram.palette import palette
+from foleygram.palette import PARTIALS, palette
 from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
@@ -256,7 +256,8 @@ class FoleyGRAM(nn.Module):
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
         """What conditions a sound: the points of :meth:`embed`, the strokes of the sound, where it has some, and where the
-        model has a ``finish`` what that takes over, palette and detail; of the loudest ``config.seconds`` of a long one."""
+        model has a ``finish`` what that takes over, palette, partials and detail; of the loudest ``config.seconds`` of a long
+        one."""
         points = self.embed(clip)
         if points.audio is None:
             return points
@@ -269,6 +270,9 @@ class FoleyGRAM(nn.Module):
         if colours is None:  # silence has none
             return points
         points = replace(points, palette=torch.from_numpy(colours)[None].to(self.device))
+        lines = palette(sound, clip.audio.rate / 2, PARTIALS)
+        if lines is not None:
+            points = replace(points, partials=torch.from_numpy(lines)[None].to(self.device))
         if not isinstance(self.autoencoder, SpectralAutoencoder):
             return points
         with self.in_use(self.autoencoder):
@@ -415,15 +419,19 @@ class FoleyGRAM(nn.Module):
         config, rate, bank = self.config.finish, self.config.autoencoder.rate, self.config.gram.audio
         if config is None:
             return pieces()
-        palettes = [embeddings.palette for embeddings in points if embeddings.palette is not None]
+        palettes, partials = (
+            [getattr(embeddings, name) for embeddings in points if getattr(embeddings, name) is not None]
+            for name in ("palette", "partials")
+        )
         if palettes:
-            return finished(pieces, rate, envelope, torch.cat(palettes).mean(0).cpu().numpy(), None, bank, config)
+            means = (torch.cat(known).mean(0).cpu().numpy() if known else None for known in (palettes, partials))
+            return finished(pieces, rate, envelope, *means, None, bank, config)
         colour = None
         sounds = [embeddings.audio for embeddings in points if embeddings.audio is not None]
         if bank.rate == rate and sounds and self.gram.colour is not None:
             with self.in_use(self.gram):
                 colour = self.gram.colour(torch.cat(sounds))[:, : bank.mel].mean(0).cpu().numpy()
-        return finished(pieces, rate, envelope, None, colour, bank, config)
+        return finished(pieces, rate, envelope, None, None, colour, bank, config)
 
     @staticmethod
     def take_numbers(takes: int | Iterable[int]) -> list[int]:

@@ -270,16 +270,18 @@ def modality_set(use: str) -> str:
 
 @dataclass(frozen=True, eq=False)
 class Embeddings:
-    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``detail``, ``strokes``:
-    what was measured of the sound beside its point, its colour at each moment after an attack (palette.py), the strength of its
-    finer structure (diffusion/spectral.py) and how its events rise and die away, dB under the peak (timing/strokes.py); not in
-    the paper: the finish uses the first two, the guide the third. ``classes``: how likely the picture shows each class that its
-    tower can tell (gram/vision.py), for the memory alone; not in the paper either."""
+    """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``partials``, ``detail``,
+    ``strokes``: what was measured of the sound beside its point, its colour at each moment after an attack and its lines
+    between attacks (palette.py), the strength of its finer structure (diffusion/spectral.py) and how its events rise and die
+    away, dB under the peak (timing/strokes.py); not in the paper: the finish uses the first three, the guide the last.
+    ``classes``: how likely the picture shows each class that its tower can tell (gram/vision.py), for the memory alone; not in
+    the paper either."""
 
     video: Float[Tensor, "batch dim"] | None = None
     text: Float[Tensor, "batch dim"] | None = None
     audio: Float[Tensor, "batch dim"] | None = None
     palette: Float[Tensor, "batch shade band"] | None = None
+    partials: Float[Tensor, "batch shade bin"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
     strokes: Float[Tensor, "batch stroke step"] | None = None
     classes: Float[Tensor, "batch class"] | None = None
@@ -301,6 +303,7 @@ class Embeddings:
             text=self.text if "T" in use else None,
             audio=self.audio if "A" in use else None,
             palette=self.palette if "A" in use else None,
+            partials=self.partials if "A" in use else None,
             detail=self.detail if "A" in use else None,
             strokes=self.strokes if "A" in use else None,
             classes=self.classes if "V" in use else None,

@@ -13,7 +13,7 @@ from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.palette import band_centres, palette
+from foleygram.palette import PARTIALS, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import Audio, Clip
@@ -44,7 +44,7 @@ def colour_of(sound: np.ndarray, bank: SoundNetConfig = BANK) -> np.ndarray:
 
 def finish(pieces, truth: np.ndarray, config: FinishConfig = CONFIG_ALL, told: bool = True) -> np.ndarray:
     guide = extract_envelope(Audio(truth, RATE))
-    parts = finished(lambda: iter(pieces), RATE, guide, None, colour_of(truth) if told else None, BANK, config)
+    parts = finished(lambda: iter(pieces), RATE, guide, None, None, colour_of(truth) if told else None, BANK, config)
     return np.concatenate(list(parts), axis=1)
 
 
@@ -74,7 +74,7 @@ def test_a_palette_that_is_not_asked_for_is_as_none(told):
     guide, wanted = extract_envelope(Audio(truth, RATE)), palette(Audio(truth, RATE))
 
     def result(palette, config) -> np.ndarray:
-        parts = finished(lambda: iter(made), RATE, guide, palette, colour_of(truth) if told else None, BANK, config)
+        parts = finished(lambda: iter(made), RATE, guide, palette, None, colour_of(truth) if told else None, BANK, config)
         return np.concatenate(list(parts), axis=1)
 
     without = result(None, CONFIG_ALL)
@@ -99,7 +99,7 @@ def test_a_short_sound_is_made_once_and_a_long_one_twice_alike(monkeypatch):
     def result() -> np.ndarray:
         made.clear()
         guide = extract_envelope(Audio(strokes(), RATE))
-        return np.concatenate(list(finished(pieces, RATE, guide, None, colour_of(strokes()), BANK, CONFIG_ALL)), axis=1)
+        return np.concatenate(list(finished(pieces, RATE, guide, None, None, colour_of(strokes()), BANK, CONFIG_ALL)), axis=1)
 
     short = result()
     assert len(made) == 1
@@ -268,3 +268,41 @@ def test_the_gain_may_lift_alone_or_lower_alone():
             wanted = 1.0 if (factor < 1) == (name == "cut_db") else factor
             result = finish([(factor * truth).astype(np.float32)], truth, config)
             assert result.std() / truth.std() == pytest.approx(wanted, rel=0.03)
+
+
+def test_partials_come_after_the_palette_and_are_as_none_where_they_are_not_asked_for():
+    truth, made = strokes(), [darker(strokes(1))]
+    guide = extract_envelope(Audio(truth, RATE))
+    colours, lines = palette(Audio(truth, RATE)), palette(Audio(truth, RATE), grain=PARTIALS)
+
+    def result(partials, config=CONFIG_ALL, colours=colours) -> np.ndarray:
+        return np.concatenate(list(finished(lambda: iter(made), RATE, guide, colours, partials, None, BANK, config)), axis=1)
+
+    without = result(None)
+    np.testing.assert_array_equal(result(lines, CONFIG_ALL.replace(partials_db=0.0)), without)
+    np.testing.assert_array_equal(result(lines, colours=None), result(None, colours=None))
+
+    def far(sound: np.ndarray) -> float:
+        heard = palette(Audio(sound, RATE), grain=PARTIALS)
+        return float(np.abs(10 * np.log10((heard + 1e-7) / (lines + 1e-7))).mean())
+
+    assert far(result(lines)) < 0.9 * far(without)
+
+
+def test_a_long_sound_is_made_once_more_for_each_palette(monkeypatch):
+    truth, sound, made = Audio(strokes(), RATE), darker(strokes(1)), []
+
+    def pieces():
+        made.append(1)
+        return iter(np.split(sound, 4, axis=1))
+
+    def result() -> np.ndarray:
+        made.clear()
+        known = palette(truth), palette(truth, grain=PARTIALS)
+        return np.concatenate(list(finished(pieces, RATE, extract_envelope(truth), *known, None, BANK, CONFIG_ALL)), axis=1)
+
+    short = result()
+    assert len(made) == 1
+    monkeypatch.setattr("foleygram.finish.HELD", sound.size // 2)
+    np.testing.assert_array_equal(result(), short)
+    assert len(made) == 3

@@ -14,7 +14,7 @@ from foleygram.errors import DataError
 from foleygram.finish import FinishConfig
 from foleygram.gram.vision import EfficientNetConfig
 from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
-from foleygram.palette import SHADES, band_centres, palette
+from foleygram.palette import COLOURS, PARTIALS, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
@@ -68,7 +68,21 @@ def test_what_is_kept_comes_back_to_a_byte():
     strong = own > 1e-8
     apart = 10 * np.log10(found.palette[0].numpy()[strong] / own[strong])
     assert np.abs(apart).max() < STEP_DB
-    assert found.palette.shape == (1, SHADES, len(band_centres(RATE)))
+    assert found.palette.shape == (1, COLOURS.shades, len(band_centres(RATE)))
+
+
+def test_partials_are_kept_where_there_are_some_and_where_the_config_says_so():
+    sound = ringing(0.2)
+    lines, known = palette(sound, grain=PARTIALS), Embeddings(text=unit(0)[None])
+    memory = Memory(MemoryConfig(kinds=("wood, hit",), sounds=2, partials=True), DIM, RATE)
+    memory.keep(0, unit(0), [replace(heard(sound), partials=lines), heard(sound)])
+    found = memory.recall(known).partials[0].numpy()
+    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
+    strong = lines > 1e-8
+    assert np.abs(10 * np.log10(found[strong] / lines[strong])).max() < STEP_DB
+    assert memory.recall(known, take=1).partials is None  # that sound had none
+    assert memory_of(0.02).recall(known).partials is None
+    assert "partials" not in memory_of(0.02).state_dict()
 
 
 def test_of_many_strokes_those_spread_over_the_sound_are_kept():
@@ -263,7 +277,7 @@ def test_of_each_kind_the_most_typical_objects_that_have_strokes_are_kept(monkey
     records = records_of("metal", "wood", *["metal"] * 4)
     records[4] = replace(records[4], family=records[3].family)
     records[5] = replace(records[5], family=())
-    palettes = np.zeros((6, SHADES, 4))
+    palettes = np.zeros((6, COLOURS.shades, 4))
     palettes[0] = np.nan  # silence
     judged = []
     monkeypatch.setattr(
@@ -294,7 +308,7 @@ def test_where_nothing_sounds_there_is_nothing_to_remember():
     with pytest.raises(DataError, match="nothing to remember"):
         remember(
             records, Captions(("a",), ((0,),)), ClipEmbeddings(points, points, points), lambda place: ringing(0.1),
-            tiny_model().autoencoder, np.full((1, SHADES, 4), np.nan),
+            tiny_model().autoencoder, np.full((1, COLOURS.shades, 4), np.nan),
         )  # fmt: skip
 
 
@@ -307,7 +321,7 @@ def test_what_is_not_to_be_remembered_is_passed_over(monkeypatch):
     several = Captions(("a",), ((0,),) * 4)
     everything = (
         records, several, ClipEmbeddings(points.numpy(), points.numpy(), unit(0)[None].numpy()), lambda place: ringing(0.1),
-        tiny_model().autoencoder, np.zeros((4, SHADES, 4)),
+        tiny_model().autoencoder, np.zeros((4, COLOURS.shades, 4)),
     )  # fmt: skip
     for without, kept in (((), (0, 2)), (("*/Xylophone",), (0, 3)), (("samples/*",), (1, 3))):
         memory = remember(*everything, without=without)

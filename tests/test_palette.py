@@ -8,12 +8,9 @@ from scipy.signal import butter, sosfilt
 
 import foleygram.palette
 from foleygram.palette import (
-    BANDS,
-    MOMENTS,
-    SHADES,
-    STEP,
+    COLOURS,
+    PARTIALS,
     STRENGTHS,
-    WINDOW,
     Measured,
     Shading,
     band_centres,
@@ -30,6 +27,7 @@ from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 RATE = 44100
+MOMENTS, SHADES, STEP, WINDOW = COLOURS.moments, COLOURS.shades, COLOURS.step, COLOURS.window
 COUNT = len(band_centres(RATE))
 ATTACK = MOMENTS.index(0.006) * len(STRENGTHS)  # the loudest shade just after an attack
 DYING = MOMENTS.index(0.25) * len(STRENGTHS) + 1  # and one of what rings on
@@ -63,7 +61,7 @@ def distance(sound: np.ndarray, truth: np.ndarray) -> float:
 
 def test_a_palette_has_a_share_for_each_band_of_each_shade_and_knows_neither_level_nor_time():
     own = palette(Audio(strokes(), RATE))
-    assert own.shape == (SHADES, COUNT) and COUNT <= BANDS and own.dtype == np.float32
+    assert own.shape == (SHADES, COUNT) and COUNT <= COLOURS.bands and own.dtype == np.float32
     np.testing.assert_allclose(own.sum(axis=1), 1, rtol=1e-5)
     np.testing.assert_allclose(palette(Audio(0.1 * strokes(), RATE)), own, rtol=1e-3, atol=1e-6)
     shifted = np.roll(strokes(), 40 * STEP, axis=1)
@@ -100,22 +98,24 @@ def test_its_own_palette_changes_nothing_much():
 
 
 @settings(max_examples=15, deadline=None)
-@given(st.lists(st.integers(1, 3 * RATE - 1), max_size=4, unique=True))
-def test_pieces_are_painted_as_the_whole_is(cuts):
+@given(st.lists(st.integers(1, 3 * RATE - 1), max_size=4, unique=True), st.sampled_from([COLOURS, PARTIALS]))
+def test_pieces_are_painted_as_the_whole_is(cuts, grain):
     sound = strokes(1)
     guide = extract_envelope(Audio(sound, RATE))
-    gains = np.random.default_rng(0).normal(0, 6, (SHADES, COUNT))
-    whole = np.concatenate(list(repainted([sound], RATE, guide, gains)), axis=1)
-    parts = np.concatenate(list(repainted(np.split(sound, sorted(cuts), axis=1), RATE, guide, gains)), axis=1)
+    gains = np.random.default_rng(0).normal(0, 6, (grain.shades, len(band_centres(RATE, grain))))
+    whole = np.concatenate(list(repainted([sound], RATE, guide, gains, grain)), axis=1)
+    parts = np.concatenate(list(repainted(np.split(sound, sorted(cuts), axis=1), RATE, guide, gains, grain)), axis=1)
     assert parts.shape == sound.shape
     np.testing.assert_allclose(parts, whole, atol=1e-6)
 
 
+@pytest.mark.parametrize("grain", [COLOURS, PARTIALS])
 @pytest.mark.parametrize("count", [1, 100, STEP, 1024, 5000])
-def test_no_gain_gives_back_the_sound_of_any_length(count):
+def test_no_gain_gives_back_the_sound_of_any_length(count, grain):
     sound = np.random.default_rng(0).normal(0, 0.1, (2, count)).astype(np.float32)
     guide = envelope_from_hits([(0.0, 0.3)], max(count / RATE, 0.01))
-    same = np.concatenate(list(repainted([sound], RATE, guide, np.zeros((SHADES, COUNT)))), axis=1)
+    gains = np.zeros((grain.shades, len(band_centres(RATE, grain))))
+    same = np.concatenate(list(repainted([sound], RATE, guide, gains, grain)), axis=1)
     np.testing.assert_allclose(same, sound, atol=1e-6)
 
 
@@ -128,9 +128,9 @@ def test_a_band_that_is_lifted_comes_out_louder_by_that():
 
 
 def test_bands_are_even_in_mel_but_no_narrower_than_a_bin():
-    centres, (filters, spread) = band_centres(RATE), band_matrices(RATE)
+    centres, (filters, spread) = band_centres(RATE), band_matrices(RATE, COLOURS)
     apart = np.diff(centres)
-    assert centres[0] == 0 and COUNT < BANDS and apart.min() == pytest.approx(RATE / WINDOW)
+    assert centres[0] == 0 and COUNT < COLOURS.bands and apart.min() == pytest.approx(RATE / WINDOW)
     # as wide as whole bins allow, bands grow with frequency
     assert apart[-10:].mean() > 3 * apart[:10].mean() and (np.diff(apart) > -1.5 * RATE / WINDOW).all()
     assert filters.shape == (COUNT, WINDOW // 2 + 1) and spread.shape == (WINDOW // 2 + 1, COUNT)
@@ -147,7 +147,7 @@ def test_a_place_belongs_to_the_two_knots_beside_it(places):
 
 
 def test_shades_share_each_moment_out_and_part_by_part_as_at_once():
-    shading = Shading(extract_envelope(Audio(strokes(), RATE)), RATE)
+    shading = Shading(extract_envelope(Audio(strokes(), RATE)), RATE, COLOURS)
     whole = shading.of(-1, 500)
     np.testing.assert_allclose(whole.sum(axis=0), 1, rtol=1e-5)
     np.testing.assert_array_equal(np.concatenate([shading.of(-1, 200), shading.of(199, 300)], axis=1), whole)
@@ -160,7 +160,7 @@ def test_shades_share_each_moment_out_and_part_by_part_as_at_once():
 def test_a_moment_belongs_to_the_two_strengths_beside_its_level():
     """So the strengths weighted by what belongs to them are the level again, from the loudest to the softest one."""
     decibels = -np.linspace(0, 60, round(2 * ENVELOPE_RATE))
-    shading = Shading(Envelope(0.3 * 10 ** (decibels / 20)), RATE)
+    shading = Shading(Envelope(0.3 * 10 ** (decibels / 20)), RATE, COLOURS)
     count = round(1.9 * RATE / STEP)
     strengths = shading.of(0, count).reshape(len(MOMENTS), len(STRENGTHS), -1).sum(axis=0)
     expected = np.interp(np.arange(count) * STEP / RATE, shading.guide.times, decibels)
@@ -176,7 +176,7 @@ def test_a_shade_is_known_by_half_a_frame_with_power():
 
 
 def test_what_has_no_attack_is_long_after_one():
-    shading = Shading(extract_envelope(Audio(np.zeros((2, RATE), np.float32), RATE)), RATE)
+    shading = Shading(extract_envelope(Audio(np.zeros((2, RATE), np.float32), RATE)), RATE, COLOURS)
     whole = shading.of(0, 50).reshape(len(MOMENTS), len(STRENGTHS), -1)
     assert not len(shading.attacks) and (whole[-1].sum(axis=0) == 1).all() and not whole[:-1].any()
 
@@ -199,8 +199,8 @@ def test_gains_have_a_limit_and_silence_none():
     gains = measured_gains([strokes()], RATE, guide, wanted, 12.0)
     assert np.abs(gains).max() == pytest.approx(12.0)
     assert np.abs(measured_gains([strokes()], RATE, guide, wanted, 20.0)).max() == pytest.approx(20.0)
-    silent = Measured()
-    silent.add(np.zeros((2, 50, WINDOW), np.float32), Shading(guide, RATE).of(0, 50), RATE)
+    silent = Measured(COLOURS)
+    silent.add(np.zeros((2, 50, WINDOW), np.float32), Shading(guide, RATE, COLOURS).of(0, 50), RATE)
     assert not fitted_gains(silent, wanted, 12.0).any()
     assert not measured_gains([], RATE, guide, wanted, 12.0).any() and list(repainted([], RATE, guide, gains)) == []
 
@@ -252,15 +252,15 @@ def test_of_a_long_sound_fewer_frames_are_held(monkeypatch):
     guide = extract_envelope(Audio(sound, RATE))
     pieces = np.split(sound, 6, axis=1)
     whole = measured_gains(pieces, RATE, guide, truth, 30.0)
-    monkeypatch.setattr("foleygram.palette.HELD", 200)
+    monkeypatch.setattr("foleygram.palette.HELD", 200 * STEP)
     fewer = measured_gains(pieces, RATE, guide, truth, 30.0)
     assert not (fewer == whole).all() and np.abs(fewer - whole)[STRONG].mean() < 3
 
 
 def test_frames_that_are_passed_over_count(monkeypatch):
     part, belongs = np.zeros((2, 40, WINDOW), np.float32), np.random.default_rng(0).random((SHADES, 40)).astype(np.float32)
-    monkeypatch.setattr("foleygram.palette.HELD", 100)
-    measured = Measured()
+    monkeypatch.setattr("foleygram.palette.HELD", 100 * STEP)
+    measured = Measured(COLOURS)
     for _ in range(20):
         measured.add(part, belongs, RATE)
     assert measured.apart > 2 and measured.count <= 100
@@ -278,3 +278,54 @@ def test_little_sounds_before_its_cause():
     parts = made[:, 20000 - WINDOW : 20000 - 530], made[:, 20000:20441]
     ahead, after = (np.square(part, dtype=np.float64).mean() for part in parts)
     assert 10 * np.log10(ahead / after) < -25
+
+
+def chime(lines: tuple[float, ...], seed: int = 0) -> np.ndarray:
+    """Float32 [2, sample]: strokes of noise on something that rings at these Hz for a while."""
+    time, draw = np.arange(3 * RATE) / RATE, np.random.default_rng(seed)
+    ring = sum(np.sin(2 * np.pi * line * time + draw.uniform(0, 6)) for line in lines) / len(lines)
+    made = 0.3 * strokes(seed) + 0.002 * draw.normal(size=(2, len(time)))
+    for start in (0.3, 1.1, 2.0):
+        made = made + 0.1 * ring * np.where(time >= start, np.exp(-np.maximum(time - start, 0) / 0.3), 0)
+    return made.astype(np.float32)
+
+
+def test_partials_tell_lines_apart_that_colours_cannot():
+    """Two lines 108 Hz apart: between them colours have no band to themselves."""
+    sound = Audio(chime((2000.0, 2108.0)), RATE)
+    ringing = PARTIALS.moments.index(0.2) * len(STRENGTHS) + 1
+    lines = palette(sound, grain=PARTIALS)[ringing]
+    centres = band_centres(RATE, PARTIALS)
+    assert len(centres) == 343 == len(lines)
+    first, between, second = (int(np.argmin(np.abs(centres - hertz))) for hertz in (2000, 2054, 2108))
+    assert min(lines[first], lines[second]) > 4 * lines[between]
+    ringing = MOMENTS.index(0.25) * len(STRENGTHS) + 1
+    colours, centres = palette(sound)[ringing], band_centres(RATE)
+    inside = colours[(centres > 1990) & (centres < 2118)]
+    assert inside.max() < 4 * inside.min()  # one hill
+
+
+def test_noise_gets_the_lines_of_a_reference_between_its_attacks():
+    truth, made = chime((3000.0, 7100.0)), strokes(1, (0.5, 1.4, 2.3))
+    guide, wanted = extract_envelope(Audio(made, RATE)), palette(Audio(truth, RATE), grain=PARTIALS)
+    gains = measured_gains([made], RATE, guide, wanted, 40.0, PARTIALS)
+    result = np.concatenate(list(repainted([made], RATE, guide, gains, PARTIALS)), axis=1)
+
+    def far(sound: np.ndarray) -> float:
+        there = palette(Audio(sound, RATE), grain=PARTIALS)
+        shade = PARTIALS.moments.index(0.2) * len(STRENGTHS) + 1
+        return float(np.abs(10 * np.log10((there[shade] + 1e-7) / (wanted[shade] + 1e-7))).mean())
+
+    assert far(result) < 0.5 * far(made)
+
+
+def test_partials_keep_clear_of_attacks():
+    """Within 30 ms of one no frame counts, from 50 ms on all of it does."""
+    guide = envelope_from_hits([(0.5, 0.3), (1.0, 0.3)], 2.0)
+    shading = Shading(guide, RATE, PARTIALS)
+    whole = shading.of(0, round(1.9 * RATE / PARTIALS.step)).sum(axis=0)
+    times = np.arange(len(whole)) * PARTIALS.step / RATE
+    apart = np.abs(times[:, None] - shading.attacks).min(axis=1)
+    assert len(shading.attacks) == 2 and not whole[apart <= 0.03].any()
+    np.testing.assert_allclose(whole[apart >= 0.05], 1, rtol=1e-5)
+    assert ((whole > 0) & (whole < 1)).any()

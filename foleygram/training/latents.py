@@ -23,7 +23,7 @@ from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.vision import preprocess_frames
 from foleygram.media.audio import read_audio
-from foleygram.palette import FLOOR, MOMENTS, SHADES, STEP, STRENGTHS, WINDOW, band_centres, palette
+from foleygram.palette import COLOURS, FLOOR, STRENGTHS, band_centres, palette
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.types import SAMPLE_RATE, Audio
@@ -154,10 +154,10 @@ def sound_palettes(sounds: np.ndarray, folder: Path) -> np.ndarray:
     def row(index: int) -> np.ndarray:
         found = palette(Audio(sounds[index].astype(np.float32) / 32768, SAMPLE_RATE))
         if found is None:
-            return np.full((SHADES, len(band_centres(SAMPLE_RATE))), np.nan, np.float16)
+            return np.full((COLOURS.shades, len(band_centres(SAMPLE_RATE))), np.nan, np.float16)
         return (10 * np.log10(np.maximum(found, FLOOR))).astype(np.float16)
 
-    key = key_of(sounds, MOMENTS, STRENGTHS, band_centres(SAMPLE_RATE), WINDOW, STEP, FLOOR)
+    key = key_of(sounds, COLOURS, STRENGTHS, FLOOR)
     return cached_array(folder, "palettes", key, len(sounds), row, "measuring palettes")
 
 

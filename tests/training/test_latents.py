@@ -12,7 +12,7 @@ from foleygram.data.scenes import draw_scene
 from foleygram.data.sounds import SoundBank
 from foleygram.errors import MediaError
 from foleygram.media.audio import write_audio
-from foleygram.palette import SHADES, band_centres, palette
+from foleygram.palette import COLOURS, band_centres, palette
 from foleygram.training.latents import (
     Captions,
     clip_sounds,
@@ -39,7 +39,7 @@ def test_palettes_are_levels_of_shares_and_nothing_where_nothing_sounds(tmp_path
     sounds = (draw.normal(0, 3000, (3, 2, SAMPLE_RATE // 2)) * np.exp(-np.arange(SAMPLE_RATE // 2) / 4000)).astype(np.int16)
     sounds[1] = 0
     found = sound_palettes(sounds, tmp_path)
-    assert found.shape == (3, SHADES, len(band_centres(SAMPLE_RATE))) and np.isnan(found[1]).all()
+    assert found.shape == (3, COLOURS.shades, len(band_centres(SAMPLE_RATE))) and np.isnan(found[1]).all()
     heard = palette(Audio(sounds[0].astype(np.float32) / 32768, SAMPLE_RATE))
     np.testing.assert_allclose(found[0], 10 * np.log10(np.maximum(heard, 1e-9)), atol=0.05)
     sound_palettes(sounds, tmp_path)
