@@ -80,7 +80,7 @@ ROUNDS = 3
 """Of fitting the gains: a frame belongs to several shades, so they depend on each other."""
 
 HELD = 2**22
-"""Samples of a result of which all frames are measured, a minute and a half (by ``COLOURS`` 20 MiB, by ``PARTIALS`` 35); of a
+"""Samples of a result of which all frames are measured, a minute and a half (by ``COLOURS`` 17 MiB, by ``PARTIALS`` 12); of a
 longer sound every other one, and so on."""
 
 
@@ -96,7 +96,7 @@ def band_centres(rate: int, grain: Grain = COLOURS) -> Float[np.ndarray, "band"]
     return np.unique(np.round(np.array(kept) / apart)) * apart
 
 
-@lru_cache(maxsize=2)
+@lru_cache(maxsize=4)
 def band_matrices(rate: int, grain: Grain) -> tuple[Float[np.ndarray, "band bin"], Float[np.ndarray, "bin band"]]:
     """Power of bins to mean power of bands, and gains of bands (dB) to gains of bins, straight in between; float32."""
     spread = hats(np.arange(grain.window // 2 + 1) * rate / grain.window, band_centres(rate, grain)).T
