@@ -1,7 +1,7 @@
 """The memory: of each kind of sound some that training heard, as what a reference lends.
 
 A text says a material; how such a thing rings and dies away only a sound can tell. Where nobody gives one and the guide is
-made up, the model remembers one of the kind that the points are nearest to: its point, palettes, detail and strokes, as if it
+made up, the model remembers one of the kind that the points are nearest to: its point, palette, detail and strokes, as if it
 were the reference; each take another one. unCLIP's prior, as a nearest neighbour (Ramesh et al. 2022). Not in the paper.
 """
 
@@ -16,16 +16,13 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from foleygram.config import Config, Count, Natural
-from foleygram.palette import COLOURS, FLOOR, PARTIALS, band_centres
+from foleygram.palette import COLOURS, FLOOR, band_centres
 from foleygram.timing.strokes import STEPS, Strokes
 from foleygram.timing.track import Kind, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Embeddings
 
 STEP_DB = 0.5
 """dB of one step of a byte: palettes are kept down to -127.5 dB, strokes too."""
-
-ABSENT = 255
-"""Byte of partials that a sound has none of; those that are kept are louder, by ``FLOOR``."""
 
 KEPT = 5
 """Strokes of a sound; where it has fewer they are repeated."""
@@ -42,26 +39,23 @@ names of things and texts that say both lie between (docs/decisions.md)."""
 class MemoryConfig(Config):
     """``kinds``: name of each, such as ``metal, hit``; ``sounds``: that are remembered of each; ``families``: recordings that
     the first sounds of all kinds were mixed of, which a judge of results from memory should not have heard; ``classes``: that
-    the picture tower can tell and the memory knows by name, 0 for none; ``partials``: whether lines between attacks are
-    remembered too."""
+    the picture tower can tell and the memory knows by name, 0 for none."""
 
     kinds: tuple[str, ...] = ()
     sounds: Count = 6
     families: tuple[str, ...] = ()
     classes: Natural = 0
-    partials: bool = False
 
 
 @dataclass(frozen=True, eq=False)
 class Remembered:
-    """A sound as it is to be remembered: its ``point``, of unit length, ``palette`` and ``partials``: shares of power,
-    ``strokes``, and ``detail``: shares of strength."""
+    """A sound as it is to be remembered: its ``point``, of unit length, ``palette``: shares of power, ``strokes``, and
+    ``detail``: shares of strength."""
 
     point: Float[Tensor, "dim"]
     palette: Float[np.ndarray, "shade band"]
     strokes: Strokes
     detail: Float[Tensor, "4"]
-    partials: Float[np.ndarray, "shade band"] | None = None  # where nothing rings between its attacks
 
 
 def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
@@ -71,7 +65,7 @@ def in_bytes(decibels: np.ndarray) -> UInt8[Tensor, "..."]:
 
 class Memory(nn.Module):
     """``recall``: points to a remembered sound. Buffers: ``keys`` [kind, dim], the mean point of the texts of a kind;
-    ``points`` [kind, sound, dim], of its sounds; ``palettes``, ``partials`` [kind, sound, shade, band], ``strokes``
+    ``points`` [kind, sound, dim], of its sounds; ``palettes`` [kind, sound, shade, band], ``strokes``
     [kind, sound, stroke, place], in ``STEP_DB`` under 0; ``details`` [kind, sound, 4]; ``class_keys`` [class, kind], cosine of
     the key of a kind with what the name of a class says done so, 0 for what does not sound."""
 
@@ -82,8 +76,6 @@ class Memory(nn.Module):
         self.register_buffer("keys", torch.zeros(kinds, dim))
         self.register_buffer("points", torch.zeros(kinds, config.sounds, dim))
         self.register_buffer("palettes", torch.zeros(kinds, config.sounds, COLOURS.shades, bands, dtype=torch.uint8))
-        lines = (kinds, config.sounds, PARTIALS.shades, len(band_centres(rate, PARTIALS)))
-        self.register_buffer("partials", torch.zeros(lines, dtype=torch.uint8) if config.partials else None)
         self.register_buffer("strokes", torch.zeros(kinds, config.sounds, KEPT, len(PLACES), dtype=torch.uint8))
         self.register_buffer("details", torch.zeros(kinds, config.sounds, 4))
         self.register_buffer("class_keys", torch.zeros(config.classes, kinds) if config.classes else None)
@@ -97,10 +89,6 @@ class Memory(nn.Module):
             heard = sounds[place % len(sounds)]
             self.points[kind, place], self.details[kind, place] = heard.point, heard.detail
             self.palettes[kind, place] = in_bytes(10 * np.log10(np.maximum(heard.palette, FLOOR)))
-            if self.partials is not None:
-                self.partials[kind, place] = ABSENT
-                if heard.partials is not None:
-                    self.partials[kind, place] = in_bytes(10 * np.log10(np.maximum(heard.partials, FLOOR)))
             count = len(heard.strokes)
             chosen = np.linspace(0, max(count, KEPT) - 1, KEPT).round().astype(int) % count
             self.strokes[kind, place] = in_bytes(heard.strokes.levels[chosen][:, PLACES])
@@ -148,19 +136,11 @@ class Memory(nn.Module):
         kind, place = self.nearest(embeddings, track), take % self.config.sounds
         strokes = -STEP_DB * self.strokes[kind, place].cpu().numpy()
         levels = np.stack([np.interp(np.arange(STEPS), PLACES, row) for row in strokes])
-        palette = self.shares(self.palettes[kind, place])
-        lines = None if self.partials is None else self.partials[kind, place]
+        palette = 10 ** (-STEP_DB * self.palettes[kind, place].float() / 10)
         return replace(
             embeddings,
             audio=self.points[kind, place][None],
-            palette=palette[None],
-            partials=None if lines is None or lines.eq(ABSENT).all() else self.shares(lines)[None],
+            palette=(palette / palette.sum(-1, keepdim=True))[None],
             detail=self.details[kind, place][None],
             strokes=torch.from_numpy(levels).float()[None].to(palette.device),
         )
-
-    @staticmethod
-    def shares(kept: UInt8[Tensor, "shade band"]) -> Float[Tensor, "shade band"]:
-        """Shares of power of what is kept in bytes."""
-        powers = 10 ** (-STEP_DB * kept.float() / 10)
-        return powers / powers.sum(-1, keepdim=True)

@@ -14,7 +14,7 @@ from foleygram.errors import DataError
 from foleygram.finish import FinishConfig
 from foleygram.gram.vision import EfficientNetConfig
 from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
-from foleygram.palette import COLOURS, PARTIALS, band_centres, palette
+from foleygram.palette import COLOURS, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.strokes import STEPS, Strokes, sound_strokes
@@ -69,20 +69,6 @@ def test_what_is_kept_comes_back_to_a_byte():
     apart = 10 * np.log10(found.palette[0].numpy()[strong] / own[strong])
     assert np.abs(apart).max() < STEP_DB
     assert found.palette.shape == (1, COLOURS.shades, len(band_centres(RATE)))
-
-
-def test_partials_are_kept_where_there_are_some_and_where_the_config_says_so():
-    sound = ringing(0.2)
-    lines, known = palette(sound, grain=PARTIALS), Embeddings(text=unit(0)[None])
-    memory = Memory(MemoryConfig(kinds=("wood, hit",), sounds=2, partials=True), DIM, RATE)
-    memory.keep(0, unit(0), [replace(heard(sound), partials=lines), heard(sound)])
-    found = memory.recall(known).partials[0].numpy()
-    np.testing.assert_allclose(found.sum(-1), 1, rtol=1e-5)
-    strong = lines > 1e-8
-    assert np.abs(10 * np.log10(found[strong] / lines[strong])).max() < STEP_DB
-    assert memory.recall(known, take=1).partials is None  # that sound had none
-    assert memory_of(0.02).recall(known).partials is None
-    assert "partials" not in memory_of(0.02).state_dict()
 
 
 def test_of_many_strokes_those_spread_over_the_sound_are_kept():

@@ -23,7 +23,7 @@ from foleygram.data.vocabulary import VERBS, plainest
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
 from foleygram.memory import Memory, MemoryConfig, Remembered
-from foleygram.palette import PARTIALS, palette
+from foleygram.palette import palette
 from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions
@@ -112,7 +112,7 @@ def remember(
         raise DataError("nothing in the training clips is struck and dies away, so there is nothing to remember")
     kinds = tuple(kind for kind, *_ in found)
     classes = 0 if embed is None else len(CLASSES)
-    config = MemoryConfig(kinds=kinds, sounds=room, families=tuple(sorted(first)), classes=classes, partials=True)
+    config = MemoryConfig(kinds=kinds, sounds=room, families=tuple(sorted(first)), classes=classes)
     memory = Memory(config, audio.shape[1], autoencoder.config.rate)
     for number, (_, key, heard) in enumerate(found):
         memory.keep(number, key, heard)
@@ -150,4 +150,4 @@ def heard_of(sound: Audio, point: Float[Tensor, "dim"], autoencoder: SpectralAut
     with torch.no_grad():
         samples = torch.from_numpy(sound.samples)[None].to(autoencoder.to_latent.weight.device)
         detail = autoencoder.detail(autoencoder.encode(samples))[0].cpu()
-    return Remembered(point, colours, strokes, detail, palette(sound, grain=PARTIALS))
+    return Remembered(point, colours, strokes, detail)
