@@ -30,7 +30,7 @@ Pieces = Callable[[], Iterable[np.ndarray]]
 
 
 HELD = 2**22
-"""Samples of all channels that are held rather than decoded again: 48 s of stereo at 44.1 kHz, 16 MiB."""
+"""Samples of all channels that are held for each palette rather than made again: 48 s of stereo at 44.1 kHz, 16 MiB."""
 
 
 class FinishConfig(Config):

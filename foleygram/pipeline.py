@@ -419,13 +419,14 @@ class FoleyGRAM(nn.Module):
         config, rate, bank = self.config.finish, self.config.autoencoder.rate, self.config.gram.audio
         if config is None:
             return pieces()
-        palettes, partials = (
-            [getattr(embeddings, name) for embeddings in points if getattr(embeddings, name) is not None]
-            for name in ("palette", "partials")
-        )
-        if palettes:
-            means = (torch.cat(known).mean(0).cpu().numpy() if known else None for known in (palettes, partials))
-            return finished(pieces, rate, envelope, *means, None, bank, config)
+
+        def mean_of(measured: Literal["palette", "partials"]) -> np.ndarray | None:
+            known = [getattr(embeddings, measured) for embeddings in points if getattr(embeddings, measured) is not None]
+            return torch.cat(known).mean(0).cpu().numpy() if known else None
+
+        colours = mean_of("palette")
+        if colours is not None:
+            return finished(pieces, rate, envelope, colours, mean_of("partials"), None, bank, config)
         colour = None
         sounds = [embeddings.audio for embeddings in points if embeddings.audio is not None]
         if bank.rate == rate and sounds and self.gram.colour is not None:

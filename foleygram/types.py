@@ -281,7 +281,7 @@ class Embeddings:
     text: Float[Tensor, "batch dim"] | None = None
     audio: Float[Tensor, "batch dim"] | None = None
     palette: Float[Tensor, "batch shade band"] | None = None
-    partials: Float[Tensor, "batch shade bin"] | None = None
+    partials: Float[Tensor, "batch late_shade line"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
     strokes: Float[Tensor, "batch stroke step"] | None = None
     classes: Float[Tensor, "batch class"] | None = None
