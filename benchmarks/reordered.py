@@ -20,20 +20,40 @@ AHEAD = 0.008  # s before its event that a stroke begins
 FADE = 0.01  # s at the end of a stroke that has to fill a longer gap
 
 
-def reordered(samples: np.ndarray, onsets: list[float], rate: int) -> np.ndarray:
-    """float32 [channel, sample] with the strokes at ``onsets`` (s, rising) moved on by one, the last to the first; one that is
-    too long for its place is cut by the next attack, one that is too short fades into silence."""
-    starts = [max(round((seconds - AHEAD) * rate), 0) for seconds in onsets] + [samples.shape[1]]
-    gaps = list(zip(starts[:-1], starts[1:], strict=True))
-    result = np.zeros_like(samples)
-    result[:, : starts[0]] = samples[:, : starts[0]]
-    for (begin, end), (first, last) in zip(gaps, gaps[-1:] + gaps[:-1], strict=True):
-        count = min(end - begin, last - first)
-        stroke = samples[:, first : first + count].copy()
+def starts_of(onsets: list[float], rate: int) -> list[int]:
+    """Samples at which the strokes with these onsets (s, rising) begin."""
+    return [max(round((seconds - AHEAD) * rate), 0) for seconds in onsets]
+
+
+def strokes_of(samples: np.ndarray, onsets: list[float], rate: int) -> list[np.ndarray]:
+    """float32 [channel, sample] cut at its onsets, what is before the first left out."""
+    starts = [*starts_of(onsets, rate), samples.shape[1]]
+    return [samples[:, begin:end] for begin, end in zip(starts[:-1], starts[1:], strict=True)]
+
+
+def laid(strokes: list[np.ndarray], onsets: list[float], length: int, rate: int) -> np.ndarray:
+    """float32 [channel, sample] of ``length`` samples with a stroke at each of ``onsets`` (s, rising), the first again after the
+    last; one that is too long for its place is cut by the next attack, one that is too short fades into silence."""
+    starts = [*starts_of(onsets, rate), length]
+    result = np.zeros((strokes[0].shape[0], length), np.float32)
+    for place, (begin, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):
+        stroke = strokes[place % len(strokes)][:, : end - begin].copy()
+        count = stroke.shape[1]
         if count < end - begin:
             fade = min(round(FADE * rate), count)
             stroke[:, count - fade :] *= np.linspace(1, 0, fade, dtype=np.float32)
         result[:, begin : begin + count] = stroke
+    return result
+
+
+def reordered(samples: np.ndarray, onsets: list[float], rate: int) -> np.ndarray:
+    """float32 [channel, sample] with the strokes at ``onsets`` (s, rising) moved on by one, the last to the first."""
+    strokes = strokes_of(samples, onsets, rate)
+    if not strokes:
+        return samples.copy()
+    result = laid(strokes[-1:] + strokes[:-1], onsets, samples.shape[1], rate)
+    first = starts_of(onsets, rate)[0]
+    result[:, :first] = samples[:, :first]
     return result
 
 

@@ -26,22 +26,19 @@ from foleygram.types import Audio, Envelope
 FIRST = 0.004
 """s beside the first moment over which time is straight; beyond, moments are apart in its logarithm."""
 
-STRENGTHS = (0.0, -12.0, -25.0, -45.0)
-"""dB under the loudest moment, in part between two."""
-
-
 @dataclass(frozen=True)
 class Grain:
     """How finely tones and moments are told apart.
 
     ``window``: samples, Hann, a quarter of it apart; ``bands``: even in mel, fewer where that is narrower than a bin of the
-    window; ``moments``: s since the attack, in part between two; ``clear``: s from an attack, before it or after it, between
-    which a frame begins to count, None = all count. What is painted rings as long before as half the window;
-    signal/attack.py takes that away."""
+    window; ``moments``: s since the attack, in part between two; ``strengths``: dB under the loudest moment, falling, in part
+    between two; ``clear``: s from an attack, before it or after it, between which a frame begins to count, None = all count.
+    What is painted rings as long before as half the window; signal/attack.py takes that away."""
 
     window: int
     bands: int
     moments: tuple[float, ...]
+    strengths: tuple[float, ...]
     clear: tuple[float, float] | None = None
 
     @property
@@ -52,7 +49,7 @@ class Grain:
     @property
     def shades(self) -> int:
         """All strengths of the first moment, then those of the next."""
-        return len(self.moments) * len(STRENGTHS)
+        return len(self.moments) * len(self.strengths)
 
     @property
     def hann(self) -> Float[np.ndarray, "sample"]:
@@ -61,10 +58,21 @@ class Grain:
 
 
 # half a window ahead of an attack a frame hears it already
-COLOURS = Grain(1024, 300, (-0.012, -0.006, 0.0, 0.006, 0.012, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7))
+COLOURS = Grain(
+    1024,
+    300,
+    moments=(-0.012, -0.006, 0.0, 0.006, 0.012, 0.02, 0.03, 0.045, 0.07, 0.1, 0.15, 0.25, 0.4, 0.7),
+    strengths=(0.0, -12.0, -25.0, -45.0),
+)
 """Tells tones 43 Hz apart at 44.1 kHz; 208 bands in all."""
 
-PARTIALS = Grain(2048, 450, (0.03, 0.06, 0.1, 0.2, 0.4, 0.8), clear=(0.03, 0.05))
+PARTIALS = Grain(
+    2048,
+    450,
+    moments=(0.03, 0.06, 0.1, 0.2, 0.4, 0.8),
+    strengths=(*COLOURS.strengths, -65.0),  # else the room between two hits has the lines of the late ring
+    clear=(0.03, 0.05),
+)
 """Tells lines 22 Hz apart, in what rings between attacks; 343 bands."""
 
 FEWEST = 0.5
@@ -129,7 +137,7 @@ class Shading:
             since = np.where(last >= 0, times - self.attacks[np.maximum(last, 0)], np.inf)
         moments = hats(np.log(np.clip(since + ahead, FIRST, known[-1] + ahead)), np.log(np.array(known) + ahead))
         levels = 20 * np.log10(np.maximum(self.guide.at(times) / self.top, 1e-7))
-        strengths = hats(levels, np.array(STRENGTHS[::-1]))[::-1]
+        strengths = hats(levels, np.array(self.grain.strengths[::-1]))[::-1]
         belongs = moments[:, None] * strengths[None]
         if self.grain.clear is not None:
             until = np.append(self.attacks, np.inf)[last + 1] - times
@@ -137,11 +145,13 @@ class Shading:
         return belongs.reshape(self.grain.shades, count).astype(np.float32)
 
 
-def nearest(rows: Float[np.ndarray, "shade band"], known: Bool[np.ndarray, "shade"]) -> Float[np.ndarray, "shade band"]:
+def nearest(
+    rows: Float[np.ndarray, "shade band"], known: Bool[np.ndarray, "shade"], grain: Grain
+) -> Float[np.ndarray, "shade band"]:
     """The rows with each that is not ``known`` replaced by that of the nearest moment and strength."""
     filled = np.array(rows)
     there = np.flatnonzero(known)
-    moment, strength = np.divmod(np.arange(len(rows)), len(STRENGTHS))
+    moment, strength = np.divmod(np.arange(grain.shades), len(grain.strengths))
     for shade in np.flatnonzero(~known):
         far = (moment[there] - moment[shade]) ** 2 + (strength[there] - strength[shade]) ** 2
         filled[shade] = rows[there[np.argmin(far)]]
@@ -215,7 +225,7 @@ def palette(sound: Audio, top: float = np.inf, grain: Grain = COLOURS) -> Float[
     known = known_shades(weights, total)
     if not known.any():
         return None
-    found = nearest(shares(total), known).astype(np.float32)
+    found = nearest(shares(total), known, grain).astype(np.float32)
     found[:, ~heard] = np.nan
     return found
 
@@ -262,7 +272,7 @@ def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], li
         now = shares(measured.painted(gains)[:, heard])
         apart = 10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR))
         apart = np.pad(apart, ((0, 0), (0, gains.shape[1] - len(heard))), mode="edge")
-        gains = nearest(np.clip(gains + apart, -limit, limit), known)
+        gains = nearest(np.clip(gains + apart, -limit, limit), known, measured.grain)
     return gains
 
 

@@ -10,7 +10,6 @@ import foleygram.palette
 from foleygram.palette import (
     COLOURS,
     PARTIALS,
-    STRENGTHS,
     Measured,
     Shading,
     band_centres,
@@ -27,7 +26,7 @@ from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
 RATE = 44100
-MOMENTS, SHADES, STEP, WINDOW = COLOURS.moments, COLOURS.shades, COLOURS.step, COLOURS.window
+MOMENTS, STRENGTHS, SHADES, STEP, WINDOW = COLOURS.moments, COLOURS.strengths, COLOURS.shades, COLOURS.step, COLOURS.window
 COUNT = len(band_centres(RATE))
 ATTACK = MOMENTS.index(0.006) * len(STRENGTHS)  # the loudest shade just after an attack
 DYING = MOMENTS.index(0.25) * len(STRENGTHS) + 1  # and one of what rings on
@@ -185,11 +184,11 @@ def test_an_unknown_shade_has_the_colour_of_the_nearest():
     rows = np.arange(SHADES, dtype=float)[:, None].repeat(2, axis=1)
     known, wide = np.zeros(SHADES, bool), len(STRENGTHS)
     known[[0, 3 * wide, 3 * wide + 2]] = True
-    filled = nearest(rows, known)[:, 0].reshape(len(MOMENTS), wide)
+    filled = nearest(rows, known, COLOURS)[:, 0].reshape(len(MOMENTS), wide)
     assert (filled[0] == 0).all() and filled[1].tolist() == [0, 0, 3 * wide + 2, 3 * wide + 2]
     assert (filled[4:, 0] == 3 * wide).all() and (filled[4:, 3] == 3 * wide + 2).all()
     known[3 * wide + 2] = False
-    assert nearest(rows, known)[-1, 0] == 3 * wide
+    assert nearest(rows, known, COLOURS)[-1, 0] == 3 * wide
 
 
 def test_gains_have_a_limit_and_silence_none():
@@ -293,7 +292,7 @@ def chime(lines: tuple[float, ...], seed: int = 0) -> np.ndarray:
 def test_partials_tell_lines_apart_that_colours_cannot():
     """Two lines 108 Hz apart: between them colours have no band to themselves."""
     sound = Audio(chime((2000.0, 2108.0)), RATE)
-    ringing = PARTIALS.moments.index(0.2) * len(STRENGTHS) + 1
+    ringing = PARTIALS.moments.index(0.2) * len(PARTIALS.strengths) + 1
     lines = palette(sound, grain=PARTIALS)[ringing]
     centres = band_centres(RATE, PARTIALS)
     assert len(centres) == 343 == len(lines)
@@ -313,10 +312,21 @@ def test_noise_gets_the_lines_of_a_reference_between_its_attacks():
 
     def far(sound: np.ndarray) -> float:
         there = palette(Audio(sound, RATE), grain=PARTIALS)
-        shade = PARTIALS.moments.index(0.2) * len(STRENGTHS) + 1
+        shade = PARTIALS.moments.index(0.2) * len(PARTIALS.strengths) + 1
         return float(np.abs(10 * np.log10((there[shade] + 1e-7) / (wanted[shade] + 1e-7))).mean())
 
     assert far(result) < 0.5 * far(made)
+
+
+def test_the_room_between_hits_is_not_painted_like_the_late_ring():
+    """A chime in a room that hisses 77 dB under it: by the strengths of the colours alone the room would ring."""
+    time = np.arange(3 * RATE) / RATE
+    ring = np.sin(2 * np.pi * 3000 * time) * np.where(time >= 0.1, np.exp(-np.maximum(time - 0.1, 0) / 0.05), 0)
+    room = 1e-4 * np.random.default_rng(0).normal(size=(2, len(time)))
+    lines = palette(Audio((0.9 * ring + room).astype(np.float32), RATE), grain=PARTIALS)
+    late = lines.reshape(len(PARTIALS.moments), len(PARTIALS.strengths), -1)[-1]
+    line = int(np.argmin(np.abs(band_centres(RATE, PARTIALS) - 3000)))
+    assert late[-1, line] < 0.1 < 0.5 < late[-2, line]
 
 
 def test_partials_keep_clear_of_attacks():

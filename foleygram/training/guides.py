@@ -39,7 +39,7 @@ def guide_latents(
         return np.broadcast_to(latent, (len(records), *latent.shape))  # one clip's memory for all
     if not any(record.onsets for record in records):
         raise DataError("none of these clips has onsets in the manifest; a guide of onsets needs them")
-    key = key_of(*weights, [(record.id, record.onsets) for record in records], seconds, ONSET_STRENGTH)
+    key = key_of(model.config, *weights, [(record.id, record.onsets) for record in records], seconds, ONSET_STRENGTH)
     return cached_array(
         folder,
         "onset-latents",

@@ -23,7 +23,7 @@ from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.vision import preprocess_frames
 from foleygram.media.audio import read_audio
-from foleygram.palette import COLOURS, FLOOR, STRENGTHS, band_centres, palette
+from foleygram.palette import COLOURS, FLOOR, band_centres, palette
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.types import SAMPLE_RATE, Audio
@@ -157,7 +157,7 @@ def sound_palettes(sounds: np.ndarray, folder: Path) -> np.ndarray:
             return np.full((COLOURS.shades, len(band_centres(SAMPLE_RATE))), np.nan, np.float16)
         return (10 * np.log10(np.maximum(found, FLOOR))).astype(np.float16)
 
-    key = key_of(sounds, COLOURS, STRENGTHS, FLOOR)
+    key = key_of(sounds, COLOURS, FLOOR)
     return cached_array(folder, "palettes", key, len(sounds), row, "measuring palettes")
 
 
