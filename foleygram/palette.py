@@ -70,7 +70,7 @@ PARTIALS = Grain(
     2048,
     450,
     moments=(0.03, 0.06, 0.1, 0.2, 0.4, 0.8),
-    strengths=(*COLOURS.strengths, -65.0),  # else the room between two hits has the lines of the late ring
+    strengths=(*COLOURS.strengths, -65.0, -85.0),  # else the room between two hits has the lines of the late ring
     clear=(0.03, 0.05),
 )
 """Tells lines 22 Hz apart, in what rings between attacks; 343 bands."""
