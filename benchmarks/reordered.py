@@ -32,8 +32,8 @@ def strokes_of(samples: np.ndarray, onsets: list[float], rate: int) -> list[np.n
 
 
 def laid(strokes: list[np.ndarray], onsets: list[float], length: int, rate: int) -> np.ndarray:
-    """float32 [channel, sample] of ``length`` samples with a stroke at each of ``onsets`` (s, rising), the first again after the
-    last; one that is too long for its place is cut by the next attack, one that is too short fades into silence."""
+    """float32 [channel, sample] of ``length`` samples with a stroke at each of ``onsets`` (s, rising), the first again after
+    the last; one that is too long for its place is cut by the next attack, one that is too short fades into silence."""
     starts = [*starts_of(onsets, rate), length]
     result = np.zeros((strokes[0].shape[0], length), np.float32)
     for place, (begin, end) in enumerate(zip(starts[:-1], starts[1:], strict=True)):

@@ -26,6 +26,7 @@ from foleygram.types import Audio, Envelope
 FIRST = 0.004
 """s beside the first moment over which time is straight; beyond, moments are apart in its logarithm."""
 
+
 @dataclass(frozen=True)
 class Grain:
     """How finely tones and moments are told apart.
