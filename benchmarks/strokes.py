@@ -1,14 +1,18 @@
-"""What real recordings score: each clip's own strokes, every one in the place of the next.
+"""What real recordings score: the strokes of a clip in another order, or those of another recording of its kind.
 
-    python benchmarks/reordered.py data/minihits/clips.jsonl --split test --limit 200 --out runs/reordered [--level]
+    python benchmarks/strokes.py data/minihits/clips.jsonl --split test --limit 200 --out runs/reordered [--level]
+    python benchmarks/strokes.py data/minihits/clips.jsonl --split test --limit 100 --out runs/library --library [--level]
     foleygram evaluate runs/reordered --truth data/minihits/clips.jsonl --split test
 
-A system that knows the object and the moments, but not which stroke was meant, can at best sound like this: the same
-object, struck at the true moments with other strokes of the same clip. ``--level``: the clip's envelope is laid over them
-besides, as the finish lays it over a result, so that they follow the guide as results do. The sounds lie in ``--out`` as FLAC.
+A system that knows the object and the moments, but not which stroke was meant, can at best sound like the first: the same
+object, struck at the true moments with other strokes of the same clip, every one in the place of the next. ``--library``: an
+editor without a model takes a recording of the same material and action instead (a clip of the training split, drawn at random)
+and lays its strokes at the true moments. ``--level``: the clip's envelope is laid over them besides, as the finish lays it over
+a result, so that they follow the guide as results do. The sounds lie in ``--out`` as FLAC.
 """
 
 import argparse
+import random
 import sys
 from pathlib import Path
 
@@ -62,33 +66,46 @@ def main() -> int:
     parser.add_argument("manifest", type=Path)
     parser.add_argument("--split", default="test")
     parser.add_argument("--limit", type=int, default=None)
+    parser.add_argument("--library", action="store_true")
     parser.add_argument("--level", action="store_true")
+    parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--out", type=Path, required=True)
     arguments = parser.parse_args()
 
     from foleygram.data.manifest import read_manifest
-    from foleygram.errors import FoleyGRAMError
+    from foleygram.errors import DataError, FoleyGRAMError
     from foleygram.finish import FinishConfig
     from foleygram.media.audio import read_audio, write_audio
     from foleygram.signal.envelope import extract_envelope
     from foleygram.signal.level import followed
-    from foleygram.types import Audio
+    from foleygram.types import SAMPLE_RATE, Audio
 
     console = Console()
     limits = FinishConfig()
     try:
         records = read_manifest(arguments.manifest, arguments.split)[: arguments.limit]
+        library = [known for known in read_manifest(arguments.manifest, "train") if known.onsets] if arguments.library else []
         arguments.out.mkdir(parents=True, exist_ok=True)
-        for record in track(records, "reordering", console=console, disable=not console.is_terminal):
-            sound = read_audio(record.audio).stereo()
+        for record in track(records, "laying", console=console, disable=not console.is_terminal):
+            sound = read_audio(record.audio, SAMPLE_RATE).stereo()
             onsets = sorted(seconds for seconds, _ in record.onsets if seconds < sound.seconds - 0.05)
-            made = reordered(sound.samples, onsets, sound.rate)
+            if arguments.library:
+                shelf = [known for known in library if (known.material, known.action) == (record.material, record.action)]
+                if not shelf:
+                    raise DataError(f"{record.id}: no training clip is of {record.material} and {record.action}")
+                taken = random.Random(f"{arguments.seed} {record.id}").choice(shelf)
+                source = read_audio(taken.audio, SAMPLE_RATE).stereo()
+                strokes = strokes_of(source.samples, [seconds for seconds, _ in taken.onsets], SAMPLE_RATE)
+                made = laid(strokes, onsets, sound.samples.shape[1], SAMPLE_RATE)
+            else:
+                made = reordered(sound.samples, onsets, SAMPLE_RATE)
             if arguments.level:
                 guide = extract_envelope(sound)
-                made = np.concatenate(list(followed([made], guide, sound.rate, limits.boost_db, limits.cut_db)), axis=1)
-            write_audio(arguments.out / f"{record.id}.flac", Audio(made, sound.rate), force=True)
-        single = sum(len(record.onsets) < 2 for record in records)
-        console.print(f"{len(records)} clips; {single} of them have one stroke and stay as they are", highlight=False)
+                made = np.concatenate(list(followed([made], guide, SAMPLE_RATE, limits.boost_db, limits.cut_db)), axis=1)
+            write_audio(arguments.out / f"{record.id}.flac", Audio(made, SAMPLE_RATE), force=True)
+        if not arguments.library:
+            single = sum(len(record.onsets) < 2 for record in records)
+            console.print(f"{len(records)} clips; {single} of them have one stroke and stay as they are", highlight=False)
     except FoleyGRAMError as error:
         print(error, file=sys.stderr)
         return error.exit_code
