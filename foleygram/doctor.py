@@ -132,7 +132,7 @@ def devices(torch) -> tuple[Device, ...]:
     """The CPU first, then what torch sees besides."""
     from foleygram.device import has_fast_bf16
 
-    found = [Device("cpu", round(machine_memory() / GIB, 1), has_fast_bf16())]
+    found = [Device("cpu", round(machine_memory() / GIB, 1), has_fast_bf16(torch.device("cpu")))]
     for index in range(torch.cuda.device_count() if torch.cuda.is_available() else 0):
         properties = torch.cuda.get_device_properties(index)
         found.append(

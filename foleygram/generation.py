@@ -21,7 +21,7 @@ from foleygram.config import read_json
 from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import OWN, Guide, is_noisy, read_guide, unheard
+from foleygram.guide import FROM_FILES, OWN, Guide, is_noisy, read_guide, unheard
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.hub.sources import MODELS
 from foleygram.limits import SEEDS, check_whole
@@ -329,6 +329,7 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> 
         )
 
     sampler = model.config.sampler.chosen(order.steps, order.guidance)
+    kept = guide.kind not in (*FROM_FILES, OWN)  # no file tells it
 
     def used(letter: str, path: Path | str | None) -> Source | str | None:
         return None if path is None or letter not in order.use else OWN if str(path) == OWN else source_of(Path(path), folder)
@@ -344,9 +345,9 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> 
         video_ref=used("V", order.video_ref),
         envelope=EnvelopeSource(
             kind=guide.kind,
-            source=source_of(guide.path, folder) if guide.kind in ("sound", "voice", "table") else None,
-            values=tuple(guide.envelope.values.tolist()) if guide.kind in ("predicted", "given") else None,
-            events=None if guide.kind != "predicted" or guide.track is None else tuple(map(astuple, guide.track.events)),
+            source=source_of(guide.path, folder) if guide.kind in FROM_FILES else None,
+            values=tuple(guide.envelope.values.tolist()) if kept else None,
+            events=tuple(map(astuple, guide.track.events)) if kept and guide.track is not None else None,
             rate=guide.envelope.rate,
         ),
         model=weights,

@@ -47,6 +47,7 @@ REST_SILENT = 1e-3  # share of the loudest amplitude (-60 dB) up to which what i
 NOISE_DB = 45.0  # a guide whose quietest tenth is nearer than this to its peak has noise between its sounds
 
 Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
+FROM_FILES = ("sound", "voice", "table")
 
 
 @dataclass(frozen=True, eq=False)
@@ -62,6 +63,10 @@ class Guide:
     track: OnsetTrack | None = None
     doubt: str = ""
     whole: Envelope | None = None
+
+    def __post_init__(self):
+        if self.kind in FROM_FILES and self.path is None:
+            raise UsageError(f"a guide of kind {self.kind} names the file that it was taken from: path; of none it is 'given'")
 
     @property
     def label(self) -> str:
@@ -237,13 +242,13 @@ def predict_guide(
     def frames() -> Iterator[tuple[float, np.ndarray]]:
         nonlocal seen
         for frame in ahead(stream_frames(video, short_side=side)):
-            seen += 1
+            seen += frame[0] < seconds
             yield frame
 
     try:
         prediction = predictor.read(frames(), seconds, kind=kind)
     except MediaError as error:
         raise MediaError(f"{video}: {error}") from None
-    every = len(read_timeline(video).ticks)
+    every = int((read_timeline(video).times < seconds).sum())
     doubt = "" if seen >= every else f"{every - seen} of {every} frames cannot be decoded, so the prediction may be wrong there"
     return Guide(prediction.envelope, "predicted", None, prediction.describe(), prediction.track, doubt)

@@ -76,6 +76,12 @@ PARTIALS = Grain(
 )
 """Tells lines 22 Hz apart, in what rings between attacks; 343 bands."""
 
+HEARD = 0.9
+"""Of half the rate that a sound was recorded at: up to there it tells its colour, above it the resampler's filter falls."""
+
+BORDER = 16
+"""Bands at the upper end of what a sound tells, whose mean gain holds for all above."""
+
 FEWEST = 0.5
 """Frames of a shade below which it is not known; it then has the colour of the nearest one."""
 
@@ -209,14 +215,14 @@ def known_shades(weights: Float[np.ndarray, "shade"], powers: Float[np.ndarray, 
     return (weights >= min(FEWEST, weights.max())) & (powers.sum(axis=1) > 0)
 
 
-def palette(sound: Audio, top: float = np.inf, grain: Grain = COLOURS) -> Float[np.ndarray, "shade band"] | None:
-    """Share of each band in the power of each shade of a sound, float32; None for silence, and where no frame counts. ``top``:
-    Hz up to which the sound can tell, half its first sample rate; bands above are NaN."""
+def palette(sound: Audio, grain: Grain = COLOURS) -> Float[np.ndarray, "shade band"] | None:
+    """Share of each band in the power of each shade of a sound, float32; None for silence, and where no frame counts. Bands
+    that a sound of a lower rate does not tell of are NaN."""
     sound = sound.centred()  # an offset is no sound
     if sound.peak < SILENT:
         return None
     shading = Shading(extract_envelope(sound), sound.rate, grain)
-    heard = band_centres(sound.rate, grain) < top
+    heard = band_centres(sound.rate, grain) < (HEARD * sound.lowest_rate / 2 if sound.lowest_rate < sound.rate else np.inf)
     total, weights = np.zeros((grain.shades, len(heard))), np.zeros(grain.shades)
     for first, part in blocks([sound.samples], grain):
         belongs = shading.of(first, part.shape[1])
@@ -263,7 +269,7 @@ class Measured:
 
 def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], limit: float) -> Float[np.ndarray, "shade band"]:
     """Gains (dB, at most ``limit`` up or down) of each shade that give the ``wanted`` palette. Bands of which it tells nothing
-    (NaN) get the gain of the highest that it tells of."""
+    (NaN) get the mean gain of the highest that it tells of."""
     gains = np.zeros(wanted.shape)
     known = known_shades(measured.weights(), measured.painted(gains))
     heard = np.flatnonzero(np.isfinite(wanted[0]))
@@ -272,8 +278,9 @@ def fitted_gains(measured: Measured, wanted: Float[np.ndarray, "shade band"], li
     for _ in range(ROUNDS):
         now = shares(measured.painted(gains)[:, heard])
         apart = 10 * np.log10((wanted[:, heard] + FLOOR) / (now + FLOOR))
-        apart = np.pad(apart, ((0, 0), (0, gains.shape[1] - len(heard))), mode="edge")
-        gains = nearest(np.clip(gains + apart, -limit, limit), known, measured.grain)
+        now = np.clip(gains[:, heard] + apart, -limit, limit)
+        above = np.repeat(now[:, -BORDER:].mean(axis=1, keepdims=True), gains.shape[1] - len(heard), axis=1)
+        gains = nearest(np.concatenate([now, above], axis=1), known, measured.grain)
     return gains
 
 

@@ -266,11 +266,11 @@ class FoleyGRAM(nn.Module):
         sound = sound.centred()  # an offset is no sound
         if strokes is not None:
             points = replace(points, strokes=torch.from_numpy(strokes.levels.astype(np.float32))[None].to(self.device))
-        colours = None if self.config.finish is None else palette(sound, clip.audio.rate / 2)
+        colours = None if self.config.finish is None else palette(sound)
         if colours is None:  # silence has none
             return points
         points = replace(points, palette=torch.from_numpy(colours)[None].to(self.device))
-        lines = palette(sound, clip.audio.rate / 2, PARTIALS)
+        lines = palette(sound, PARTIALS)
         if lines is not None:
             points = replace(points, partials=torch.from_numpy(lines)[None].to(self.device))
         if not isinstance(self.autoencoder, SpectralAutoencoder):

@@ -105,7 +105,8 @@ class Order:
     @property
     def inputs(self) -> tuple[Path, ...]:
         """Every file it reads."""
-        named = (self.video, self.envelope, self.audio, self.video_ref, self.room)
+        envelope = self.envelope.path if isinstance(self.envelope, Guide) else self.envelope
+        named = (self.video, envelope, self.audio, self.video_ref, self.room)
         return tuple(Path(path) for path in named if isinstance(path, (str, Path)) and str(path) not in (OWN, REFERENCE))
 
 

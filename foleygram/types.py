@@ -72,10 +72,12 @@ MOST_CHANNELS = 64
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz."""
+    """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz; ``recorded``: the lowest rate that it ever had, Hz,
+    if that was another: nothing is known of it above half of that."""
 
     samples: np.ndarray
     rate: int
+    recorded: int | None = None
 
     def __post_init__(self):
         samples = np.asarray(self.samples)
@@ -84,6 +86,8 @@ class Audio:
         samples = np.ascontiguousarray(samples, dtype=np.float32)
         if samples.ndim != 2:
             raise MediaError(f"audio is [channel, sample], this array has {samples.ndim} dimensions; add the channel axis")
+        if not samples.shape[0]:
+            raise MediaError("audio has at least one channel, this array has none")
         if samples.shape[0] > max(samples.shape[1], MOST_CHANNELS):
             raise MediaError(f"audio is [channel, sample], this array is {list(samples.shape)}; transpose it")
         if self.rate <= 0:
@@ -91,6 +95,11 @@ class Audio:
         if not np.isfinite(samples).all():
             raise MediaError("audio holds NaN or infinite samples; repair or re-export the sound")
         object.__setattr__(self, "samples", samples)
+
+    @property
+    def lowest_rate(self) -> int:
+        """Hz: of all rates that it has had."""
+        return self.rate if self.recorded is None else min(self.rate, self.recorded)
 
     @property
     def channels(self) -> int:
@@ -147,7 +156,7 @@ class Audio:
         power = np.concatenate([[0.0], np.cumsum(np.square(self.samples, dtype=np.float64).sum(axis=0))])
         starts = np.append(np.arange(0, self.count - length, self.rate), self.count - length)
         start = int(starts[np.argmax(power[starts + length] - power[starts])])
-        return Audio(self.part(start, start + length), self.rate)
+        return replace(self, samples=self.part(start, start + length))
 
     def trim(self, seconds: float) -> Audio:
         """Exactly ``sample_count(seconds, rate)`` samples: cut, or filled up with silence."""

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from foleygram.errors import EnvelopeError
+from foleygram.errors import EnvelopeError, UsageError
 from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, unheard
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
@@ -133,3 +133,17 @@ def test_what_sounds_throughout_is_noise():
     for floor, noisy in ((0.5 * 10 ** (-40 / 20), True), (0.5 * 10 ** (-50 / 20), False), (0.0, False)):
         assert is_noisy(Envelope(np.maximum(values, floor))) == noisy
     assert not is_noisy(Envelope(np.zeros(100)))
+
+
+@pytest.mark.parametrize("kind", ["sound", "voice", "table"])
+def test_a_guide_out_of_a_file_names_it(kind):
+    with pytest.raises(UsageError, match="path"):
+        Guide(Envelope(np.ones(10), 100.0), kind)
+
+
+def test_a_shortened_film_has_no_frames_that_cannot_be_decoded(tmp_path, moving_bar):
+    from tiny import tiny_model
+
+    write_video(tmp_path / "a.mp4", moving_bar(45), 15)
+    for seconds in (1.0, 3.0):
+        assert not read_guide(None, tmp_path / "a.mp4", seconds, tiny_model(timing=True).timing).doubt

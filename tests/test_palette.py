@@ -2,11 +2,13 @@
 
 import numpy as np
 import pytest
+import soundfile as sf
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt
 
 import foleygram.palette
+from foleygram.media.audio import read_audio
 from foleygram.palette import (
     COLOURS,
     PARTIALS,
@@ -235,15 +237,26 @@ def test_an_offset_is_no_sound_and_comes_into_no_silence(silent):
     assert palette(Audio(np.full((2, 5000), 0.1, np.float32), RATE)) is None
 
 
-def test_what_a_reference_cannot_tell_is_left_as_it_is():
-    """Of a recording at 16 kHz nothing is known above 8 kHz: the gain goes on as it is there."""
-    sound, guide = strokes(1), extract_envelope(Audio(strokes(1), RATE))
-    wanted = palette(Audio(strokes(), RATE), 8000)
-    assert np.isnan(wanted[:, -1]).all() and np.isfinite(wanted[:, 0]).all()
-    np.testing.assert_allclose(np.nansum(wanted, axis=1), 1, rtol=1e-5)
-    gains = measured_gains([sound], RATE, guide, wanted, 30.0)
-    last = np.flatnonzero(np.isfinite(wanted[0]))[-1]
-    assert np.isfinite(gains).all() and (gains[:, last + 1 :] == gains[:, last : last + 1]).all()
+def test_what_a_reference_cannot_tell_goes_on_as_it_was(tmp_path):
+    """A file of 16 kHz tells nothing of what lies above 7.2 kHz, where its resampler begins to fall: white hits stay white."""
+
+    def white(rate: int) -> np.ndarray:
+        time, draw = np.arange(2 * rate) / rate, np.random.default_rng(rate)
+        decay = sum(np.where(time >= start, np.exp(-(time - start) / 0.05), 0.0) for start in (0.2, 0.8, 1.3))
+        return 0.1 * draw.standard_normal((1, len(time))) * decay
+
+    sf.write(tmp_path / "dull.wav", white(16000).T, 16000)
+    reference, sound = read_audio(tmp_path / "dull.wav"), Audio(white(RATE), RATE)
+    assert reference.rate == RATE and reference.lowest_rate == 16000
+    for grain in (COLOURS, PARTIALS):
+        wanted = palette(reference.stereo().loudest(1.5), grain)
+        known = band_centres(RATE, grain) < 7200
+        assert (np.isfinite(wanted) == known).all()
+        np.testing.assert_allclose(np.nansum(wanted, axis=1), 1, rtol=1e-5)
+        gains = measured_gains([sound.samples], RATE, extract_envelope(sound), wanted, 40.0, grain)
+        last = np.flatnonzero(known)[-1]
+        assert (gains[:, last + 1 :] == gains[:, last + 1 :][:, :1]).all()
+        assert np.abs(gains[:, last + 1 :]).max() < 6
 
 
 def test_of_a_long_sound_fewer_frames_are_held(monkeypatch):

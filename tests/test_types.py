@@ -75,3 +75,8 @@ def test_clips_and_modalities_that_cannot_be(make, words):
 def test_a_frame_has_pixels():
     with pytest.raises(MediaError, match="at least one pixel"):
         Video(np.zeros((1, 3, 0, 4), np.uint8), np.zeros(1), 1.0)
+
+
+def test_audio_has_a_channel():
+    with pytest.raises(MediaError, match="at least one channel"):
+        Audio(np.zeros((0, 100), np.float32), 44100)

@@ -49,7 +49,7 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
         raise DataError(f"there is no split '{split}'; take one of {', '.join(SPLITS)}")
     path = Path(path)
     try:
-        lines = path.read_text(encoding="utf-8").splitlines()
+        lines = path.read_text(encoding="utf-8").split("\n")  # a caption may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise DataError(f"{path}: cannot be read ({reason}); make one with: foleygram prepare minihits") from error

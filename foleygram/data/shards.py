@@ -153,7 +153,7 @@ def clip_of(key: str, members: dict[str, Member]) -> ShardClip | None:
                 )
             captions += texts
     if "txt" in members:
-        captions += content_of(members["txt"]).decode("utf-8", "replace").splitlines()
+        captions += content_of(members["txt"]).decode("utf-8", "replace").split("\n")
     captions = list(dict.fromkeys(text.strip() for text in captions if text.strip()))
     if not captions or not video:
         return None

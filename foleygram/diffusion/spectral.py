@@ -59,7 +59,7 @@ class SpectralAutoencoderConfig(Config):
 
 
 class ConvBlock(nn.Module):
-    """Depth-wise convolution over time, then a gated-by-nothing two-layer network on each position; residual."""
+    """Depth-wise convolution over time, then a two-layer network on each position; residual."""
 
     def __init__(self, width: int, expansion: int):
         super().__init__()

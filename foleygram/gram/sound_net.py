@@ -5,16 +5,20 @@ convolutions learn from a few thousand clips. Same place in the encoder. BEATs h
 from a bell lies above.
 """
 
-from typing import Literal
+from typing import Literal, Self
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
+from pydantic import model_validator
 from torch import Tensor, nn
 
 from foleygram.config import Chance, Count
 from foleygram.gram.audio import BankConfig
 from foleygram.gram.colour import colour
+
+GROUPS = 8
+"""Of channels that are normed together."""
 
 
 class SoundNetConfig(BankConfig):
@@ -28,6 +32,12 @@ class SoundNetConfig(BankConfig):
     width: Count = 256  # of the feature
     dropout: Chance = 0.2  # training only
 
+    @model_validator(mode="after")
+    def channels_are_whole(self) -> Self:
+        if any(count % GROUPS for count in self.channels):
+            raise ValueError(f"channels {self.channels} do not divide by {GROUPS}, the groups of their norms")
+        return self
+
 
 class SoundNet(nn.Module):
     """``bank`` [batch, frames, mel] -> [batch, 1, width]: mean and maximum over time of the last stage and the bank's own
@@ -39,8 +49,8 @@ class SoundNet(nn.Module):
         stages, inner = [], 1
         for outer in config.channels:
             stages += [
-                nn.Conv2d(inner, outer, 3, padding=1, stride=2, bias=False), nn.GroupNorm(8, outer), nn.ReLU(),
-                nn.Conv2d(outer, outer, 3, padding=1, bias=False), nn.GroupNorm(8, outer), nn.ReLU(),
+                nn.Conv2d(inner, outer, 3, padding=1, stride=2, bias=False), nn.GroupNorm(GROUPS, outer), nn.ReLU(),
+                nn.Conv2d(outer, outer, 3, padding=1, bias=False), nn.GroupNorm(GROUPS, outer), nn.ReLU(),
             ]  # fmt: skip
             inner = outer
         self.stages = nn.Sequential(*stages)

@@ -32,8 +32,10 @@ class BertConfig(Config):
     max_length: Count = 40  # tokens with [CLS] and [SEP]
 
     @model_validator(mode="after")
-    def heads_are_whole(self) -> Self:
+    def sizes_fit(self) -> Self:
         check_heads(self.width, self.heads)
+        if self.positions < self.max_length:
+            raise ValueError(f"positions {self.positions} are fewer than max_length {self.max_length}")
         return self
 
     @classmethod

@@ -61,8 +61,10 @@ class EvaConfig(FrameConfig):
     drop_path: Chance = 0.4  # of the last block, rising linearly from 0; training only
 
     @model_validator(mode="after")
-    def heads_are_whole(self) -> Self:
+    def sizes_fit(self) -> Self:
         check_heads(self.width, self.heads)
+        if self.size % self.patch:
+            raise ValueError(f"size {self.size} does not divide by patch {self.patch}")
         return self
 
     @property

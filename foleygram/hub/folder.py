@@ -14,7 +14,7 @@ from torch import Tensor
 
 from foleygram.errors import ModelError, OutputError
 from foleygram.hub.rows import rows_in_int8
-from foleygram.output import whole_bytes
+from foleygram.output import whole_bytes, whole_file
 
 SCALE = ".scale"
 
@@ -22,11 +22,16 @@ SCALE = ".scale"
 def write_atomically(path: Path, content: bytes) -> None:
     """Writes a file of a model folder, which is made where it does not exist; an earlier file is replaced. Raises
     OutputError."""
+    make_parent(path)
+    whole_bytes(path, content, force=True)
+
+
+def make_parent(path: Path) -> None:
+    """The folder that a file is to lie in. Raises OutputError."""
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
     except OSError as error:
         raise OutputError(f"{path}: cannot be written ({error.strerror}); choose another folder") from error
-    whole_bytes(path, content, force=True)
 
 
 def write_tensors(
@@ -34,12 +39,18 @@ def write_tensors(
 ) -> None:
     """Writes a safetensors file with text notes in its header. ``in_bytes``: names of tables that are kept in 8 bits, each
     number off by at most half a step, 1/254 of the largest of its row; their scales lie beside them in fp32."""
-    from safetensors.torch import save
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
 
     whole = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
     for name in in_bytes:
         whole[name], whole[name + SCALE] = rows_in_int8(whole[name])
-    write_atomically(path, save(whole, metadata=dict(notes or {})))
+    make_parent(path)
+    with whole_file(path, force=True) as temporary:  # in bytes it would be held in memory twice
+        try:
+            save_file(whole, temporary, metadata=dict(notes or {}))
+        except SafetensorError as error:  # what the disk says comes as one of these
+            raise OutputError(f"{path}: cannot be written ({error}); free some space or choose another place") from error
 
 
 def read_tensors(path: Path) -> dict[str, Tensor]:

@@ -38,6 +38,9 @@ LONGEST_GAP = 24 * 3600  # s; a damaged timestamp must not fill the memory with 
 SUBTYPES = {"PCM_16": 16, "PCM_24": 24, "FLOAT": 32}
 """Sample formats of written files and their bits."""
 
+WAV_HEAD = 128
+"""Bytes, at most, of a .wav beside its samples."""
+
 
 def first_shown(path: Path) -> float | None:
     """Time stamp (s, in the file's own count) of the first frame of the picture; None without a picture."""
@@ -142,7 +145,7 @@ def read_audio(path: Path, rate: int | None = SAMPLE_RATE, stream: int = 0) -> A
     if rate is not None and rate != own_rate:
         samples = soxr.resample(samples.T, own_rate, rate, quality="VHQ").T
     try:
-        return Audio(samples, own_rate if rate is None else rate)
+        return Audio(samples, own_rate if rate is None else rate, own_rate)
     except MediaError as error:
         raise MediaError(f"{path}: {error}") from None
 
@@ -188,6 +191,8 @@ def write_pcm(file: BinaryIO, sound: Sound, kind: str, subtype: str) -> None:
     """WAV or FLAC of whole numbers, part by part. Raises OSError for a full disk."""
     import soundfile
 
+    if kind == "WAV" and sound.channels * sound.count * SUBTYPES[subtype] // 8 > 0xFFFFFFFF - WAV_HEAD:
+        raise OSError(errno.EFBIG, "a .wav holds 4 GB")
     witness, random = Witness(file), np.random.default_rng(0)  # the dither is the same in every run
     try:
         with soundfile.SoundFile(witness, "w", sound.rate, sound.channels, subtype, format=kind) as target:

@@ -262,6 +262,8 @@ def write_video(
     if not 0 < fps < 100_000:
         raise UsageError(f"a frame rate is a positive number of frames per second, not {fps}")
     rate = Fraction(fps).limit_denominator(1001)
+    if not rate:
+        raise UsageError(f"a frame lasts at most 1001 s, not {1 / fps:g}")
     reformatter = VideoReformatter()
     picture = sound = shape = None
     with whole_file(path, force) as temporary:

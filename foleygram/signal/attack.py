@@ -31,6 +31,8 @@ def sharpened(sound: Float[Tensor, "batch channel sample"], rate: int) -> Float[
     """The sound with the smear ahead of its attacks lowered, never under what was there before; one gain for all channels.
     ``rate``: Hz. What has no steep attack within ``REACH`` after it stays the same to the bit."""
     samples = sound.shape[-1]
+    if not samples:
+        return sound
     level = levels(sound)
     reach = reach_in_steps(rate)
     ahead = F.max_pool1d(F.pad(level, (0, reach), mode="replicate"), reach + 1, 1)

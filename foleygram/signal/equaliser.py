@@ -47,9 +47,6 @@ def filtered(pieces: Iterable[np.ndarray], response: np.ndarray) -> Iterator[np.
     for piece in pieces:
         sound = convolved(piece, response)
         if tail is not None:
-            count = min(tail.shape[1], sound.shape[1])
-            sound[:, :count] += tail[:, :count]
-            if tail.shape[1] > count:  # a piece shorter than the filter
-                sound = np.concatenate([sound, tail[:, count:]], axis=1)
+            sound[:, : tail.shape[1]] += tail
         tail = sound[:, piece.shape[1] :]
         yield sound[:, : piece.shape[1]].astype(np.float32)

@@ -17,4 +17,4 @@ def resample(audio: Audio, rate: int) -> Audio:
         raise UsageError(f"a sample rate is positive, not {rate}")
     if rate == audio.rate:
         return audio
-    return Audio(soxr.resample(audio.samples.T, audio.rate, rate, quality="VHQ").T, rate)
+    return Audio(soxr.resample(audio.samples.T, audio.rate, rate, quality="VHQ").T, rate, audio.lowest_rate)

@@ -144,7 +144,8 @@ class EnvelopePredictor(nn.Module):
         low = max(first - round(margin * rate), 0)
         high = max(min(last + round(margin * rate), math.ceil((kept[-1].time + 0.25) * rate)), last)
         zero = kept[0].time
-        grid = torch.arange(low, high, device=device, dtype=torch.float32) / rate - zero
+        # hours into a film fp32 does not tell the steps apart; from the window's start it does
+        grid = (torch.arange(low, high, dtype=torch.float64) / rate - zero).to(device, torch.float32)
         times = torch.tensor([motion.time - zero for motion in kept], device=device, dtype=torch.float32)
         maps = np.stack([np.stack([motion.difference, motion.appearance]) for motion in kept])
         curves = self.network(torch.from_numpy(maps).to(device)[None], times[None], grid[None])

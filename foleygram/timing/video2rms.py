@@ -65,4 +65,4 @@ class Video2RMS(nn.Module):
         """The envelope of one clip at 125 steps/s: the upper edge of the likeliest class, as the reference decodes."""
         edges = torch.cat([level_edges(), torch.ones(1, dtype=torch.float64)])
         values = torch.cat([torch.zeros(1, dtype=torch.float64), edges[1:]])
-        return Envelope(values[self(features)[0].argmax(-1)].numpy(), self.config.steps / self.config.seconds)
+        return Envelope(values[self(features)[0].argmax(-1).cpu()].numpy(), self.config.steps / self.config.seconds)

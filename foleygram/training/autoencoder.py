@@ -16,8 +16,9 @@ from torch import Tensor, nn
 
 from foleygram.config import Config, Count, NotNegative, Positive, Share
 from foleygram.diffusion.spectral import SpectralAutoencoder
-from foleygram.hub.folder import read_tensors, write_json, write_tensors
+from foleygram.hub.folder import read_notes, read_tensors, write_json, write_tensors
 from foleygram.signal.envelope import extract_envelope
+from foleygram.training.cache import key_of
 from foleygram.training.loop import LoopConfig, Stage
 from foleygram.types import Audio
 
@@ -97,7 +98,8 @@ class AutoencoderStage(Stage):
         """The linear solution (module docstring)."""
         model, config = self.model, self.config
         linear = {name: p for name, p in model.named_parameters() if name.startswith(("to_latent", "to_magnitude"))}
-        if self.fitted.exists():
+        key = key_of(train, model.config, config.fit_clips, config.envelope_directions, config.whitening)
+        if self.fitted.exists() and read_notes(self.fitted).get("key") == key:
             for name, tensor in read_tensors(self.fitted).items():
                 linear[name].copy_(tensor)
             return
@@ -121,7 +123,7 @@ class AutoencoderStage(Stage):
         model.to_latent.bias.copy_(-(directions @ mean) * scale)
         model.to_magnitude.weight.copy_((directions / scale[:, None]).T)
         model.to_magnitude.bias.copy_(mean)
-        write_tensors(self.fitted, linear)
+        write_tensors(self.fitted, linear, {"key": key})
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         return (torch.stack([self.crops.crop(step, row) for row in rows]),)

@@ -10,7 +10,9 @@ import hashlib
 import mmap
 import os
 import re
-from collections.abc import Callable, Iterable
+import secrets
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
@@ -70,31 +72,49 @@ def cached_array(
     where it cannot be written, and for no rows."""
     path = folder / f"{name}-{key}.npy"
     if not path.exists():
-        from rich.console import Console
-        from rich.progress import track
-
         make_folder(folder)
-        temporary = path.with_suffix(f".{os.getpid()}.tmp")
-        console = Console(stderr=True)
-        indices: Iterable[int] = range(rows)
-        if console.is_terminal:
-            indices = track(indices, description=label or name, console=console, total=rows)
-        try:
-            array: np.ndarray | None = None
-            for index in indices:
-                row = row_of(index)
-                if array is None:
-                    array = np.lib.format.open_memmap(temporary, "w+", row.dtype, (rows, *row.shape))
-                array[index] = row
-            if array is None:
-                raise OutputError(f"{name}: nothing to cache; the manifest holds no clip of this split")
-            array.flush()
-            del array
-            os.replace(temporary, path)
-        except OSError as error:
-            raise OutputError(
-                f"{path}: cannot be written ({error.strerror}); free some space or choose another --out"
-            ) from error
-        finally:
-            temporary.unlink(missing_ok=True)
+        with alone(path):
+            if not path.exists():  # another process may have made it meanwhile
+                build(path, name, rows, row_of, label)
     return np.load(path, mmap_mode="r")
+
+
+@contextmanager
+def alone(path: Path) -> Iterator[None]:
+    """Within the block no other process makes ``path``: of several processes of one run the first does, the others wait."""
+    from filelock import FileLock
+
+    lock = path.with_suffix(".lock")
+    with FileLock(lock):
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def build(path: Path, name: str, rows: int, row_of: Callable[[int], np.ndarray], label: str | None) -> None:
+    """``cached_array``'s file."""
+    from rich.console import Console
+    from rich.progress import track
+
+    temporary = path.with_suffix(f".{secrets.token_hex(4)}.tmp")
+    console = Console(stderr=True)
+    indices: Iterable[int] = range(rows)
+    if console.is_terminal:
+        indices = track(indices, description=label or name, console=console, total=rows)
+    try:
+        array: np.ndarray | None = None
+        for index in indices:
+            row = row_of(index)
+            if array is None:
+                array = np.lib.format.open_memmap(temporary, "w+", row.dtype, (rows, *row.shape))
+            array[index] = row
+        if array is None:
+            raise OutputError(f"{name}: nothing to cache; the manifest holds no clip of this split")
+        array.flush()
+        del array
+        os.replace(temporary, path)
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another --out") from error
+    finally:
+        temporary.unlink(missing_ok=True)

@@ -11,7 +11,7 @@ def draw_curve(log: Path, out: Path) -> None:
     if not log.exists():
         return
     series: dict[str, list[tuple[int, float]]] = {}
-    for line in log.read_text().splitlines():
+    for line in log.read_text(encoding="utf-8").splitlines():
         entry = json.loads(line)
         for name, value in entry.items():
             if name not in ("step", "seconds", "rate"):

@@ -19,14 +19,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from foleygram.config import Config, Count, NotNegative, Share
+from foleygram.config import Config, Count, Natural, NotNegative, Share
 from foleygram.gram.audio import SILENCE
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import CosineLossConfig, GramLossConfig, cosine_loss, gram_loss
 from foleygram.hub.folder import write_tensors
 from foleygram.training.latents import Captions
-from foleygram.training.loop import LoopConfig, Stage
+from foleygram.training.loop import LoopConfig, Stage, in_epochs
 from foleygram.types import Embeddings
 from foleygram.weights import GRAM_FILES
 
@@ -35,6 +35,7 @@ class GramTraining(Config):
     """Numbers of the GRAM stage."""
 
     loop: LoopConfig = LoopConfig(steps=1500, batch=64, learning_rate=5e-4, warmup=100, decay="cosine", weight_decay=0.02)
+    start: str = ""  # folder of a model whose audio tower and heads are gone on with; else they begin as drawn at random
     contrastive_share: Share = 0.35  # of the steps, with the pairwise loss
     finetune_share: Share = 0.2  # of the steps at the end, on template captions
     alignment: Literal["gram", "cosine", "none"] = "gram"  # cosine and none: control experiments
@@ -47,6 +48,7 @@ class GramTraining(Config):
     whole_share: Share = 0.0  # of the steps, with whole sounds instead of crops
     gain_db: NotNegative = 10.0  # random gain of a sound, +-
     equaliser_db: NotNegative = 0.0  # random equaliser on half the sounds: standard deviation of its tilt, of each of two bells
+    masked_bands: Natural = 11  # at most, of neighbouring bands at the mean on half of the sounds; 0 = none
     feature_noise: NotNegative = 0.0  # relative length of a random vector added to frame and text features
     colour_weight: NotNegative = 0.0  # of reading the sound's colour off its point; the paper's BEATs knows it already
 
@@ -127,19 +129,17 @@ class GramStage(Stage):
         # digital silence stays what it is
         return np.where(bank > SILENCE + 1e-3, bank + np.float32(change * math.log(10) / 10 / NATS), bank)
 
-    @staticmethod
-    def masked(bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
-        """The bank [frame, mel], every other time with up to 11 neighbouring bands at the mean (0)."""
+    def masked(self, bank: np.ndarray, draw: np.random.Generator) -> np.ndarray:
+        """The bank [frame, mel], every other time with up to ``masked_bands`` neighbouring bands at the mean (0)."""
         if draw.random() < 0.5:  # the other half keeps its whole colour
             low = draw.integers(bank.shape[1])
             bank = bank.copy()
-            bank[:, low : low + draw.integers(12)] = 0.0
+            bank[:, low : low + draw.integers(self.config.masked_bands + 1)] = 0.0
         return bank
 
-    def draw(self, step: int, row: int) -> tuple[Tensor, ...]:
+    def draw(self, clip: int, step: int, row: int) -> tuple[Tensor, ...]:
         data, config = self.train_set, self.config
         draw = np.random.default_rng([self.seed, step, row])
-        clip = int(draw.integers(len(data.frames)))
         caption = data.captions.of_clip[clip][0] if self.phase(step) == "finetune" else data.captions.draw(clip, draw)
         chosen = np.sort(draw.permutation(config.stored_frames)[: config.frames])
         frames, text = data.frames[clip, chosen].astype(np.float32), data.texts[caption].astype(np.float32)
@@ -153,7 +153,8 @@ class GramStage(Stage):
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Frames, banks as heard, texts and the colours that the points have to tell: those of the very crops."""
-        draws = (self.draw(step, row) for row in rows)
+        clips = in_epochs(self.seed, step, rows, size, len(self.train_set.frames))
+        draws = (self.draw(clip, step, row) for clip, row in zip(clips, rows, strict=True))
         frames, heard, texts, sounds = (torch.stack(column) for column in zip(*draws, strict=True))
         return frames, heard, texts, colour(sounds), torch.tensor(self.phase(step) == "contrastive")
 

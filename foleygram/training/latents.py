@@ -5,6 +5,7 @@ Everything frozen is computed once and cached (``training.cache``); a draw is a 
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,7 +27,7 @@ from foleygram.media.audio import read_audio
 from foleygram.palette import COLOURS, FLOOR, band_centres, palette
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
-from foleygram.types import SAMPLE_RATE, Audio
+from foleygram.types import SAMPLE_RATE, Audio, sample_count
 
 
 def clip_sounds(records: Sequence[ClipRecord], folder: Path, seconds: float) -> np.ndarray:
@@ -166,8 +167,10 @@ class Crops:
     length, not as a part of a longer one."""
 
     def __init__(self, arrays: Sequence[np.ndarray], seconds: float, hop: int, whole: bool = False):
-        self.arrays, self.hop, self.whole = arrays, hop, whole
-        self.positions = min(round(seconds * SAMPLE_RATE / hop), arrays[0].shape[-1])
+        length = arrays[0].shape[-1]
+        self.arrays, self.hop, self.seconds = arrays, hop, seconds
+        self.positions = min(math.ceil(sample_count(seconds) / hop), length)
+        self.whole = whole or self.positions == length
 
     def __len__(self) -> int:
         return len(self.arrays[0])
@@ -191,5 +194,5 @@ class Crops:
     def told(self, start: int) -> tuple[float, float]:
         """Where the crop begins and how long its clip is (s), as the model is told."""
         if self.whole:
-            return 0.0, self.seconds_of(self.positions)
+            return 0.0, min(self.seconds, self.seconds_of(self.positions))
         return self.seconds_of(start), self.seconds_of(self.arrays[0].shape[-1])

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, TypedDict
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -26,6 +27,8 @@ from foleygram.device import arithmetic, pick_device
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 from foleygram.output import make_folder
+
+FINISHED = "this stage was finished already: nothing was trained; ask for more steps, or choose another --out"
 
 STOPS = ("SIGINT", "SIGTERM", "SIGHUP")
 """Signals after which a run is saved and ends; not every system has all."""
@@ -118,6 +121,25 @@ class LoopResult:
     finished: bool
     last: tuple[float, ...]
     notes: tuple[str, ...] = ()  # what the user should know, one sentence each
+
+
+def in_epochs(seed: int, step: int, rows: range, size: int, count: int) -> list[int]:
+    """Which of ``count`` clips the rows of a global batch of ``size`` are: each once in an epoch, in an order of its own every
+    time. Of two rows with one clip each would be a false negative to the other."""
+    orders: dict[int, np.ndarray] = {}
+    picked = []
+    for row in rows:
+        epoch, place = divmod(step * size + row, count)
+        if epoch not in orders:
+            orders[epoch] = np.random.default_rng([seed, epoch]).permutation(count)
+        picked.append(int(orders[epoch][place]))
+    return picked
+
+
+def steps_done(folder: Path) -> int:
+    """Steps behind the checkpoint of a stage's ``folder``, 0 where there is none."""
+    path = folder / "checkpoint.safetensors"
+    return int(read_notes(path)["step"]) if path.exists() else 0
 
 
 def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
@@ -253,7 +275,7 @@ def cut_log(log: Path, step: int) -> None:
         except ValueError:
             return False
 
-    lines = log.read_text().splitlines() if log.exists() else []
+    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
     kept = [line for line in lines if counts(line)]
     if len(kept) < len(lines):
         write_atomically(log, "".join(f"{line}\n" for line in kept).encode())
@@ -293,8 +315,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     is at its end already is exported again and nothing else.
     ``stop_after``: leave after so many steps of this session (tests, time slices).
 
-    Raises RecipeError where the batch does not divide among processes and micro-batches, and where the checkpoint is not
-    this recipe's."""
+    Raises RecipeError where the batch does not divide among processes and micro-batches, where the checkpoint is not
+    this recipe's, and where the weights are no numbers any more; the last checkpoint stays then."""
     from accelerate import Accelerator, DistributedDataParallelKwargs
     from accelerate.state import AcceleratorState
 
@@ -338,6 +360,13 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
 
     def elapsed() -> float:
         return before + time.monotonic() - began
+
+    def check_weights(step: int) -> None:
+        """A loss alone may overflow in fp16, which is made good; weights stay what they are."""
+        if not all(parameter.isfinite().all() for parameter in parameters.values()):
+            raise RecipeError(
+                f"step {step}: the weights are no numbers any more; the checkpoint of before is kept: lower the learning rate"
+            )
 
     def save(step: int) -> None:
         accelerator.wait_for_everyone()
@@ -392,6 +421,8 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                 keep = min(config.ema, (step + 1) / (step + 10))  # a young average forgets its random start fast
                 for name, value in average.items():
                     value.lerp_(parameters[name].detach().float(), 1 - keep)
+                if not sums.isfinite().all():
+                    check_weights(step + 1)
                 if (step + 1) % config.log_every == 0 or step + 1 == end:
                     last = tuple((sums / counted).tolist())
                     note(
@@ -424,4 +455,5 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
         signal.raise_signal(interrupted[0])  # whoever called may want to say which it was
     if stopped or interrupted:
         raise KeyboardInterrupt
-    return LoopResult(done, elapsed(), done >= config.steps, last)
+    notes = (FINISHED,) if first >= config.steps else ()
+    return LoopResult(done, elapsed(), done >= config.steps, last, notes)

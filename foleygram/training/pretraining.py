@@ -32,6 +32,7 @@ from foleygram.weights import GRAM_FILES
 class PretrainingConfig(Config):
     """Defaults: the paper's numbers, one pass over 150,000 clips."""
 
+    start: str = ""  # folder of the towers' weights to begin with; else those that lie in the run's own
     loop: LoopConfig = LoopConfig(
         steps=586, batch=256, learning_rate=1e-4, betas=(0.9, 0.98), weight_decay=0.01, warmup=58, decay="cosine", ema=0.0
     )

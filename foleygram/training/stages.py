@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,10 +17,10 @@ from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
-from foleygram.errors import DataError, ModelError
+from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.prior import Prior
-from foleygram.hub.folder import read_tensors, write_tensors
+from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.memory import MemoryConfig
 from foleygram.pipeline import load_predictor
@@ -30,7 +31,7 @@ from foleygram.training.control import ClipEmbeddings, ControlStage, caption_tok
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage
 from foleygram.training.latents import Captions, Crops, sound_palettes, text_states
-from foleygram.training.loop import LoopResult, run
+from foleygram.training.loop import FINISHED, LoopResult, run, steps_done
 from foleygram.training.memory import fit_nothing, keys_of, kind_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.prior import fit_prior, rows
@@ -76,14 +77,18 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
 
 
 def train_pretraining(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
-    """GRAM with all its towers (training/pretraining.py). ``data``: a folder of tar shards; ``out`` holds the towers' weights
-    to begin with (foleygram import) and gets the trained ones."""
+    """GRAM with all its towers (training/pretraining.py). ``data``: a folder of tar shards; ``pretraining.start``, or ``out``,
+    holds the towers' weights to begin with (foleygram import); ``out`` gets the trained ones."""
     torch.manual_seed(recipe.seed)
     encoder = GramEncoder(recipe.model.gram)
-    start_of_gram(encoder, out)
+    start = Path(recipe.pretraining.start or out)
+    start_of_gram(encoder, start)
+    if start.resolve() != out.resolve():
+        write_atomically(out / "tokenizer.json", (start / "tokenizer.json").read_bytes())
     clips = open_shards(sorted(data.glob("*.tar")), recipe.model.seconds)
-    forget(out)
-    forget_words(out)
+    if steps_done(out / "training" / "pretraining") < recipe.pretraining.loop.steps:
+        forget(out)
+        forget_words(out)
     stage = PretrainingStage(encoder, recipe.pretraining, clips, recipe.seed, out)
     return run(stage, recipe.pretraining.loop, out / "training" / "pretraining", stop_after)
 
@@ -94,11 +99,15 @@ def start_of_gram(encoder: GramEncoder, folder: Path) -> None:
     if not definition.exists():
         raise ModelError(f"{definition}: absent; copy the tokenizer.json of the text tower there (bert-base-uncased)")
     encoder.tokenizer = read_tokenizer(definition, encoder.config.text)
-    state = {}
-    for name in GRAM_FILES:
-        if (folder / f"{name}.safetensors").exists():
-            state |= float_state(read_tensors(folder / f"{name}.safetensors"))
-    kept = encoder.state_dict()
+    load_parts(encoder, folder, [name for name in GRAM_FILES if (folder / f"{name}.safetensors").exists()])
+
+
+def load_parts(encoder: GramEncoder, folder: Path, names: Iterable[str]) -> None:
+    """Loads the weights files ``names`` of the encoder that lie in ``folder``. Raises ModelError where one is absent or of
+    other sizes."""
+    kept, state = encoder.state_dict(), {}
+    for name in names:
+        state |= float_state(read_tensors(folder / f"{name}.safetensors"))
     check_shapes(f"this GRAM encoder ({folder})", kept | state, kept)
     encoder.load_state_dict(kept | state)
 
@@ -114,7 +123,14 @@ def train_gram(
     """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
+    done = steps_done(out / "training" / "gram")
+    if done >= recipe.gram.loop.steps:  # another export would undo what later stages taught
+        return LoopResult(done, 0.0, True, (float("nan"),), (FINISHED,))
+    if not recipe.gram.start and not done:
+        refuse_imported(out / "audio.safetensors")
     encoder = shop.encoder(anew=True)
+    if recipe.gram.start:
+        load_parts(encoder, Path(recipe.gram.start), ("audio", "heads"))
     forget(out)
     forget_words(out)
     if recipe.gram.alignment == "none":
@@ -127,6 +143,15 @@ def train_gram(
         stage.solve_reader()
         stage.export()
     return result
+
+
+def refuse_imported(path: Path) -> None:
+    """Raises RecipeError for weights that were imported, which a stage that begins at random would replace."""
+    if path.exists() and "sha256" in read_notes(path):
+        raise RecipeError(
+            f"{path}: was imported, and this stage begins with weights drawn at random; "
+            f"set gram.start={path.parent} to go on with it, or choose another --out"
+        )
 
 
 def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path) -> LoopResult:

@@ -87,9 +87,10 @@ def clip_targets(record: ClipRecord, scene: Scene | None, rate: float) -> tuple[
         level = float(part.max()) / loudest if len(part) else 0.0
         rows.append((seconds, 20 * math.log10(max(level, 1e-3)), float(scratch)))
     # mean power of the fine steps around each coarse one
-    fine = round(envelope.rate / rate)
+    fine = max(round(envelope.rate / rate), 1)
     power = np.convolve((envelope.values / loudest) ** 2, np.ones(fine) / fine, mode="same")
-    level = np.sqrt(np.maximum(power[::fine], 0)).astype(np.float32)
+    steps = np.arange(0, len(power), envelope.rate / rate)
+    level = np.sqrt(np.maximum(np.interp(steps, np.arange(len(power)), power), 0)).astype(np.float32)
     return np.array(rows, np.float32).reshape(-1, 3), level
 
 
@@ -197,7 +198,7 @@ class TimingCrops:
         draw = np.random.default_rng([self.seed, step, row])
         speed = float(np.exp(draw.uniform(np.log(0.85), np.log(1.2))))
         motion, times, events, grid, level = self.stretch(draw, self.frames, speed)
-        if draw.random() < 0.12:  # a cut to another clip
+        if draw.random() < 0.12 and len(times) > 3:  # a cut to another clip
             share = int(draw.integers(len(times) // 4, len(times) * 3 // 4))
             joint = float(times[share])
             other, later, more, _, level_more = self.stretch(draw, len(times) - share, speed)

@@ -113,3 +113,9 @@ def test_unwritable_place(tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(OutputError, match="cannot be written"):
         write_manifest(tmp_path / "file" / "clips.jsonl", [record(tmp_path)])
+
+
+def test_a_caption_may_hold_any_end_of_a_line(tmp_path):
+    text = "one\u2028two\x85three\u2029four"
+    write_manifest(tmp_path / "clips.jsonl", [record(tmp_path, captions=(text,))])
+    assert read_manifest(tmp_path / "clips.jsonl")[0].captions == (text,)

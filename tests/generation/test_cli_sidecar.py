@@ -10,7 +10,10 @@ import pytest
 from test_memory import remembering
 
 from foleygram.describe import GIB, expected_memory
+from foleygram.errors import OutputError
+from foleygram.guide import Guide, read_file
 from foleygram.pipeline import FoleyGRAM
+from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import sample_count
 
 
@@ -196,3 +199,23 @@ def test_a_predicted_envelope_of_a_sidecar_that_cannot_be_is_told(foleygram, des
     Path("a.wav.json").write_text(json.dumps(content))
     code, out, err = foleygram("generate", "--from", "a.wav.json", "--force")
     assert code == 1 and "envelope" in err
+
+
+def test_events_that_were_given_in_python_are_repeated(foleygram, desk, tiny_folder):
+    from foleygram.generation import Request, generate
+
+    track = OnsetTrack((OnsetEvent(0.1, 0.5), OnsetEvent(0.6, 0.3)))
+    guide = Guide(track.to_envelope(1.2), "given", track=track)
+    generate(Request(Path("clip.mp4"), Path("a.wav"), envelope=guide, audio=Path("guide.wav"), model=tiny_folder))
+    assert len(json.loads(Path("a.wav.json").read_text())["envelope"]["events"]) == 2
+    code, out, _ = foleygram("generate", "--from", "a.wav.json", "-o", "again.wav")
+    assert code == 0 and "the same bytes as before" in out and digest("again.wav") == digest("a.wav")
+
+
+def test_the_file_of_a_guide_is_no_output(desk, tiny_folder):
+    from foleygram.generation import Request, generate
+
+    guide, before = read_file(Path("guide.wav")), Path("guide.wav").read_bytes()
+    with pytest.raises(OutputError, match="the input itself"):
+        generate(Request(Path("clip.mp4"), Path("guide.wav"), envelope=guide, model=tiny_folder, force=True))
+    assert Path("guide.wav").read_bytes() == before

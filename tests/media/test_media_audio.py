@@ -6,6 +6,7 @@ import pytest
 from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.audio import flac_of, read_audio, stereo_mix, write_audio
 from foleygram.media.video import probe
+from foleygram.signal.resample import resample
 from foleygram.types import Audio
 
 from .recordings import record
@@ -147,3 +148,27 @@ def test_nan_in_a_file_is_named_with_the_file(tmp_path):
     soundfile.write(tmp_path / "a.wav", np.array([0, np.nan, 0.5], np.float32), 44100, subtype="FLOAT")
     with pytest.raises(MediaError, match="a.wav: .*NaN"):
         read_audio(tmp_path / "a.wav")
+
+
+@pytest.mark.parametrize("subtype", ["PCM_16", "PCM_24", "FLOAT"])
+def test_a_wav_of_more_than_4_gb_is_refused(tmp_path, subtype):
+    class Endless:
+        rate, channels, count = 44100, 2, 2**32 // 4
+
+        def part(self, start: int, stop: int):
+            raise AssertionError("written though it cannot be kept")
+
+    with pytest.raises(OutputError, match="too large"):
+        write_audio(tmp_path / "a.wav", Endless(), subtype)
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_sound_knows_the_lowest_rate_that_it_had(tmp_path):
+    import soundfile
+
+    soundfile.write(tmp_path / "low.wav", np.zeros((800, 1), np.float32), 8000)
+    sound = read_audio(tmp_path / "low.wav")
+    assert (sound.rate, sound.lowest_rate) == (44100, 8000)
+    assert {part.lowest_rate for part in (sound.stereo(), sound.centred(), sound.loudest(0.05), sound.trim(1.0))} == {8000}
+    assert resample(resample(Audio(np.zeros((1, 480), np.float32), 48000), 16000), 44100).lowest_rate == 16000
+    assert read_audio(tmp_path / "low.wav", rate=None).lowest_rate == 8000

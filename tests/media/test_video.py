@@ -152,6 +152,8 @@ def test_wrong_calls(tmp_path, tiny_video):
             next(stream_frames(tiny_video, fps=fps))
         with pytest.raises(UsageError, match="positive number of frames"):
             write_video(tmp_path / "a.mp4", [black], fps)
+    with pytest.raises(UsageError, match="at most 1001 s"):
+        write_video(tmp_path / "a.mp4", [black], 0.0004)
     for frames in ([], [black[..., :2]], [black, black[:8]], [black.astype(float)]):
         with pytest.raises(MediaError):
             write_video(tmp_path / "a.mp4", frames, 10)

@@ -284,3 +284,14 @@ def test_baseline_tells_how_strong_an_event_is_and_when_the_sound_ends():
     slow = difference_onsets(patch_that_jumps(late, [(15, 20), (40, 20)]), 2.4, config)
     fast = difference_onsets(patch_that_jumps(times, [(15, 20), (40, 20)]), 2.4, config)
     assert slow.strengths[1] / fast.strengths[1] == pytest.approx(0.5, rel=0.02)
+
+
+def test_hours_into_a_film_times_are_as_fine_as_at_its_start(small, film, monkeypatch):
+    told, forward, start = [], small.network.forward, 36_000.0
+    monkeypatch.setattr(small.network, "forward", lambda *inputs: (told.append(inputs[2][0]), forward(*inputs))[1])
+    kept = list(motions(film([0.4], 1.0), small.config.motion))
+    later = [replace(motion, time=motion.time + start) for motion in kept]
+    rate = small.config.rate
+    results = np.zeros((5, round((start + 1) * rate)), np.float32)
+    small.fill(results, later, start, start + 0.5)
+    assert np.abs(np.diff(told[0].numpy().astype(np.float64)) - 1 / rate).max() < 1e-6

@@ -15,6 +15,7 @@ from foleygram.media.audio import write_audio
 from foleygram.palette import COLOURS, band_centres, palette
 from foleygram.training.latents import (
     Captions,
+    Crops,
     clip_sounds,
     frame_features,
     sound_banks,
@@ -124,3 +125,11 @@ def test_frames_are_those_of_the_scene_and_are_kept_without_its_photographs(mode
     before = look(first, tmp_path)
     assert (look(first) == before).all() and len(list((tmp_path / "cache").iterdir())) == 1
     assert (look(second) != before).any()
+
+
+def test_a_crop_of_the_whole_clip_is_told_as_generation_tells_it():
+    """10 s of the full autoencoder are 216 positions, the last one in part."""
+    crops = Crops([np.zeros((1, 2, 216), np.float16)], 10.0, 2048)
+    assert crops.positions == 216 and crops.told(crops.draw_start(np.random.default_rng(0))) == (0.0, 10.0)
+    part = Crops([np.zeros((1, 2, 216), np.float16)], 5.0, 2048)
+    assert part.positions == 108 and part.told(10) == (pytest.approx(0.4644, abs=1e-4), pytest.approx(10.031, abs=1e-3))

@@ -10,7 +10,17 @@ from torch import Tensor, nn
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
-from foleygram.training.loop import Checkpoint, LoopConfig, Stage, alone_in, mixed_precision, rate_at, run
+from foleygram.training.loop import (
+    FINISHED,
+    Checkpoint,
+    LoopConfig,
+    Stage,
+    alone_in,
+    in_epochs,
+    mixed_precision,
+    rate_at,
+    run,
+)
 
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="fp32", log_every=1)
 
@@ -208,6 +218,33 @@ def test_precision_is_what_the_hardware_multiplies_unless_it_is_named(monkeypatc
     monkeypatch.setattr("foleygram.training.loop.pick_device", lambda _: torch.device("cpu"))
     assert LoopConfig(steps=1, batch=1).precision == "auto"
     for fast, expected in ((True, "bf16"), (False, "no")):
-        monkeypatch.setattr("foleygram.device.has_fast_bf16", lambda fast=fast: fast)
+        monkeypatch.setattr("foleygram.device.has_fast_bf16", lambda device, fast=fast: fast)
         assert mixed_precision("auto") == expected
         assert [mixed_precision(name) for name in ("fp32", "bf16", "fp16")] == ["no", "bf16", "fp16"]
+
+
+class Broken(Line):
+    """Its loss is no number in the third step."""
+
+    def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
+        (x,) = super().batch(step, rows, size)
+        return (x * float("nan") if step == 2 else x,)
+
+
+def test_weights_that_are_no_numbers_leave_the_checkpoint_of_before(tmp_path):
+    run(Broken(), LOOP, tmp_path, stop_after=2)
+    before = (tmp_path / "checkpoint.safetensors").read_bytes()
+    with pytest.raises(RecipeError, match="no numbers"):
+        run(Broken(), LOOP, tmp_path)
+    assert (tmp_path / "checkpoint.safetensors").read_bytes() == before
+
+
+def test_a_finished_run_says_so(tmp_path):
+    assert not run(Line(), LOOP, tmp_path).notes
+    assert run(Line(), LOOP, tmp_path).notes == (FINISHED,)
+
+
+def test_an_epoch_has_every_clip_once():
+    epoch = [number for step in range(3) for number in in_epochs(7, step, range(4), 4, 6)]
+    assert sorted(epoch[:6]) == list(range(6)) == sorted(epoch[6:]) and epoch[:6] != epoch[6:]
+    assert in_epochs(7, 1, range(2, 4), 4, 6) == epoch[6:8]

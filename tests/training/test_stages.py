@@ -13,7 +13,7 @@ from foleygram.data.manifest import read_manifest
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.hub.folder import read_tensors
+from foleygram.hub.folder import read_tensors, write_tensors
 from foleygram.media.audio import read_audio
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import extract_envelope
@@ -21,7 +21,7 @@ from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
-from foleygram.training.loop import LoopConfig, Stage, build_optimizers
+from foleygram.training.loop import FINISHED, LoopConfig, Stage, build_optimizers
 from foleygram.training.recipe import Recipe
 from foleygram.training.vocabulary import LEARNS, VocabularyTraining
 from foleygram.training.workshop import BEFORE, Workshop
@@ -114,10 +114,41 @@ def test_later_stages_keep_the_words_that_were_learned(recipe, through):
 def test_gram_anew_forgets_the_words(recipe, data, through, tmp_path):
     out = copied(through, tmp_path / "run")
     assert (out / "training" / "vocabulary" / "checkpoint.safetensors").exists()
+    (out / "training" / "gram" / "checkpoint.safetensors").unlink()
     stages.train_gram(recipe, data, out)
     towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), out))
     assert all(torch.equal(own[name].half(), towers[name].half()) for name in own)
     assert not list((out / "training" / "vocabulary").glob("*.safetensors"))
+
+
+def test_a_finished_gram_stage_undoes_nothing(recipe, data, through, tmp_path):
+    out = copied(through, tmp_path / "run")
+    before = {path: path.read_bytes() for path in out.rglob("*.safetensors")}
+    result = stages.train_gram(recipe, data, out)
+    assert result.finished and result.notes == (FINISHED,)
+    assert {path: path.read_bytes() for path in out.rglob("*.safetensors")} == before
+
+
+def gone_on_with(recipe, start: Path):
+    """The GRAM stage at rate 0 from another model's weights: what comes out is what went in."""
+    still = recipe.gram.loop.replace(steps=2, learning_rate=0.0)
+    return recipe.replace(gram=recipe.gram.replace(start=str(start), loop=still.model_dump()).model_dump(), seed=5)
+
+
+def test_gram_goes_on_with_the_weights_it_is_told_to(recipe, data, through, tmp_path):
+    stages.train_gram(gone_on_with(recipe, through), data, tmp_path)
+    for name in ("audio", "heads"):
+        before, after = (read_tensors(folder / f"{name}.safetensors") for folder in (through, tmp_path))
+        learned = [key for key in before if not key.startswith("colour.")]  # solved anew at the end
+        assert learned and all(torch.equal(before[key].half(), after[key].half()) for key in learned)
+
+
+def test_gram_does_not_begin_at_random_over_imported_weights(recipe, data, through, tmp_path):
+    tensors = read_tensors(through / "audio.safetensors")
+    write_tensors(tmp_path / "audio.safetensors", tensors, {"sha256": "0" * 64})
+    with pytest.raises(RecipeError, match="gram.start"):
+        stages.train_gram(recipe, data, tmp_path)
+    stages.train_gram(gone_on_with(recipe, through), data, tmp_path)
 
 
 def copied(run: Path, out: Path) -> Path:
@@ -131,6 +162,7 @@ def copied(run: Path, out: Path) -> Path:
 def test_gram_in_its_own_towers_forgets_the_words_too(recipe, data, through, tmp_path):
     """The paper's recipes have the towers in the run's folder itself."""
     out = copied(through, tmp_path / "run")
+    (out / "training" / "gram" / "checkpoint.safetensors").unlink()
     stages.train_gram(recipe.replace(towers=str(out)), data, out)
     towers, own = (read_tensors(folder / "text.safetensors") for folder in (Path(recipe.towers), out))
     assert all(torch.equal(own[name].half(), towers[name].half()) for name in own)

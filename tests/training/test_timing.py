@@ -17,6 +17,7 @@ from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training import timing
 from foleygram.training.loop import LoopConfig, run
 from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips, save
+from foleygram.types import Audio
 
 CONFIG = TIMING
 
@@ -266,3 +267,21 @@ def test_verb(clips, tmp_path, monkeypatch, named):
     assert report.steps == 1
     Workshop(content, data, run_folder)
     assert FoleyGRAM.load(run_folder, "cpu", "fp32").config.timing == CONFIG
+
+
+@pytest.mark.parametrize("rate", [100.0, 37.5])
+def test_levels_lie_where_they_are_at_any_rate(tmp_path, rate):
+    sound = np.zeros((1, 10 * 44100), np.float32)
+    sound[0, 9 * 44100 : 9 * 44100 + 2000] = 0.5
+    write_audio(tmp_path / "late.wav", Audio(sound, 44100))
+    record = ClipRecord("late", "train", None, tmp_path / "late.wav", "", "metal", "hit", 10.0, ((9.0, 1.0),))
+    level = clip_targets(record, None, rate)[1]
+    assert len(level) == pytest.approx(10 * rate, abs=2)
+    assert level.argmax() / rate == pytest.approx(9.02, abs=0.05)
+
+
+def test_a_clip_of_one_frame_is_never_cut(loaded):
+    still = [replace(loaded[0], motion=loaded[0].motion[:1], times=loaded[0].times[:1])]
+    for step in range(60):  # an eighth of the crops are cut to another clip
+        motion = TimingCrops(still, 0, 16, CONFIG.rate).crop(step, 0)[0]
+        assert len(motion) == 16 and not motion[1:].any()  # filled up
