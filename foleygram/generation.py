@@ -21,7 +21,7 @@ from foleygram.config import read_json
 from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import FROM_FILES, OWN, Guide, is_noisy, read_guide, unheard
+from foleygram.guide import FROM_FILES, OWN, Guide, is_noisy, read_guide, unheard, unheard_level
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.hub.sources import MODELS
 from foleygram.limits import SEEDS, check_whole
@@ -376,6 +376,8 @@ def remarks(order: Order, info: MediaInfo, guide: Guide, clip: Clip) -> list[str
         notes.append(guide.doubt)
     if envelope.values.max() <= 0:
         notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
+    elif too_soft := unheard_level(envelope):
+        notes.append(too_soft)
     elif envelope.seconds < info.seconds - 0.1:
         notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
     if rest := unheard(guide, info.seconds):

@@ -7,6 +7,7 @@ Python, or be predicted from the picture.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -44,6 +45,7 @@ OFFSET_BLOCKS = 10  # blocks that sound, of which fewer tell no level
 OFFSET_LEAST = 1e-3  # share of the peak (-60 dB) up to which a level is none to speak of, and a recording stays as it is
 OVERHANG = 0.1  # s by which a sound may outlast its picture in any film: codecs fill up their last block
 REST_SILENT = 1e-3  # share of the loudest amplitude (-60 dB) up to which what is cut off is no loss
+SOFT_DB = -60.0  # dBFS of the loudest moment below which a guide is hardly heard
 NOISE_DB = 45.0  # a guide whose quietest tenth is nearer than this to its peak has noise between its sounds
 
 Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
@@ -212,10 +214,24 @@ def refuse_endless(path: Path, seconds: float) -> None:
         raise EnvelopeError(f"{path}: lasts {seconds:g} s, more than a day; its times are in seconds, correct them")
 
 
+def unheard_level(envelope: Envelope) -> str:
+    """A note on a guide that is so soft that its result is hardly heard, else nothing."""
+    loudest = 20 * math.log10(max(float(envelope.values.max()), 1e-12))
+    if loudest >= SOFT_DB:
+        return ""
+    return (
+        f"the guide is at most {loudest:.0f} dBFS loud, and the result is hardly heard; "
+        f"raise it: foleygram envelope --scale-db {-20 - loudest:.0f}"
+    )
+
+
 def unheard(guide: Guide, seconds: float) -> str:
     """A note on a guide that goes on after a film of ``seconds`` has ended and is not silent there, else nothing."""
     if guide.kind == "own":  # many a film's sound goes on a little after its picture
         return ""
+    if guide.kind == "table" and guide.track is not None:  # the end of its curve is ours
+        late = sum(event.seconds >= seconds for event in guide.track.events)
+        return f"{late} of its events come after the film has ended, at {seconds:.2f} s, and are not heard" if late else ""
     envelope = guide.envelope if guide.whole is None else guide.whole
     end = seconds + ENVELOPE_WINDOW / 2 / SAMPLE_RATE  # up to here a window of Eq. 5 reaches into the film
     beyond = float(envelope.values[envelope.times > end].max(initial=0.0))

@@ -175,12 +175,23 @@ def settle(request: Request) -> Order:
         raise UsageError("--room reference takes it from a reference sound; give --audio FILE, or another --room")
     if "A" in order.use and order.audio is None:
         order = replace(order, audio=OWN)
+    for path in (*order.inputs, *(path for _, path in order.outs)):
+        check_name(path)
     for path in order.inputs:
         check_input(path)
     for _, path in order.outs:
         for name in (path, sidecar_of(path)):
             check_output(name, order.may_replace(name), sources=order.inputs)
     return order
+
+
+def check_name(path: Path) -> None:
+    """Raises UsageError for a name that a sidecar cannot hold."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        shown = str(path).encode(errors="surrogateescape").decode(errors="replace")
+        raise UsageError(f"{shown}: its name holds bytes that are no text (UTF-8); rename it") from None
 
 
 def repeated(request: Request, sidecar: Sidecar) -> Request:

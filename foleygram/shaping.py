@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, OutputError, UsageError
-from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, unheard
+from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, unheard, unheard_level
 from foleygram.limits import check_range
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
@@ -142,12 +142,16 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
         else:
             write_track(request.out, track, request.force)
     onsets = tuple(track.hits)
+    gone = 0
+    if guide.track is not None and later:
+        moved = guide.track.snapped(grid) if edits.snap else guide.track
+        gone = sum(not 0 <= event.seconds + later < seconds for event in moved.events)
     if request.picture is not None:
         draw(request, film, guide, curve, onsets)
     return EnvelopeReport(
         request.file, guide.label, guide.kind, curve.seconds, len(curve.values), curve.rate, float(curve.values.max()), onsets,
         track.events, done, request.out, request.picture,
-        tuple(remarks(request, film, guide, track, curve, later, seconds, rest)),
+        tuple(remarks(request, film, guide, track, curve, gone, seconds, rest)),
     )  # fmt: skip
 
 
@@ -332,11 +336,12 @@ def remarks(
     guide: Guide,
     track: OnsetTrack,
     curve: Envelope,
-    later: float,
+    gone: int,
     seconds: float,
     rest: str,
 ) -> list[str]:
-    """What the user should know before using the result. ``rest``: what was cut off the guide, in words."""
+    """What the user should know before using the result. ``gone``: events that were moved out of the clip; ``rest``: what was
+    cut off the guide, in words."""
     shortfall = "" if film is None else film.shortfall
     notes = [note for note in (shortfall, guide.doubt, rest) if note]
     shaped = [f"--{name.replace('_', '-')}" for name in SHAPING if getattr(request, name)]
@@ -351,12 +356,12 @@ def remarks(
         notes.append(
             "something sounds throughout, as a room does; --gate-db takes it away, or --voice if it was hummed or tapped"
         )
-    if guide.track is not None and later:
-        gone = sum(not 0 <= event.seconds + later < seconds for event in guide.track.events)
-        if gone:
-            notes.append(f"{gone} event(s) were moved out of the clip and are gone")
+    if gone:
+        notes.append(f"{gone} event(s) were moved out of the clip and are gone")
     if curve.values.max() <= 0:
         notes.append("the envelope is silent throughout")
+    elif too_soft := unheard_level(curve):
+        notes.append(too_soft)
     elif guide.kind == "predicted" and request.out is not None and is_curve(request):
         notes.append(
             "a curve counts as measured, so generate follows it as it is; with --events, or as .json, events can become strokes"

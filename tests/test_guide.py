@@ -1,10 +1,12 @@
 """Where an envelope comes from: recordings as they are followed."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, unheard
+from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, unheard, unheard_level
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.signal.envelope import write_envelope
@@ -147,3 +149,15 @@ def test_a_shortened_film_has_no_frames_that_cannot_be_decoded(tmp_path, moving_
     write_video(tmp_path / "a.mp4", moving_bar(45), 15)
     for seconds in (1.0, 3.0):
         assert not read_guide(None, tmp_path / "a.mp4", seconds, tiny_model(timing=True).timing).doubt
+
+
+@pytest.mark.parametrize("level, told", [(0.1, ""), (1e-4, "--scale-db 60"), (1e-6, "--scale-db 100")])
+def test_a_guide_that_is_hardly_heard_is_told(level, told):
+    note = unheard_level(Envelope(np.array([0.0, level, 0.0], np.float32), 100.0))
+    assert (told in note) if told else not note
+
+
+def test_of_a_list_only_events_that_come_too_late_are_told():
+    track = OnsetTrack.at([0.5, 2.6])
+    guide = Guide(track.to_envelope(4.1), "table", Path("hits.csv"), track=track)
+    assert not unheard(guide, 3.0) and "1 of its events" in unheard(guide, 2.0)

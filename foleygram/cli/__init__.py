@@ -68,6 +68,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         # A library may turn the interrupt into an error of its own, so the signal decides and not the exception.
         if not stopped:
             raise
+        # CPython remembers an interrupt that fell into an exec, as dataclasses have them, and under -m kills itself at the end
+        exec("")
     finally:
         for timer in waiting:
             timer.cancel()

@@ -68,13 +68,19 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
 
 def find_picture(container: InputContainer) -> VideoStream | None:
-    """The first moving picture, or None. The cover of a music file (attached picture) is not one."""
+    """The moving picture that players show: of several the first that is marked as default, else the first; or None."""
     from av.stream import Disposition
 
-    for stream in container.streams.video:
-        if not stream.disposition & (Disposition.attached_pic | Disposition.timed_thumbnails):
-            return stream
-    return None
+    pictures = moving_pictures(container)
+    return next((stream for stream in pictures if stream.disposition & Disposition.default), next(iter(pictures), None))
+
+
+def moving_pictures(container: InputContainer) -> list[VideoStream]:
+    """Its pictures. The cover of a music file (attached picture) is none."""
+    from av.stream import Disposition
+
+    still = Disposition.attached_pic | Disposition.timed_thumbnails
+    return [stream for stream in container.streams.video if not stream.disposition & still]
 
 
 def picture_of(container: InputContainer, path: Path) -> VideoStream:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from foleygram.errors import MediaError, OutputError
-from foleygram.media.container import frames_of, open_media, packets_of, picture_of
+from foleygram.media.container import frames_of, moving_pictures, open_media, packets_of, picture_of
 from foleygram.media.soundtrack import CLOCKS, CONTAINERS, Soundtrack, container_of, encoding_failed, is_failure_of_disk
 from foleygram.media.timeline import read_timeline
 from foleygram.output import check_output, whole_file
@@ -45,6 +45,9 @@ NAMES = {
 }
 """What people call a codec, by FFmpeg's name."""
 
+BRANDS = ("major_brand", "minor_version", "compatible_brands")
+"""What an .mp4 says of its own form: no metadata of the film."""
+
 TRIED = 8  # packets; enough for a first frame of any order of decoding, few enough for the memory
 
 
@@ -75,14 +78,14 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
                 try:
                     copy = copied_stream(target, picture)
                     sound = Soundtrack(target, audio)
-                    target.metadata.update(source.metadata)
+                    target.metadata.update({name: said for name, said in source.metadata.items() if name not in BRANDS})
                     target.set_chapters(chapters_from(source, kind, zero * picture.time_base, timeline.length))
                     target.start_encoding()
                 except (av.FFmpegError, ValueError) as error:
                     if is_failure_of_disk(error):
                         raise
                     raise refusal(video, out, picture) from error
-                for packet in needed_packets(source, picture):
+                for packet in needed_packets(source, picture, None if kind in EDITABLE else zero):
                     if packet.is_discard and kind not in EDITABLE:
                         advice = instead(video, out, EDITABLE)
                         raise OutputError(f"{out}: {out.suffix} cannot hide the trimmed parts of {video.name}; {advice}")
@@ -150,10 +153,13 @@ def copied_stream(target: OutputContainer, picture: VideoStream) -> VideoStream:
     copy.metadata.update(picture.metadata)
     if picture.sample_aspect_ratio:  # ProRes, CineForm, VP9 and AV1 do not say it themselves
         copy.codec_context.sample_aspect_ratio = picture.sample_aspect_ratio
-    tag = tag_of(picture)
-    if tag and target.format.name in EDITABLE and takes_tag(picture, target.format.name, tag):
+    tag, kind = tag_of(picture), target.format.name
+    named = kind in EDITABLE or (kind == "matroska" and picture.codec_context.name.startswith("prores"))
+    if tag and named and takes_tag(picture, kind, tag):
         # FFmpeg's default calls every ProRes HQ, and HEVC hev1, which Apple's software does not play.
         copy.codec_context.codec_tag = tag
+    if kind in EDITABLE and not copy.codec_context.framerate and picture.average_rate:
+        copy.codec_context.framerate = picture.average_rate  # in which a time code counts; ProRes does not say it
     return copy
 
 
@@ -181,11 +187,17 @@ def takes_tag(picture: VideoStream, kind: str, tag: str) -> bool:
     return True
 
 
-def needed_packets(source: InputContainer, picture: VideoStream) -> Iterator[Packet]:
+def needed_packets(source: InputContainer, picture: VideoStream, zero: int | None = None) -> Iterator[Packet]:
     """The packets up to the last that is shown. A trimmed video hides frames (edit list): those before and between are
-    needed to decode the others, those at the end would come to light again."""
+    needed to decode the others, those at the end would come to light again. ``zero``: time stamp of the first frame; of a film
+    that begins in the middle of a group what lies before its first key frame, or refers to that, is left out."""
     hidden: list[Packet] = []
+    whole = zero is None
     for packet in packets_of(source, picture):
+        if not whole and packet.pts is not None and packet.pts < zero:
+            whole = packet.is_keyframe  # the first frame that is shown needs it
+            if not whole:
+                continue
         hidden.append(packet)
         if not packet.is_discard:
             yield from hidden
@@ -223,7 +235,9 @@ def unkept(video: Path, out: Path) -> list[str]:
     with open_media(video) as source:
         shape = picture_of(source, video).sample_aspect_ratio or Fraction(1)
         sounds, subtitles = len(source.streams.audio) - 1, len(source.streams.subtitles)
-    absent = [f"{sounds} further sound track{'s' if sounds > 1 else ''}"] if sounds > 0 else []
+        pictures = len(moving_pictures(source)) - 1
+    absent = [f"{pictures} further picture{'s' if pictures > 1 else ''}"] if pictures > 0 else []
+    absent += [f"{sounds} further sound track{'s' if sounds > 1 else ''}"] if sounds > 0 else []
     absent += ["subtitles"] if subtitles else []
     if absent:
         notes.append(f"left out of {out.name}: {', '.join(absent)}")

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 DEFAULT_FRAME_SECONDS = Fraction(1, 25)
 """Length of a frame of which the file tells nothing, as FFmpeg assumes for still pictures."""
 
+RESTART = 1  # s by which time stamps fall where another film begins
+
 
 @dataclass(frozen=True, eq=False)
 class Timeline:
@@ -49,15 +51,17 @@ class Timeline:
         return np.searchsorted(middles, times, side="left")
 
 
-def picture_length(ticks: np.ndarray, last_duration: int, unit: Fraction, step: Fraction) -> Fraction:
+def picture_length(ticks: np.ndarray, last_duration: int, unit: Fraction, step: Fraction, sure: bool = True) -> Fraction:
     """Seconds from the first frame to the end of the last.
 
-    ``last_duration``: of the last frame in units, 0 where the file does not tell; ``step``: nominal seconds between frames.
+    ``last_duration``: of the last frame in units, 0 where the file does not tell; ``step``: nominal seconds between frames;
+    ``sure``: the file itself states the ticks.
     Where all timestamps are those of the nominal rate, rounded to the file's clock (1 ms in Matroska), the length is a whole
     number of exact steps; else it is what the timestamps say.
     """
     even = np.arange(len(ticks)) * float(step / unit)
-    if np.abs(ticks - ticks[0] - even).max() <= 1 and (last_duration <= 0 or abs(last_duration * unit - step) <= unit):
+    rounding = 0 if sure and unit * 4 > step else 1  # of a clock that counts frames, as AVI's, one tick is a missing frame
+    if np.abs(ticks - ticks[0] - even).max() <= rounding and (last_duration <= 0 or abs(last_duration * unit - step) <= unit):
         return len(ticks) * step
     if last_duration <= 0:
         gaps = np.diff(ticks)
@@ -132,11 +136,22 @@ def shown_after(path: Path, last: int | None) -> Iterator[tuple[int, VideoFrame]
 
 def read_timeline(path: Path) -> Timeline:
     """The timeline of a video from its packets (nothing but the first frame is decoded), or from all its frames where
-    packets carry no presentation time, as in some AVI and raw streams. Raises MediaError where no frame can be shown."""
+    packets carry no presentation time, as in some AVI and raw streams. Raises MediaError where no frame can be shown, and
+    where the time stamps start again."""
     with open_media(path) as container:
         stream = picture_of(container, path)
         unit, step = stream.time_base, frame_step(stream)
-        packets = [(packet.pts, packet.duration) for packet in packets_of(container, stream) if not packet.is_discard]
+        packets, last = [], None
+        for packet in packets_of(container, stream):
+            if packet.dts is not None:
+                if last is not None and (last - packet.dts) * unit > RESTART:
+                    raise MediaError(
+                        f"{path}: its time stamps start again after {float((last - packet.dts) * unit):.1f} s, as where files "
+                        "were put one after another; join them with a program that counts on, as ffmpeg's concat"
+                    )
+                last = packet.dts
+            if not packet.is_discard:
+                packets.append((packet.pts, packet.duration))
         unsure = counts_only(container, stream) or any(pts is None for pts, _ in packets)
     with open_media(path) as container:
         shown = shown_frames(container, picture_of(container, path))
@@ -148,7 +163,7 @@ def read_timeline(path: Path) -> Timeline:
             ticks = np.array([tick for tick, _ in frames], dtype=np.int64)
             stamps = [pts for _, pts in frames]
             sure = None not in stamps and stamps == sorted(stamps)
-            return Timeline(ticks, unit, picture_length(ticks, 0, unit, step), stamps[0] if sure else None)
+            return Timeline(ticks, unit, picture_length(ticks, 0, unit, step, sure), stamps[0] if sure else None)
     # Frames before the first that can be decoded (leading pictures of a cut stream) are never shown.
     spans = sorted((pts, duration or 0) for pts, duration in packets if pts >= first) or [(first, 0)]
     ticks = np.array([pts for pts, _ in spans], dtype=np.int64)

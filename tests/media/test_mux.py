@@ -328,3 +328,94 @@ write_video(Path({str(out)!r}), frames(), 10, force=True)
     done = subprocess.run([sys.executable, "-c", program], env={**os.environ, "OMP_NUM_THREADS": "1"}, capture_output=True)
     assert done.returncode == -signal.SIGKILL, done.stderr.decode()
     assert out.read_text() == "an older file"
+
+
+def test_a_film_of_two_that_were_put_one_after_another_is_refused(tmp_path, sound):
+    part = record(tmp_path / "a.ts", container="mpegts", count=30)
+    (tmp_path / "two.ts").write_bytes(2 * part.read_bytes())
+    assert probe(part).seconds == pytest.approx(3.0)
+    with pytest.raises(MediaError, match="start again"):
+        probe(tmp_path / "two.ts")
+
+
+def test_a_time_code_of_a_codec_that_does_not_know_its_rate_is_kept(tmp_path, sound):
+    import av
+
+    source = record(tmp_path / "a.mov", "prores_ks", pixels="yuv422p10le", rate=25)
+    with av.open(str(source)) as plain, av.open(str(tmp_path / "coded.mov"), "w") as coded:
+        stream = coded.add_stream_from_template(plain.streams.video[0], opaque=True)
+        stream.codec_context.framerate = 25
+        stream.metadata["timecode"] = "10:00:00:00"
+        for packet in plain.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                coded.mux(packet)
+    mux(tmp_path / "coded.mov", sound, tmp_path / "out.mov")
+    with av.open(str(tmp_path / "out.mov")) as out:
+        assert out.streams.video[0].metadata["timecode"] == "10:00:00:00"
+
+
+@pytest.mark.parametrize("profile, pixels", [("4444", "yuva444p10le"), ("hq", "yuv422p10le")])
+def test_prores_keeps_its_flavour_in_matroska(tmp_path, sound, profile, pixels):
+    import av
+
+    source = record(tmp_path / "a.mov", "prores_ks", pixels=pixels, options={"profile": profile})
+    mux(source, sound, tmp_path / "out.mkv")
+    told = []
+    for path in (source, tmp_path / "out.mkv"):
+        with av.open(str(path)) as container:
+            context = container.streams.video[0].codec_context
+            told.append((context.profile, context.pix_fmt, context.codec_tag))
+    assert told[0] == told[1]
+    np.testing.assert_array_equal(read_frames(tmp_path / "out.mkv").frames, read_frames(source).frames)
+
+
+def test_a_frame_that_an_avi_lacks_leaves_the_picture_its_length(tmp_path, sound):
+    import av
+
+    whole, source = record(tmp_path / "whole.avi", "mpeg4", count=24, rate=25), tmp_path / "a.avi"
+    with av.open(str(whole)) as plain, av.open(str(source), "w") as target:
+        copy = target.add_stream_from_template(plain.streams.video[0])
+        for packet in plain.demux(video=0):
+            if packet.size:
+                late = packet.dts > 0
+                packet.stream, packet.dts, packet.pts = copy, packet.dts + late, packet.dts + late
+                target.mux(packet)
+    info = probe(source)
+    assert info.frames == 24 and info.seconds == pytest.approx(1.0)
+    mux(source, Audio(np.zeros((2, round(info.seconds * 44100)), np.float32), 44100), tmp_path / "out.mp4")
+    assert info.seconds == pytest.approx(probe(tmp_path / "out.mp4").seconds, abs=1e-3)
+
+
+def test_the_picture_that_is_marked_as_default_is_taken(tmp_path, sound):
+    import av
+    from av.stream import Disposition
+
+    parts = [record(tmp_path / f"{side}.mp4", size=(side, 64)) for side in (32, 48)]
+    with av.open(str(tmp_path / "two.mkv"), "w") as target:
+        sources = [av.open(str(path)) for path in parts]
+        copies = [target.add_stream_from_template(source.streams.video[0]) for source in sources]
+        for copy, mark in zip(copies, (Disposition(0), Disposition.default), strict=True):
+            copy.disposition = mark
+        for source, copy in zip(sources, copies, strict=True):
+            for packet in source.demux(video=0):
+                if packet.size:
+                    packet.stream = copy
+                    target.mux(packet)
+            source.close()
+    assert probe(tmp_path / "two.mkv").height == 48
+    assert unkept(tmp_path / "two.mkv", tmp_path / "out.mkv") == ["left out of out.mkv: 1 further picture"]
+
+
+def test_what_comes_before_the_first_key_frame_is_left_out_of_matroska(tmp_path, sound):
+    import av
+
+    whole = record(tmp_path / "a.ts", container="mpegts", count=40, options={"g": "20", "bf": "2", "x264-params": "open-gop=1"})
+    packets = whole.read_bytes()
+    parts = [packets[at : at + 188] for at in range(0, len(packets), 188)]
+    (tmp_path / "cut.ts").write_bytes(b"".join(parts[:3] + parts[len(parts) // 3 :]))
+    mux(tmp_path / "cut.ts", sound, tmp_path / "out.mkv")
+    with av.open(str(tmp_path / "out.mkv")) as out:
+        picture, heard = out.streams.video[0], out.streams.audio[0]
+        first = min(packet.pts * picture.time_base for packet in out.demux(picture) if packet.size)
+        assert abs(float(first - (heard.start_time or 0) * heard.time_base)) < 0.002
