@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from foleygram.errors import FoleyGRAMError as FoleyGRAMError
     from foleygram.generation import Request as Request
     from foleygram.generation import generate as generate
+    from foleygram.guide import Guide as Guide
     from foleygram.guide import read_guide as read_guide
     from foleygram.media.audio import read_audio as read_audio
     from foleygram.media.audio import write_audio as write_audio
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "foleygram.errors": ("FoleyGRAMError",),
     "foleygram.generation": ("Request", "generate"),
-    "foleygram.guide": ("read_guide",),
+    "foleygram.guide": ("Guide", "read_guide"),
     "foleygram.media.audio": ("read_audio", "write_audio"),
     "foleygram.media.clip": ("read_clip",),
     "foleygram.media.mux": ("mux",),
@@ -71,11 +72,11 @@ _HOME = {name: module for module, names in _HOMES.items() for name in names}
 __all__ = ["load", "__version__", *_HOME]
 
 
-def load(source: str = "mini", device: str = "auto", dtype: str = "auto") -> FoleyGRAM:
+def load(source: str = "mini", device: str = "auto", dtype: str = "auto", offload: bool = False) -> FoleyGRAM:
     """A model by name (``mini``), or from a model folder: see :meth:`foleygram.pipeline.FoleyGRAM.load`."""
     from foleygram.pipeline import FoleyGRAM
 
-    return FoleyGRAM.load(source, device, dtype)
+    return FoleyGRAM.load(source, device, dtype, offload)
 
 
 def __getattr__(name: str):

@@ -64,11 +64,13 @@ def generate(
     request: Request | Order,
     on_progress: Progress = lambda stage, done, total: None,
     on_memory: Callable[[float], None] = lambda gib: None,
+    model: FoleyGRAM | None = None,
 ) -> Report:
     """Makes what was asked for, or what was settled already. What can be refused is refused before the model is loaded, the
     rest before sampling.
 
-    ``on_memory``: told the GiB that loading and generating will need at most, before any weights are read.
+    ``on_memory``: told the GiB that loading and generating will need at most, before any weights are read; ``model``: loaded
+    already from ``request.model``, so that one serves many films; it stays where it is, in its arithmetic.
     Raises UsageError, MediaError, EnvelopeError, ModelError, OutputError."""
     order = request if isinstance(request, Order) else settle(request)
     check_whole("--seed", order.seed, *SEEDS)
@@ -83,11 +85,14 @@ def generate(
     with watch.stage("envelope"):
         guide = None if predicted else read_guide(order.envelope, order.video, info.seconds, None, order.voice)
     with watch.stage("load"):
-        model = FoleyGRAM.outline(order.model)
-        expected = expected_memory(model, order.device, order.dtype)
+        if model is not None and model.config != config:
+            raise ModelError(f"{order.model}: the model that was given is another one; name its folder as the request's model")
+        outline = FoleyGRAM.outline(order.model)
+        expected = expected_memory(outline, order.device, order.dtype)
         weights_files(find_folder(order.model), config)
         on_memory(expected)
-        model.fill(order.model, order.device, order.dtype)
+        if model is None:
+            model = outline.fill(order.model, order.device, order.dtype)
     with watch.stage("envelope"):
         if guide is None:
             guide = read_guide(None, order.video, info.seconds, model.timing, kind=model.kind_said(clip.text))

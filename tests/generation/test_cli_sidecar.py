@@ -10,7 +10,7 @@ import pytest
 from test_memory import remembering
 
 from foleygram.describe import GIB, expected_memory
-from foleygram.errors import OutputError
+from foleygram.errors import ModelError, OutputError
 from foleygram.guide import Guide, read_file
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.track import OnsetEvent, OnsetTrack
@@ -219,3 +219,17 @@ def test_the_file_of_a_guide_is_no_output(desk, tiny_folder):
     with pytest.raises(OutputError, match="the input itself"):
         generate(Request(Path("clip.mp4"), Path("guide.wav"), envelope=guide, model=tiny_folder, force=True))
     assert Path("guide.wav").read_bytes() == before
+
+
+def test_one_loaded_model_serves_many_films(foleygram, desk, tiny_folder, monkeypatch):
+    from foleygram.generation import Request, generate
+
+    assert foleygram("generate", "clip.mp4", "-o", "alone.wav", "--envelope", "own", "--seed", 4)[0] == 0
+    model = FoleyGRAM.load(tiny_folder)
+    monkeypatch.setattr(FoleyGRAM, "fill", lambda *_: pytest.fail("loaded again"))
+    for out in ("a.wav", "b.wav"):
+        generate(Request(Path("clip.mp4"), Path(out), envelope="own", seed=4, model=tiny_folder), model=model)
+        assert digest(out) == digest("alone.wav")
+        assert json.loads(Path(f"{out}.json").read_text())["model"]["sha256"]
+    with pytest.raises(ModelError, match="another one"):
+        generate(Request(Path("clip.mp4"), Path("c.wav"), envelope="own"), model=model)
