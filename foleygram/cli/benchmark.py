@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from foleygram.cli.evaluate import Cache, Limit, Materials, Report, Second, command_line
+from foleygram.cli.evaluate import Cache, Limit, Materials, Pictures, Report, Second, command_line
 from foleygram.cli.options import Device, Dtype, Force, Json, Model
 from foleygram.cli.progress import progress
 from foleygram.cli.verbs import Verbs
@@ -69,6 +69,7 @@ def tables(
     second: Second = None,
     cache: Cache = None,
     materials: Materials = False,
+    pictures: Pictures = False,
     report: Report = None,
     force: Force = False,
     json: Json = False,
@@ -101,7 +102,7 @@ def tables(
             FoleyGRAM.load(model or "mini", *place), manifest, out, variants=chosen, split=split, limit=limit,
             others={} if variants is None else {name: FoleyGRAM.load(trained(variants, name), *place) for name in names},
             textures=textures, steps=steps, guidance=guidance, seed=seed, raw=raw, second=second, cache=cache,
-            materials=materials, command=command_line(), on_progress=on_progress,
+            materials=materials, pictures=pictures, command=command_line(), on_progress=on_progress,
         )  # fmt: skip
     result = table_report(table, found)
     paths = write_table(result, out, force)

@@ -180,6 +180,7 @@ def benchmark_minihits(
     cache: str | Path | None = None,
     embedder: Embedder | None = None,
     materials: bool = False,
+    pictures: bool = False,
     command: str = "",
     on_progress: Progress = lambda stage, done, total: None,
 ) -> tuple[BenchmarkRow, ...]:
@@ -219,7 +220,8 @@ def benchmark_minihits(
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
             folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit,
-            cache=cache, embedder=embedder, probe=probe, seed=seed, command=command, on_progress=on_progress,
+            cache=cache, embedder=embedder, probe=probe, pictures=pictures, seed=seed, command=command,
+            on_progress=on_progress,
         )  # fmt: skip
         rows.append(BenchmarkRow(variant, replace(report, given=information(variant))))
     return tuple(rows)

@@ -79,6 +79,32 @@ def random_curve(bands: int, draw: np.random.Generator) -> np.ndarray:
     return curve.astype(np.float32)
 
 
+@torch.no_grad()
+def embed_clips(encoder: GramEncoder, data: ClipFeatures) -> Embeddings:
+    """Points of all clips (text: of all captions), without augmentation; numpy rows as tensors in fp32."""
+    encoder.eval()
+    audio, video, device = [], [], encoder.contra_temp.device
+
+    def part(rows: np.ndarray, start: int) -> Tensor:
+        return torch.from_numpy(rows[start : start + 32].astype(np.float32)).to(device)
+
+    for start in range(0, len(data.banks), 32):
+        banks = part(data.banks, start)
+        audio.append(encoder.embed_features(audio=encoder.audio_features(banks[:, None])).audio)
+        if data.frames is not None:
+            video.append(encoder.embed_features(video=part(data.frames, start)).video)
+    text = encoder.embed_features(text=torch.from_numpy(data.texts.astype(np.float32)).to(device)).text
+    return Embeddings(video=torch.cat(video).cpu() if video else None, text=text.cpu(), audio=torch.cat(audio).cpu())
+
+
+def export_space(encoder: GramEncoder, folder: Path) -> None:
+    """Writes what the stage trains: audio tower and heads, in fp16."""
+    state = encoder.state_dict()
+    for name in ("audio", "heads"):
+        tensors = {key: value.half() for key, value in state.items() if key.startswith(GRAM_FILES[name])}
+        write_tensors(folder / f"{name}.safetensors", tensors)
+
+
 class GramStage(Stage):
     """The joint space on cached features: pairwise loss, GRAM loss (Eqs. 3 and 4), fine-tuning on template captions."""
 
@@ -95,10 +121,9 @@ class GramStage(Stage):
         encoder.vision.requires_grad_(False)
         encoder.text.requires_grad_(False)
         self.skips = encoder.drops_layers
-        if train is not None:
-            self.colours, self.valid_colours = colours(train.banks), colours(valid.banks)
-            if encoder.colour is not None:
-                encoder.colour.fit(self.colours)
+        self.colours, self.valid_colours = colours(train.banks), colours(valid.banks)
+        if encoder.colour is not None:
+            encoder.colour.fit(self.colours)
 
     def train(self, mode: bool = True) -> GramStage:
         super().train(mode)
@@ -178,29 +203,12 @@ class GramStage(Stage):
         encoder = self.encoder
         return encoder.embed_features(video=frames, audio=encoder.audio_features(banks[:, None]), text=texts)
 
-    @torch.no_grad()
-    def embed(self, data: ClipFeatures) -> Embeddings:
-        """Points of all clips (text: of all captions), without augmentation; numpy rows as tensors in fp32."""
-        self.eval()
-        audio, video, device = [], [], self.encoder.contra_temp.device
-
-        def part(rows: np.ndarray, start: int) -> Tensor:
-            return torch.from_numpy(rows[start : start + 32].astype(np.float32)).to(device)
-
-        for start in range(0, len(data.banks), 32):
-            banks = part(data.banks, start)
-            audio.append(self.encoder.embed_features(audio=self.encoder.audio_features(banks[:, None])).audio)
-            if data.frames is not None:
-                video.append(self.encoder.embed_features(video=part(data.frames, start)).video)
-        text = self.encoder.embed_features(text=torch.from_numpy(data.texts.astype(np.float32)).to(device)).text
-        return Embeddings(video=torch.cat(video).cpu() if video else None, text=text.cpu(), audio=torch.cat(audio).cpu())
-
     def validate(self) -> Sequence[float]:
         """Volume of mismatched minus matched triples; share of clips whose nearest neighbour across modalities has
         the same label (material and action)."""
         from foleygram.gram.volume import volume
 
-        points = self.embed(self.valid_set)
+        points = embed_clips(self.encoder, self.valid_set)
         text = points.text[[captions[0] for captions in self.valid_set.captions.of_clip]]
         matched = volume(text, points.video, points.audio).mean()
         mismatched = volume(text, points.video.roll(1, 0), points.audio.roll(2, 0)).mean()
@@ -219,11 +227,8 @@ class GramStage(Stage):
     @torch.no_grad()
     def solve_reader(self) -> None:
         """The colour reader for the points as they came out: gradients leave it behind them."""
-        points = self.embed(self.train_set).audio.to(self.encoder.contra_temp.device)
+        points = embed_clips(self.encoder, self.train_set).audio.to(self.encoder.contra_temp.device)
         self.encoder.colour.solve(points, self.colours.to(points.device))
 
     def export(self) -> None:
-        state = self.encoder.state_dict()
-        for name in ("audio", "heads"):
-            tensors = {key: value.half() for key, value in state.items() if key.startswith(GRAM_FILES[name])}
-            write_tensors(self.folder / f"{name}.safetensors", tensors)
+        export_space(self.encoder, self.folder)

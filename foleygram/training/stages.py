@@ -29,7 +29,7 @@ from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
 from foleygram.training.control import ClipEmbeddings, ControlStage, caption_tokens, fit_projections, point_tokens
 from foleygram.training.diffusion import DiffusionStage
-from foleygram.training.gram import ClipFeatures, GramStage
+from foleygram.training.gram import ClipFeatures, GramStage, embed_clips, export_space
 from foleygram.training.latents import Captions, Crops, sound_palettes, text_states
 from foleygram.training.loop import FINISHED, LoopResult, run, steps_done
 from foleygram.training.memory import fit_nothing, keys_of, kind_of, kinds_of, remember
@@ -160,7 +160,7 @@ def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path
     tensors = {key.removeprefix("audio."): value for key, value in read_tensors(tower).items()}
     check_shapes(f"this recipe's audio tower ({tower})", tensors, encoder.audio.state_dict())
     encoder.audio.load_state_dict(float_state(tensors))
-    GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []).export()
+    export_space(encoder, out)
     return LoopResult(0, 0.0, True, (0.0,))
 
 
@@ -207,21 +207,20 @@ def train_control(
     shop.check_aligned()
     encoder = shop.encoder()
     shop.trained(encoder, "gram", *GRAM_FILES)
-    embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
     hop, seconds = recipe.model.autoencoder.hop, recipe.control.seconds
     conditioner = shop.conditioner()
     sets, features = [], [shop.features(encoder, records, textures) for records in (shop.train, shop.valid)]
     for records, known in zip((shop.train, shop.valid), features, strict=True):
         crops = Crops([shop.latents(records), shop.guides(records)], seconds, hop)
-        sets.append((crops, known.captions, clip_points(embedder, known)))
+        sets.append((crops, known.captions, clip_points(encoder, known)))
     if recipe.control.fitted_projections:
         if recipe.control.start:
-            tokens = tokens_of_start(Path(recipe.control.start), embedder, recipe, features[0], shop.cache)
+            tokens = tokens_of_start(Path(recipe.control.start), encoder, recipe, features[0], shop.cache)
         else:
             captions = features[0].captions
             tokens = caption_tokens(conditioner, captions, shop.captions_as_read(encoder, captions).pooled)
         fit_projections(conditioner, sets[0][2], tokens)
-    del encoder, embedder, features  # from here on only transformer and ControlNet are held
+    del encoder, features  # from here on only transformer and ControlNet are held
     transformer = shop.trained(Transformer(recipe.model.transformer), "diffusion", "transformer")
     control_net = ControlNet(recipe.model.transformer, recipe.model.control_net)
     control_net.initialise(transformer)
@@ -240,11 +239,10 @@ def train_prior(
     shop.check_aligned()
     encoder = shop.encoder()
     shop.trained(encoder, "gram", *GRAM_FILES)
-    embedder = GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, [])
     sets = []
     for records in (shop.train, shop.valid):
         known = shop.features(encoder, records, textures)
-        sets.append(rows(clip_points(embedder, known), known.captions))
+        sets.append(rows(clip_points(encoder, known), known.captions))
     prior = Prior(recipe.model.gram.dim)
     fitted = fit_prior(prior, *sets, recipe.prior)
     write_tensors(out / "prior.safetensors", float_state(prior.state_dict(), torch.float16))
@@ -252,16 +250,15 @@ def train_prior(
     return LoopResult(0, 0.0, True, (fitted.both.error,), (fitted.sentence,))
 
 
-def clip_points(embedder: GramStage, features: ClipFeatures) -> ClipEmbeddings:
+def clip_points(encoder: GramEncoder, features: ClipFeatures) -> ClipEmbeddings:
     """The points of the clips as the control stage draws from them."""
-    points = embedder.embed(features)
+    points = embed_clips(encoder, features)
     return ClipEmbeddings(*(None if side is None else side.numpy() for side in (points.audio, points.video, points.text)))
 
 
-def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features: ClipFeatures, cache: Path) -> ClipEmbeddings:
+def tokens_of_start(folder: Path, encoder: GramEncoder, recipe: Recipe, features: ClipFeatures, cache: Path) -> ClipEmbeddings:
     """What the model in ``folder`` hears and reads of the clips. Its towers of sound and text and its heads go through the
-    embedder, which is then spent; the vision tower is frozen, so the features of frames are its own too."""
-    encoder = embedder.encoder
+    encoder, which is then spent; the vision tower is frozen, so the features of frames are its own too."""
     towers = {key: value for key, value in encoder.state_dict().items() if key.startswith(GRAM_FILES["vision"])}
     state = {}
     for name in ("audio", "text", "heads"):
@@ -271,7 +268,7 @@ def tokens_of_start(folder: Path, embedder: GramStage, recipe: Recipe, features:
     conditioner = Conditioner(recipe.model.conditioner)
     assign(conditioner, folder / "conditioner.safetensors")
     read = replace(features, texts=text_states(encoder, features.captions, cache).pooled)
-    return point_tokens(conditioner, clip_points(embedder, read))
+    return point_tokens(conditioner, clip_points(encoder, read))
 
 
 def start_of_timing(model: EnvelopePredictor, source: str) -> None:
@@ -310,7 +307,7 @@ def train_memory(recipe: Recipe, data: Path, out: Path, stop_after: int | None =
     encoder, autoencoder, sounds = shop.encoder(), shop.autoencoder(), shop.sounds(shop.train)
     shop.trained(encoder, "gram", *GRAM_FILES)
     features = shop.features(encoder, shop.train, None, pictures=False)
-    points = clip_points(GramStage(encoder, recipe.gram, recipe.seed, out, *[None] * 2, []), features)
+    points = clip_points(encoder, features)
 
     def sound(place: int) -> Audio:
         return Audio(sounds[place].astype(np.float32) / 32768, SAMPLE_RATE)
