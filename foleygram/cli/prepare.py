@@ -58,3 +58,21 @@ def greatest_hits(
     typer.echo(f"{report.manifest}\n  {counts}, from {report.videos} videos")
     for entry in report.dropped:
         typer.echo(f"  left out: {entry.where}: {entry.reason}")
+
+
+@app.command("shards")
+def shards(
+    manifest: Annotated[Path, typer.Argument(help="The clips.jsonl of a data set.")],
+    out: Out,
+    split: Annotated[str, typer.Option(help="train, validation or test.")] = "train",
+    clips: Annotated[int, typer.Option(min=1, help="Clips in a shard.")] = 1000,
+) -> None:
+    """Pack a data set into tar shards, for foleygram train pretraining."""
+    from foleygram.cli.progress import progress
+    from foleygram.data.manifest import read_manifest
+    from foleygram.data.shards import write_shards
+
+    records = read_manifest(manifest, split)
+    with progress() as on_progress:
+        paths = write_shards(records, out, clips, lambda done, total: on_progress("clips", done, total))
+    typer.echo(f"{out}\n  {len(records)} clips in {len(paths)} shards")

@@ -11,7 +11,7 @@ import io
 import json
 import tarfile
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,9 +19,9 @@ import numpy as np
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.errors import DataError
-from foleygram.hub.folder import write_atomically
 from foleygram.media.audio import read_audio
 from foleygram.media.video import FRAME_SIDE, read_frames
+from foleygram.output import make_folder, whole_file
 from foleygram.types import SAMPLE_RATE, Clip
 
 VIDEO = ("mp4", "mkv", "webm", "mov")
@@ -160,15 +160,21 @@ def clip_of(key: str, members: dict[str, Member]) -> ShardClip | None:
     return ShardClip(key, members[video], video, members.get(audio), audio, tuple(captions))
 
 
-def write_shards(records: Sequence[ClipRecord], out: Path, clips: int = 1000) -> tuple[Path, ...]:
+def write_shards(
+    records: Sequence[ClipRecord],
+    out: Path,
+    clips: int = 1000,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Path, ...]:
     """Packs the clips of a manifest, ``clips`` to a shard: ``000000.tar`` and so on. The same clips give the same bytes.
 
     Raises DataError where a file of a clip cannot be read, OutputError where a shard cannot be written."""
+    make_folder(Path(out))
     paths = []
     for number, start in enumerate(range(0, len(records), clips)):
-        packed = io.BytesIO()
-        with tarfile.open(fileobj=packed, mode="w", format=tarfile.USTAR_FORMAT) as tar:
-            for record in records[start : start + clips]:
+        shard = Path(out) / f"{number:06d}.tar"
+        with whole_file(shard, force=True) as packed, tarfile.open(packed, "w", format=tarfile.USTAR_FORMAT) as tar:
+            for place, record in enumerate(records[start : start + clips], start):
                 captions = {"captions": [record.text, *record.captions]}
                 files = {"json": json.dumps(captions, ensure_ascii=False).encode()}
                 for path in filter(None, (record.video, record.audio)):
@@ -180,7 +186,6 @@ def write_shards(records: Sequence[ClipRecord], out: Path, clips: int = 1000) ->
                     info = tarfile.TarInfo(f"{record.id}.{suffix}")
                     info.size = len(content)
                     tar.addfile(info, io.BytesIO(content))
-        path = Path(out) / f"{number:06d}.tar"
-        write_atomically(path, packed.getvalue())
-        paths.append(path)
+                on_progress(place + 1, len(records))
+        paths.append(shard)
     return tuple(paths)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,8 +12,8 @@ import torch
 
 from foleygram.errors import UsageError
 from foleygram.hub.folder import write_json
-from foleygram.training.loop import alone_in
-from foleygram.training.recipe import read_recipe
+from foleygram.training.loop import alone_in, steps_done
+from foleygram.training.recipe import Recipe, read_recipe
 from foleygram.training.stages import (
     train_autoencoder,
     train_control,
@@ -95,6 +95,7 @@ def train(
     pictures = {"textures": textures} if stage in WITH_PICTURES else {}
     folder = out / "training" / stage
     with alone_in(folder):
+        notes = changes_since(folder, stage, content)
         try:
             result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
         except KeyboardInterrupt:
@@ -103,4 +104,31 @@ def train(
         write_json(folder / "recipe.json", content.model_dump(mode="json"))
     loss = result.last[0] if math.isfinite(result.last[0]) else None
     log, curve = (path if path.exists() else None for path in (folder / "log.jsonl", folder / "curve.png"))
-    return TrainingReport(stage, out, result.steps, result.seconds, result.finished, loss, log, curve, result.notes)
+    notes += result.notes
+    return TrainingReport(stage, out, result.steps, result.seconds, result.finished, loss, log, curve, notes)
+
+
+FREE = ("steps", "log_every", "validate_every", "save_minutes")
+"""Numbers of a loop that a run may change when it goes on."""
+
+
+def changes_since(folder: Path, stage: str, recipe: Recipe) -> tuple[str, ...]:
+    """A note where a run goes on by other numbers than it was begun with, which is allowed, but the result of no recipe."""
+    path = folder / "recipe.json"
+    if not path.exists() or not steps_done(folder):
+        return ()
+    before, now = json.loads(path.read_text(encoding="utf-8")), recipe.model_dump(mode="json")
+    names = [name for section in (stage, "model", "seed", "towers", "base") for name in differing(section, before, now)]
+    others = [name for name in names if name.rpartition(".")[2] not in FREE]
+    return (f"this run was begun with other numbers: {', '.join(others)} changed since",) if others else ()
+
+
+def differing(name: str, before: dict, now: dict) -> Iterator[str]:
+    """Full names of the fields under ``name`` that both have and that differ."""
+    key = name.rpartition(".")[2]
+    old, new = before.get(key), now.get(key)
+    if isinstance(old, dict) and isinstance(new, dict):
+        for inner in sorted(old.keys() & new.keys()):
+            yield from differing(f"{name}.{inner}", old, new)
+    elif key in before and key in now and old != new:
+        yield name

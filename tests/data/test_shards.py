@@ -5,7 +5,8 @@ import tarfile
 import numpy as np
 import pytest
 
-from foleygram.data.manifest import ClipRecord
+from foleygram.cli import main
+from foleygram.data.manifest import ClipRecord, write_manifest
 from foleygram.data.shards import open_shards, write_shards
 from foleygram.errors import DataError
 
@@ -115,3 +116,10 @@ def test_a_shard_that_changed_after_it_was_indexed(records, tmp_path):
     with pytest.raises(DataError, match="cut off"):
         clips.clip(0)
     assert np.array_equal(len(clips), 1)
+
+
+def test_a_data_set_is_packed_by_one_command(records, shards, tmp_path, capsys):
+    write_manifest(tmp_path / "clips.jsonl", records)
+    assert main(["prepare", "shards", str(tmp_path / "clips.jsonl"), "-o", str(tmp_path / "packed"), "--clips", "2"]) == 0
+    assert "5 clips in 3 shards" in capsys.readouterr().out
+    assert [path.read_bytes() for path in sorted((tmp_path / "packed").iterdir())] == [path.read_bytes() for path in shards]

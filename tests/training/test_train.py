@@ -8,6 +8,7 @@ from tiny import CONFIG
 
 from foleygram.cli.train import in_words
 from foleygram.errors import RecipeError
+from foleygram.hub.folder import write_tensors
 from foleygram.training.loop import LoopResult
 from foleygram.training.train import STAGES, train
 
@@ -59,3 +60,22 @@ def test_a_second_run_of_a_stage_changes_nothing(monkeypatch, tmp_path):
     monkeypatch.setitem(STAGES, "autoencoder", stage)
     assert train("autoencoder", tmp_path / "tiny.yaml", out=tmp_path).finished and begun == [1]
     assert (tmp_path / "memory.safetensors").read_bytes() == b"kept"
+
+
+def test_a_run_that_goes_on_by_other_numbers_says_so(monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    folder = tmp_path / "training" / "gram"
+
+    def stage(recipe, *_, **__) -> LoopResult:
+        write_tensors(folder / "checkpoint.safetensors", {}, {"step": "3"})
+        return LoopResult(3, 1.0, True, (0.5,))
+
+    monkeypatch.setitem(STAGES, "gram", stage)
+
+    def notes(*changes: str) -> tuple[str, ...]:
+        return train("gram", tmp_path / "tiny.yaml", out=tmp_path, changes=changes).notes
+
+    assert notes() == notes("gram.loop.steps=9", "control.seconds=3") == ()
+    assert notes("gram.loop.learning_rate=0.5", "seed=4") == (
+        "this run was begun with other numbers: gram.loop.learning_rate, seed changed since",
+    )
