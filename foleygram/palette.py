@@ -76,9 +76,6 @@ PARTIALS = Grain(
 )
 """Tells lines 22 Hz apart, in what rings between attacks; 343 bands."""
 
-HEARD = 0.9
-"""Of half the rate that a sound was recorded at: up to there it tells its colour, above it the resampler's filter falls."""
-
 BORDER = 16
 """Bands at the upper end of what a sound tells, whose mean gain holds for all above."""
 
@@ -222,7 +219,7 @@ def palette(sound: Audio, grain: Grain = COLOURS) -> Float[np.ndarray, "shade ba
     if sound.peak < SILENT:
         return None
     shading = Shading(extract_envelope(sound), sound.rate, grain)
-    heard = band_centres(sound.rate, grain) < (HEARD * sound.lowest_rate / 2 if sound.lowest_rate < sound.rate else np.inf)
+    heard = band_centres(sound.rate, grain) < sound.known_hz
     total, weights = np.zeros((grain.shades, len(heard))), np.zeros(grain.shades)
     for first, part in blocks([sound.samples], grain):
         belongs = shading.of(first, part.shape[1])

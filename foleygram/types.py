@@ -66,6 +66,9 @@ CANCELLED = 0.02
 channels, about 1 for unrelated ones, 0 for opposite ones."""
 
 
+KNOWN = 0.9
+"""Of half the rate that a sound was recorded at: above it a resampler's filter begins to fall."""
+
 MOST_CHANNELS = 64
 """Of a sound with fewer samples than channels; an array of more is taken to be turned."""
 
@@ -100,6 +103,11 @@ class Audio:
     def lowest_rate(self) -> int:
         """Hz: of all rates that it has had."""
         return self.rate if self.recorded is None else min(self.rate, self.recorded)
+
+    @property
+    def known_hz(self) -> float:
+        """Up to where it tells its colour: half its rate; of one that had a lower rate less than half of that."""
+        return self.rate / 2 if self.lowest_rate == self.rate else KNOWN * self.lowest_rate / 2
 
     @property
     def channels(self) -> int:

@@ -13,10 +13,10 @@ from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.palette import HEARD, PARTIALS, band_centres, palette
+from foleygram.palette import PARTIALS, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
-from foleygram.types import Audio, Clip
+from foleygram.types import KNOWN, Audio, Clip
 
 RATE = 44100
 BANK = SoundNetConfig(mel=48, frames=300)
@@ -236,7 +236,7 @@ def test_of_a_long_reference_the_loudest_part_is_heard_and_of_a_dull_one_what_it
     assert torch.equal(told.palette, alone.palette) and torch.equal(told.detail, alone.detail)
     low = model.references(Clip(audio=Audio(strokes()[:, ::4], RATE // 4)))
     centres = band_centres(RATE)
-    assert (np.isnan(low.palette[0].numpy()).all(axis=0) == (centres >= HEARD * RATE / 8)).all()
+    assert (np.isnan(low.palette[0].numpy()).all(axis=0) == (centres >= KNOWN * RATE / 8)).all()
 
 
 def test_the_latent_gets_the_detail_of_the_reference(model):

@@ -5,8 +5,10 @@ it on 64 mel bands instead of 128, which fits the same weights.
 """
 
 import math
+from dataclasses import replace
 from typing import Literal, Self
 
+import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float, Int
@@ -14,13 +16,14 @@ from pydantic import model_validator
 from torch import Tensor, nn
 
 from foleygram.config import Chance, Config, Count, Share, check_heads
-from foleygram.signal.mel import FBANK_RATE, LOG_FLOOR, fbank
+from foleygram.signal.mel import FBANK_RATE, LOG_FLOOR, fbank, kaldi_centres
 from foleygram.signal.resample import resample
 from foleygram.spread import split_indices
 from foleygram.types import Audio
 
 FULL_SCALE = 2**15  # the filter bank expects samples on the scale of 16-bit integers
 FBANK_MEAN, FBANK_STD = 15.41663, 6.55582  # of log mel energies over AudioSet (BEATs)
+BORDER = 4  # of the highest bands that a sound of a lower rate tells of, whose mean stands in those above
 SILENCE = (math.log(LOG_FLOOR) - FBANK_MEAN) / (2 * FBANK_STD)  # digital silence in a normalised bank
 
 
@@ -32,6 +35,7 @@ class BankConfig(Config):
     pad: Literal["mean", "silence"] = "mean"  # what fills the last slice; the mean of AudioSet: GRAM
     frames: Count = 1024  # of one slice, 10 ms each
     slices: Count = 1  # of a clip, evenly spread
+    extend: bool = False  # whether bands that a sound of a lower rate does not tell of are guessed; GRAM: not
 
 
 class BeatsConfig(BankConfig):
@@ -63,12 +67,23 @@ class BeatsConfig(BankConfig):
 def preprocess_audio(audio: Audio, config: BankConfig) -> Float[Tensor, "slice frames mel"]:
     """Log mel slices of the mono mix at ``config.rate``: normalised first and padded after it; GRAM pads with zeros, so that
     a pad is the mean of AudioSet and not silence. Longer sound: the middle slice of each of ``config.slices`` parts."""
-    waveform = torch.from_numpy(resample(Audio(audio.mono()[None], audio.rate), config.rate).mono())
+    waveform = torch.from_numpy(resample(replace(audio, samples=audio.mono()[None]), config.rate).mono())
     bank = (fbank(waveform * FULL_SCALE, config.mel, config.rate) - FBANK_MEAN) / (2 * FBANK_STD)
+    if config.extend and audio.known_hz < config.rate / 2:
+        bank = extended(bank, kaldi_centres(config.mel, config.rate) < audio.known_hz)
     # a sound of a whole number of slices is followed by an empty one, as in the reference
     count = max(config.slices, len(bank) // config.frames + 1)
     bank = F.pad(bank, (0, 0, 0, count * config.frames - len(bank)), value=0.0 if config.pad == "mean" else SILENCE)
     return bank.view(count, config.frames, config.mel)[torch.as_tensor(split_indices(count, config.slices))]
+
+
+def extended(bank: Float[Tensor, "frame mel"], known: np.ndarray) -> Float[Tensor, "frame mel"]:
+    """The bank of a sound of a lower rate, with the mean of the highest ``known`` bands in those above: unknown is not silent,
+    and a tower that learned from whole sounds would hear a dull one."""
+    bank = bank.clone()
+    last = max(int(known.sum()), 1)
+    bank[:, last:] = bank[:, max(last - BORDER, 0) : last].mean(dim=1, keepdim=True)
+    return bank
 
 
 class Beats(nn.Module):

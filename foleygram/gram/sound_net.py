@@ -28,6 +28,7 @@ class SoundNetConfig(BankConfig):
     rate: Count = 44100
     mel: Count = 96
     pad: Literal["mean", "silence"] = "silence"
+    extend: bool = True
     channels: tuple[Count, ...] = (16, 32, 96, 192, 256)
     width: Count = 256  # of the feature
     dropout: Chance = 0.2  # training only

@@ -4,6 +4,8 @@ import torch
 from foleygram.gram.audio import SILENCE, preprocess_audio
 from foleygram.gram.colour import DEPTH, colour
 from foleygram.gram.sound_net import SoundNet, SoundNetConfig
+from foleygram.signal.mel import kaldi_centres
+from foleygram.signal.resample import resample
 from foleygram.types import Audio
 
 SMALL = SoundNetConfig(mel=16, channels=(8, 8), width=12)
@@ -65,3 +67,21 @@ def test_pads_with_silence():
     slices = preprocess_audio(sound, SoundNetConfig(frames=64))
     torch.testing.assert_close(slices[0, 50:], torch.full_like(slices[0, 50:], SILENCE))
     assert (slices[0, :48] > SILENCE + 0.5).all()
+
+
+def test_what_a_sound_of_a_lower_rate_does_not_tell_is_not_silent():
+    noise = Audio(0.1 * torch.randn(1, 44100, generator=torch.Generator().manual_seed(0)).numpy(), 44100)
+    dull = resample(resample(noise, 16000), 44100)
+    config = SoundNetConfig(frames=100)
+    whole, guessed = (preprocess_audio(sound, config)[0, :90] for sound in (noise, dull))
+    known = torch.from_numpy(kaldi_centres(config.mel, 44100) < 7200)
+    torch.testing.assert_close(guessed[:, known].mean(0), whole[:, known].mean(0), atol=0.05, rtol=0)
+    assert (guessed[:, ~known] == guessed[:, ~known][:, :1]).all()
+    assert (guessed[:, ~known].mean() - whole[:, ~known].mean()).abs() < 0.2  # silence would be 1.5 lower
+    plain = preprocess_audio(dull, config.replace(extend=False))[0, :90]
+    assert plain[:, ~known][:, 8:].mean() < whole[:, ~known].mean() - 0.5
+    # what is recorded at the tower's own rate is read as it is
+    full = resample(noise, 48000)
+    torch.testing.assert_close(
+        preprocess_audio(resample(full, 44100), config), preprocess_audio(resample(full, 44100), config.replace(extend=False))
+    )
