@@ -184,7 +184,8 @@ def benchmark_minihits(
     command: str = "",
     on_progress: Progress = lambda stage, done, total: None,
 ) -> tuple[BenchmarkRow, ...]:
-    """Generates the clips of a split under each of ``variants`` with one model, and scores them. Trains nothing.
+    """Generates the clips of a split, of MiniHits or any other manifest, under each of ``variants`` with one model, and scores
+    them. Trains nothing.
 
     ``out``: folder for the sounds, one folder for each variant; ``others``: models by the names in ``Variant.model``;
     ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
