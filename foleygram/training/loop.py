@@ -12,7 +12,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -308,6 +308,72 @@ def alone_in(folder: Path) -> Iterator[None]:
                     place.rmdir()
 
 
+class Interrupts:
+    """Within the block the signals that end a program are noted only, so that what was trained is saved first."""
+
+    def __init__(self) -> None:
+        self.received: list[int] = []
+        self.previous: dict[int, object] = {}
+
+    def __enter__(self) -> Interrupts:
+        for kind in (getattr(signal, name) for name in STOPS if hasattr(signal, name)):
+            if kind == signal.SIGINT or signal.getsignal(kind) != signal.SIG_IGN:  # nohup ignores SIGHUP
+                self.previous[kind] = signal.signal(kind, lambda number, _: self.received.append(number))
+        return self
+
+    def __exit__(self, *_) -> None:
+        for kind, handler in self.previous.items():
+            signal.signal(kind, handler)
+
+    def pass_on(self) -> None:
+        """Gives the first signal to whoever called, who may want to say which it was."""
+        if self.received and callable(self.previous[self.received[0]]):
+            signal.raise_signal(self.received[0])
+
+
+class Journal:
+    """The log of a run: losses as means since the line before, and what validation says. ``writes``: whether this process does;
+    what a killed run wrote after step ``first`` is dropped."""
+
+    def __init__(self, path: Path, stage: Stage, first: int, writes: bool):
+        self.path, self.stage, self.writes = path, stage, writes
+        self.sums, self.counted = torch.zeros(len(stage.losses)), 0
+        self.last = tuple(float("nan") for _ in stage.losses)
+        if writes:
+            cut_log(path, first)
+
+    def add(self, losses: Tensor) -> None:
+        """The losses of one micro-batch, means over all processes."""
+        self.sums += losses.float().cpu()
+        self.counted += 1
+
+    @property
+    def finite(self) -> bool:
+        return bool(self.sums.isfinite().all())
+
+    def write_losses(self, step: int, seconds: float, rate: float) -> None:
+        self.last = tuple((self.sums / self.counted).tolist())
+        self.write(step=step, seconds=round(seconds, 1), rate=rate, **dict(zip(self.stage.losses, self.last, strict=True)))
+        self.sums.zero_()
+        self.counted = 0
+
+    def write_validation(self, step: int, seconds: float, values: Sequence[float]) -> None:
+        self.write(step=step, seconds=round(seconds, 1), **dict(zip(self.stage.validation, values, strict=True)))
+
+    def write(self, **values: float) -> None:
+        if self.writes:
+            with self.path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(values) + "\n")
+
+
+def check_weights(parameters: Iterable[nn.Parameter], step: int) -> None:
+    """Raises RecipeError for weights that are no numbers. A loss alone may overflow in fp16, which is made good."""
+    if not all(parameter.isfinite().all() for parameter in parameters):
+        raise RecipeError(
+            f"step {step}: the weights are no numbers any more; the checkpoint of before is kept: lower the learning rate"
+        )
+
+
 def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None = None) -> LoopResult:
     """Trains to ``config.steps``, from the checkpoint in ``folder`` where there is one.
 
@@ -346,27 +412,40 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     share = config.batch // (world * config.accumulate)
     stage.check_rows(share)
     folder.mkdir(parents=True, exist_ok=True)
-    log = folder / "log.jsonl"
-    began, saved = time.monotonic(), time.monotonic()
-    interrupted: list[int] = []
-    stops = [getattr(signal, name) for name in STOPS if hasattr(signal, name)]
-    previous = {
-        kind: signal.signal(kind, lambda number, _: interrupted.append(number))
-        for kind in stops
-        if kind == signal.SIGINT or signal.getsignal(kind) != signal.SIG_IGN  # nohup ignores SIGHUP
-    }
-    sums = torch.zeros(len(stage.losses))
-    counted, last = 0, tuple(float("nan") for _ in stage.losses)
+    journal = Journal(folder / "log.jsonl", stage, first, accelerator.is_main_process)
+    began = saved = time.monotonic()
 
     def elapsed() -> float:
         return before + time.monotonic() - began
 
-    def check_weights(step: int) -> None:
-        """A loss alone may overflow in fp16, which is made good; weights stay what they are."""
-        if not all(parameter.isfinite().all() for parameter in parameters.values()):
-            raise RecipeError(
-                f"step {step}: the weights are no numbers any more; the checkpoint of before is kept: lower the learning rate"
-            )
+    def train_step(step: int) -> None:
+        for optimizer, peak in zip(optimizers, peaks, strict=True):
+            for group in optimizer.param_groups:
+                group["lr"] = rate_at(step, config, peak) * group["share"]
+        # dropout too is then a function of the step, whenever the run was killed
+        torch.manual_seed((seed + step * world + rank) % 2**63)
+        for part in range(config.accumulate):
+            begin = (part * world + rank) * share
+            batch = stage.batch(step, range(begin, begin + share), config.batch)
+            with accelerator.accumulate(module), accelerator.autocast():
+                values = module(*(tensor.to(accelerator.device) for tensor in batch))
+                accelerator.backward(values[0])
+                if accelerator.sync_gradients and config.clip:
+                    accelerator.clip_grad_norm_(parameters.values(), config.clip)
+                for optimizer in optimizers:
+                    optimizer.step()
+                    optimizer.zero_grad()
+            journal.add(accelerator.reduce(values.detach(), "mean"))
+        keep = min(config.ema, (step + 1) / (step + 10))  # a young average forgets its random start fast
+        for name, value in average.items():
+            value.lerp_(parameters[name].detach().float(), 1 - keep)
+
+    def validate() -> Sequence[float]:
+        with Swapped(parameters, average), torch.no_grad():
+            stage.eval()
+            values = stage.validate()
+            stage.train()
+        return values
 
     def save(step: int) -> None:
         accelerator.wait_for_everyone()
@@ -375,85 +454,42 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
                 checkpoint.save(average, step, elapsed())
             with Swapped(parameters, average):
                 stage.export()
-            draw_curve(log, folder / "curve.png")
+            draw_curve(journal.path, folder / "curve.png")
         accelerator.wait_for_everyone()  # whoever goes on may read these files
 
-    def decided() -> tuple[bool, bool]:
+    def decided(interrupted: bool) -> tuple[bool, bool]:
         """Whether to save now and whether to stop, the same in all processes: one alone would wait for the others for ever.
         The first one's clock decides, and a signal to any of them."""
-        due, told = time.monotonic() - saved > 60 * config.save_minutes, bool(interrupted)
+        due = time.monotonic() - saved > 60 * config.save_minutes
         if world > 1:
-            votes = torch.tensor([due and rank == 0, told], dtype=torch.float32, device=accelerator.device)
-            due, told = (accelerator.reduce(votes, "sum") > 0).tolist()
-        return due, told
-
-    def note(**values) -> None:
-        if accelerator.is_main_process:
-            with log.open("a") as file:
-                file.write(json.dumps(values) + "\n")
+            votes = torch.tensor([due and rank == 0, interrupted], dtype=torch.float32, device=accelerator.device)
+            due, interrupted = (accelerator.reduce(votes, "sum") > 0).tolist()
+        return due, interrupted
 
     done, stopped = first, False
     end = config.steps if stop_after is None else min(config.steps, first + stop_after)
-    if accelerator.is_main_process:
-        cut_log(log, first)
-    try:
-        with progress_bar(accelerator.is_main_process, first, config.steps) as advance:
-            stage.train()
-            for step in range(first, end):
-                for optimizer, peak in zip(optimizers, peaks, strict=True):
-                    for group in optimizer.param_groups:
-                        group["lr"] = rate_at(step, config, peak) * group["share"]
-                # dropout too is then a function of the step, whenever the run was killed
-                torch.manual_seed((seed + step * world + rank) % 2**63)
-                for part in range(config.accumulate):
-                    begin = (part * world + rank) * share
-                    batch = stage.batch(step, range(begin, begin + share), config.batch)
-                    with accelerator.accumulate(module), accelerator.autocast():
-                        values = module(*(tensor.to(accelerator.device) for tensor in batch))
-                        accelerator.backward(values[0])
-                        if accelerator.sync_gradients and config.clip:
-                            accelerator.clip_grad_norm_(parameters.values(), config.clip)
-                        for optimizer in optimizers:
-                            optimizer.step()
-                            optimizer.zero_grad()
-                    sums += accelerator.reduce(values.detach(), "mean").float().cpu()
-                    counted += 1
-                keep = min(config.ema, (step + 1) / (step + 10))  # a young average forgets its random start fast
-                for name, value in average.items():
-                    value.lerp_(parameters[name].detach().float(), 1 - keep)
-                if not sums.isfinite().all():
-                    check_weights(step + 1)
-                if (step + 1) % config.log_every == 0 or step + 1 == end:
-                    last = tuple((sums / counted).tolist())
-                    note(
-                        step=step + 1,
-                        seconds=round(elapsed(), 1),
-                        rate=rate_at(step, config),
-                        **dict(zip(stage.losses, last, strict=True)),
-                    )
-                    sums.zero_()
-                    counted = 0
-                if stage.validation and ((step + 1) % config.validate_every == 0 or step + 1 == config.steps):
-                    with Swapped(parameters, average), torch.no_grad():
-                        stage.eval()
-                        values = stage.validate()
-                        stage.train()
-                    note(step=step + 1, seconds=round(elapsed(), 1), **dict(zip(stage.validation, values, strict=True)))
-                advance(step + 1, last[0])
-                done = step + 1
-                due, stopped = decided()
-                if stopped:
-                    break
-                if due:
-                    save(done)
-                    saved = time.monotonic()
-    finally:
-        for kind, handler in previous.items():
-            signal.signal(kind, handler)
+    interrupts = Interrupts()
+    with interrupts, progress_bar(accelerator.is_main_process, first, config.steps) as advance:
+        stage.train()
+        for step in range(first, end):
+            train_step(step)
+            done = step + 1
+            if not journal.finite:
+                check_weights(parameters.values(), done)
+            if done % config.log_every == 0 or done == end:
+                journal.write_losses(done, elapsed(), rate_at(step, config))
+            if stage.validation and (done % config.validate_every == 0 or done == config.steps):
+                journal.write_validation(done, elapsed(), validate())
+            advance(done, journal.last[0])
+            due, stopped = decided(bool(interrupts.received))
+            if stopped:
+                break
+            if due:
+                save(done)
+                saved = time.monotonic()
     save(done)
-    if interrupted and callable(previous[interrupted[0]]):
-        signal.raise_signal(interrupted[0])  # whoever called may want to say which it was
-    if stopped or interrupted:
+    interrupts.pass_on()
+    if stopped or interrupts.received:
         raise KeyboardInterrupt
     notes = (FINISHED,) if first >= config.steps else ()
-    return LoopResult(done, elapsed(), done >= config.steps, last, notes)
+    return LoopResult(done, elapsed(), done >= config.steps, journal.last, notes)
