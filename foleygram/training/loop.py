@@ -7,7 +7,6 @@ the curve is redrawn at each save.
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import signal
@@ -16,7 +15,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, TypedDict
+from typing import Literal
 
 import numpy as np
 import torch
@@ -25,8 +24,10 @@ from torch import Tensor, nn
 from foleygram.config import Chance, Config, Count, Natural, NotNegative, Share
 from foleygram.device import arithmetic, pick_device
 from foleygram.errors import RecipeError
-from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 from foleygram.output import make_folder
+from foleygram.training.checkpoint import Checkpoint, Swapped
+from foleygram.training.journal import Journal
+from foleygram.training.optimizers import build_optimizers
 
 FINISHED = "this stage was finished already: nothing was trained; ask for more steps, or choose another --out"
 
@@ -65,13 +66,6 @@ def mixed_precision(precision: str) -> str:
     if precision == "auto":
         precision = "bf16" if arithmetic(pick_device("auto"), "auto") == torch.bfloat16 else "fp32"
     return "no" if precision == "fp32" else precision
-
-
-class RateGroup(TypedDict):
-    """A parameter group as torch's optimisers take it; ``share``: of the loop's learning rate."""
-
-    params: list[nn.Parameter]
-    share: float
 
 
 class Stage(nn.Module):
@@ -136,12 +130,6 @@ def in_epochs(seed: int, step: int, rows: range, size: int, count: int) -> list[
     return picked
 
 
-def steps_done(folder: Path) -> int:
-    """Steps behind the checkpoint of a stage's ``folder``, 0 where there is none."""
-    path = folder / "checkpoint.safetensors"
-    return int(read_notes(path)["step"]) if path.exists() else 0
-
-
 def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
     """Learning rate of a step: warm-up to ``peak`` (``learning_rate``), plateau, then the fall of ``config.decay``."""
     rate = (config.learning_rate if peak is None else peak) * min(1.0, (step + 1) / max(1, config.warmup))
@@ -152,133 +140,6 @@ def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
             progress = min(1.0, progress)
             rate *= 1 - progress if config.decay == "linear" else 0.5 * (1 + math.cos(math.pi * progress))
     return rate
-
-
-def rate_groups(stage: Stage, parameters: dict[str, nn.Parameter]) -> list[RateGroup]:
-    """Groups for the optimiser, one for each share of the learning rate, in the order of the parameters."""
-    groups: dict[float, RateGroup] = {}
-    for name, parameter in parameters.items():
-        share = stage.share_of_rate(name)
-        groups.setdefault(share, RateGroup(params=[], share=share))["params"].append(parameter)
-    return list(groups.values())
-
-
-STATES = ("step", "exp_avg", "exp_avg_sq", "momentum_buffer")
-"""Names of the optimisers' tensors for one parameter."""
-
-
-def build_optimizers(stage: Stage, parameters: dict[str, nn.Parameter], config: LoopConfig) -> list[torch.optim.Optimizer]:
-    """AdamW for everything, or for what Muon leaves. Raises RecipeError where this torch has no Muon, and for it in fp16."""
-    matrices: set[nn.Parameter] = set()
-    if config.optimizer == "muon":
-        if not hasattr(torch.optim, "Muon"):
-            raise RecipeError("optimizer muon: needs torch 2.9 or newer; install it, or say optimizer: adamw")
-        if config.precision == "fp16":  # accelerate would unscale the gradients once for each of the two optimisers
-            raise RecipeError("optimizer muon: does not go with precision fp16; take bf16, or optimizer: adamw")
-        inside = {parameter for block in stage.hidden_blocks() for parameter in block.parameters()}
-        matrices = {parameter for parameter in parameters.values() if parameter.ndim == 2 and parameter in inside}
-    rest = rate_groups(stage, {name: parameter for name, parameter in parameters.items() if parameter not in matrices})
-    optimizers: list[torch.optim.Optimizer] = [
-        torch.optim.AdamW(rest, lr=config.learning_rate, betas=config.betas, eps=config.eps, weight_decay=config.weight_decay)
-    ]
-    if matrices:
-        ordered = rate_groups(stage, {name: parameter for name, parameter in parameters.items() if parameter in matrices})
-        optimizers.append(
-            torch.optim.Muon(ordered, lr=config.matrix_rate, weight_decay=config.weight_decay, adjust_lr_fn="match_rms_adamw")
-        )
-    return optimizers
-
-
-class Checkpoint:
-    """Weights, average and optimiser state of one stage in one safetensors file. ``scaler``: of the loss in fp16, whose scale
-    follows what overflowed before; a note in the header."""
-
-    def __init__(
-        self, path: Path, parameters: dict[str, nn.Parameter], optimizers: Sequence[torch.optim.Optimizer],
-        scaler: torch.amp.GradScaler | None = None,
-    ):  # fmt: skip
-        self.path = path
-        self.scaler = scaler
-        self.parameters = parameters
-        self.optimizer_of = {
-            parameter: optimizer
-            for optimizer in optimizers
-            for group in optimizer.param_groups
-            for parameter in group["params"]
-        }
-
-    def save(self, average: dict[str, Tensor], step: int, seconds: float) -> None:
-        tensors: dict[str, Tensor] = {}
-        for name, parameter in self.parameters.items():
-            tensors[f"weight.{name}"] = parameter
-            if name in average:
-                tensors[f"average.{name}"] = average[name]
-            for key, value in self.optimizer_of[parameter].state.get(parameter, {}).items():
-                tensors[f"{key}.{name}"] = torch.as_tensor(value)
-        notes = {"step": str(step), "seconds": f"{seconds:.1f}"}
-        if self.scaler is not None:
-            notes["scaler"] = json.dumps(self.scaler.state_dict())
-        write_tensors(self.path, tensors, notes)
-
-    def load(self, average: dict[str, Tensor]) -> tuple[int, float]:
-        """Restores in place; returns the next step and the seconds trained so far."""
-        if not self.path.exists():
-            return 0, 0.0
-        tensors, notes = read_tensors(self.path), read_notes(self.path)
-        if {f"weight.{name}" for name in self.parameters} != {key for key in tensors if key.startswith("weight.")}:
-            raise RecipeError(f"{self.path}: belongs to another recipe; choose another --out or delete it to start anew")
-        for name, parameter in self.parameters.items():
-            if tensors[f"weight.{name}"].shape != parameter.shape:
-                raise RecipeError(f"{self.path}: sizes differ from the recipe's; choose another --out or delete it")
-            parameter.data.copy_(tensors[f"weight.{name}"])
-            if name in average:
-                if f"average.{name}" not in tensors:
-                    raise RecipeError(f"{self.path}: was begun without an average; set ema to 0, or choose another --out")
-                average[name].copy_(tensors[f"average.{name}"])
-            state = {key: tensors[f"{key}.{name}"] for key in STATES if f"{key}.{name}" in tensors}
-            if state:
-                if isinstance(self.optimizer_of[parameter], torch.optim.AdamW) and "exp_avg" not in state:
-                    raise RecipeError(f"{self.path}: was begun with optimizer muon; keep that, or choose another --out")
-                self.optimizer_of[parameter].state[parameter] = state
-        scale = json.loads(notes.get("scaler", "{}"))
-        if self.scaler is not None and scale:
-            self.scaler.load_state_dict(scale)
-        return int(notes["step"]), float(notes["seconds"])
-
-
-class Swapped:
-    """Within the block the module has its averaged weights."""
-
-    def __init__(self, parameters: dict[str, nn.Parameter], average: dict[str, Tensor]):
-        self.parameters, self.average = parameters, average
-
-    def exchange(self) -> None:
-        for name, value in self.average.items():
-            data = self.parameters[name].data
-            kept = data.clone()
-            data.copy_(value)
-            value.copy_(kept)
-
-    def __enter__(self) -> None:
-        self.exchange()
-
-    def __exit__(self, *_) -> None:
-        self.exchange()
-
-
-def cut_log(log: Path, step: int) -> None:
-    """Drops what a killed run wrote after its last checkpoint, at ``step``: it comes again. Half a line goes too."""
-
-    def counts(line: str) -> bool:
-        try:
-            return json.loads(line)["step"] <= step
-        except ValueError:
-            return False
-
-    lines = log.read_text(encoding="utf-8").splitlines() if log.exists() else []
-    kept = [line for line in lines if counts(line)]
-    if len(kept) < len(lines):
-        write_atomically(log, "".join(f"{line}\n" for line in kept).encode())
 
 
 @contextmanager
@@ -331,41 +192,6 @@ class Interrupts:
             signal.raise_signal(self.received[0])
 
 
-class Journal:
-    """The log of a run: losses as means since the line before, and what validation says. ``writes``: whether this process does;
-    what a killed run wrote after step ``first`` is dropped."""
-
-    def __init__(self, path: Path, stage: Stage, first: int, writes: bool):
-        self.path, self.stage, self.writes = path, stage, writes
-        self.sums, self.counted = torch.zeros(len(stage.losses)), 0
-        self.last = tuple(float("nan") for _ in stage.losses)
-        if writes:
-            cut_log(path, first)
-
-    def add(self, losses: Tensor) -> None:
-        """The losses of one micro-batch, means over all processes."""
-        self.sums += losses.float().cpu()
-        self.counted += 1
-
-    @property
-    def finite(self) -> bool:
-        return bool(self.sums.isfinite().all())
-
-    def write_losses(self, step: int, seconds: float, rate: float) -> None:
-        self.last = tuple((self.sums / self.counted).tolist())
-        self.write(step=step, seconds=round(seconds, 1), rate=rate, **dict(zip(self.stage.losses, self.last, strict=True)))
-        self.sums.zero_()
-        self.counted = 0
-
-    def write_validation(self, step: int, seconds: float, values: Sequence[float]) -> None:
-        self.write(step=step, seconds=round(seconds, 1), **dict(zip(self.stage.validation, values, strict=True)))
-
-    def write(self, **values: float) -> None:
-        if self.writes:
-            with self.path.open("a", encoding="utf-8") as file:
-                file.write(json.dumps(values) + "\n")
-
-
 def check_weights(parameters: Iterable[nn.Parameter], step: int) -> None:
     """Raises RecipeError for weights that are no numbers. A loss alone may overflow in fp16, which is made good."""
     if not all(parameter.isfinite().all() for parameter in parameters):
@@ -412,7 +238,7 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     share = config.batch // (world * config.accumulate)
     stage.check_rows(share)
     folder.mkdir(parents=True, exist_ok=True)
-    journal = Journal(folder / "log.jsonl", stage, first, accelerator.is_main_process)
+    journal = Journal(folder / "log.jsonl", stage.losses, stage.validation, first, accelerator.is_main_process)
     began = saved = time.monotonic()
 
     def elapsed() -> float:

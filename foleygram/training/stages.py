@@ -27,11 +27,12 @@ from foleygram.pipeline import load_predictor
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training.autoencoder import AutoencoderStage
+from foleygram.training.checkpoint import steps_done
 from foleygram.training.control import ClipEmbeddings, ControlStage, caption_tokens, fit_projections, point_tokens
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage, embed_clips, export_space
 from foleygram.training.latents import Captions, Crops, sound_palettes, text_states
-from foleygram.training.loop import FINISHED, LoopResult, run, steps_done
+from foleygram.training.loop import FINISHED, LoopResult, run
 from foleygram.training.memory import fit_nothing, keys_of, kind_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.prior import fit_prior, rows

@@ -12,7 +12,8 @@ import torch
 
 from foleygram.errors import UsageError
 from foleygram.hub.folder import write_json
-from foleygram.training.loop import alone_in, steps_done
+from foleygram.training.checkpoint import steps_done
+from foleygram.training.loop import alone_in
 from foleygram.training.recipe import Recipe, read_recipe
 from foleygram.training.stages import (
     train_autoencoder,

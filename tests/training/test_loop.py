@@ -10,9 +10,9 @@ from torch import Tensor, nn
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
+from foleygram.training.checkpoint import Checkpoint
 from foleygram.training.loop import (
     FINISHED,
-    Checkpoint,
     LoopConfig,
     Stage,
     alone_in,

@@ -21,7 +21,8 @@ from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
 from foleygram.training.diffusion import DiffusionTraining
 from foleygram.training.gram import GramTraining
-from foleygram.training.loop import FINISHED, LoopConfig, Stage, build_optimizers
+from foleygram.training.loop import FINISHED, LoopConfig, Stage
+from foleygram.training.optimizers import build_optimizers
 from foleygram.training.recipe import Recipe
 from foleygram.training.vocabulary import LEARNS, VocabularyTraining
 from foleygram.training.workshop import BEFORE, Workshop
