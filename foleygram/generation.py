@@ -99,23 +99,10 @@ def generate(
         card = described(order, info, guide, model)
     with watch.stage("embed"), torch_threads(card.threads):
         embeddings = model.references(clip).only(order.use)
-    notes = remarks(order, info, guide, clip)
-    if clip.text is not None and "T" in order.use and (unread := model.gram.tokenizer.unread(clip.text)):
-        notes.append(f"the text is too long for this model, which does not read '{unread}'; put first what counts")
-    if clip.text is not None and "T" in order.use and model.gram.tokenizer.is_strange(clip.text):
-        notes.append("this model knows hardly a word of the text; write it in English")
     strokes = whose_strokes(order, guide, model, embeddings)
-    if strokes == "memory" and guide.envelope.values.max() > 0:
-        kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
-        sound = "a sound that the model remembers" if len(order.outs) == 1 else "sounds that the model remembers, by turns"
-        notes.append(f"the colours and strokes are those of {sound} ({kind})")
     if strokes != "guide":
         card = card.replace(strokes=strokes)
-    elif embeddings.audio is not None and embeddings.strokes is None:
-        if order.strokes == "reference" or by_default(order, guide):
-            notes.append(
-                "nothing in the reference dies away, so events keep the guide's shapes; give a recording of single hits"
-            )
+    notes = remarks(order, info, guide, clip) + remarks_of_model(order, guide, model, embeddings, strokes)
     results, film = [], None
     with torch_threads(card.threads):
         for number, out in order.outs:
@@ -404,6 +391,24 @@ def remarks(order: Order, info: MediaInfo, guide: Guide, clip: Clip) -> list[str
         options = {"T": "--text", "A": "--audio", "V": "--video-ref"}
         notes.append(f"--use {order.use} leaves {' and '.join(options[letter] for letter in unused)} unused")
     return notes + unkept(order.video, order.outs[0][1]) if order.is_video else notes
+
+
+def remarks_of_model(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings, strokes: str) -> list[str]:
+    """What the model has to say of the request: words that it does not know, whose colours and strokes it takes."""
+    notes = []
+    text = order.text if "T" in order.use else None
+    if text is not None and (unread := model.gram.tokenizer.unread(text)):
+        notes.append(f"the text is too long for this model, which does not read '{unread}'; put first what counts")
+    if text is not None and model.gram.tokenizer.is_strange(text):
+        notes.append("this model knows hardly a word of the text; write it in English")
+    if strokes == "memory" and guide.envelope.values.max() > 0:
+        kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
+        sound = "a sound that the model remembers" if len(order.outs) == 1 else "sounds that the model remembers, by turns"
+        notes.append(f"the colours and strokes are those of {sound} ({kind})")
+    without = strokes == "guide" and embeddings.audio is not None and embeddings.strokes is None
+    if without and (order.strokes == "reference" or by_default(order, guide)):
+        notes.append("nothing in the reference dies away, so events keep the guide's shapes; give a recording of single hits")
+    return notes
 
 
 def repeats(order: Order, out: Path) -> bool:
