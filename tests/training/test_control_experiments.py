@@ -176,7 +176,7 @@ def test_the_documented_commands_are_taken():
         ("no-control", "control", "none", "gram"), ("onsets", "control", "onsets", "gram"),
         ("cosine", "gram", "envelope", "cosine"), ("cosine", "control", "envelope", "cosine"),
         ("unaligned", "gram", "envelope", "none"), ("unaligned", "control", "envelope", "none"),
-        ("foleygram", "control", "envelope", "gram"),
+        ("foleygram", "gram", "envelope", "gram"), ("foleygram", "control", "envelope", "gram"),
     }  # fmt: skip
     assert {variant.model for variant in TABLE_1_VARIANTS} - {""} <= {name for name, *_ in made}
 
