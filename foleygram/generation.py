@@ -21,7 +21,7 @@ from foleygram.config import read_json
 from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import FROM_FILES, OWN, Guide, is_noisy, read_guide, unheard, unheard_level
+from foleygram.guide import FROM_FILES, OWN, Guide, is_noisy, read_guide, too_soft, unheard
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.hub.sources import MODELS
 from foleygram.limits import SEEDS, check_whole
@@ -85,14 +85,15 @@ def generate(
     with watch.stage("envelope"):
         guide = None if predicted else read_guide(order.envelope, order.video, info.seconds, None, order.voice)
     with watch.stage("load"):
-        if model is not None and model.config != config:
+        loaded = model is not None
+        if loaded and model.config != config:
             raise ModelError(f"{order.model}: the model that was given is another one; name its folder as the request's model")
-        outline = FoleyGRAM.outline(order.model)
-        expected = expected_memory(outline, order.device, order.dtype)
+        model = model if loaded else FoleyGRAM.outline(order.model)
+        expected = expected_memory(model, order.device, order.dtype)
         weights_files(find_folder(order.model), config)
         on_memory(expected)
-        if model is None:
-            model = outline.fill(order.model, order.device, order.dtype)
+        if not loaded:
+            model.fill(order.model, order.device, order.dtype)
     with watch.stage("envelope"):
         if guide is None:
             guide = read_guide(None, order.video, info.seconds, model.timing, kind=model.kind_said(clip.text))
@@ -368,10 +369,10 @@ def remarks(order: Order, info: MediaInfo, guide: Guide, clip: Clip) -> list[str
         notes.append(guide.doubt)
     if envelope.values.max() <= 0:
         notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
-    elif too_soft := unheard_level(envelope):
-        notes.append(too_soft)
     elif envelope.seconds < info.seconds - 0.1:
         notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
+    if soft := too_soft(envelope):
+        notes.append(soft)
     if rest := unheard(guide, info.seconds):
         notes.append(rest)
     if guide.kind in ("sound", "own") and is_noisy(envelope):

@@ -46,10 +46,12 @@ OFFSET_LEAST = 1e-3  # share of the peak (-60 dB) up to which a level is none to
 OVERHANG = 0.1  # s by which a sound may outlast its picture in any film: codecs fill up their last block
 REST_SILENT = 1e-3  # share of the loudest amplitude (-60 dB) up to which what is cut off is no loss
 SOFT_DB = -60.0  # dBFS of the loudest moment below which a guide is hardly heard
+USUAL_DB = -20.0  # dBFS to which such a guide may be raised
 NOISE_DB = 45.0  # a guide whose quietest tenth is nearer than this to its peak has noise between its sounds
 
 Kind = Literal["own", "sound", "voice", "table", "predicted", "given"]
 FROM_FILES = ("sound", "voice", "table")
+"""Kinds of guides that a file of their own gives back."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -214,14 +216,15 @@ def refuse_endless(path: Path, seconds: float) -> None:
         raise EnvelopeError(f"{path}: lasts {seconds:g} s, more than a day; its times are in seconds, correct them")
 
 
-def unheard_level(envelope: Envelope) -> str:
-    """A note on a guide that is so soft that its result is hardly heard, else nothing."""
-    loudest = 20 * math.log10(max(float(envelope.values.max()), 1e-12))
-    if loudest >= SOFT_DB:
+def too_soft(envelope: Envelope) -> str:
+    """A note on a guide that sounds, but so softly that its result is hardly heard, else nothing."""
+    loudest = float(envelope.values.max())
+    if loudest <= 0 or loudest >= 10 ** (SOFT_DB / 20):
         return ""
+    level = 20 * math.log10(loudest)
     return (
-        f"the guide is at most {loudest:.0f} dBFS loud, and the result is hardly heard; "
-        f"raise it: foleygram envelope --scale-db {-20 - loudest:.0f}"
+        f"the guide is at most {level:.0f} dBFS loud, and the result is hardly heard; "
+        f"raise it: foleygram envelope --scale-db {USUAL_DB - level:.0f}"
     )
 
 

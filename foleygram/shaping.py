@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, OutputError, UsageError
-from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, unheard, unheard_level
+from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, too_soft, unheard
 from foleygram.limits import check_range
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
@@ -360,12 +360,12 @@ def remarks(
         notes.append(f"{gone} event(s) were moved out of the clip and are gone")
     if curve.values.max() <= 0:
         notes.append("the envelope is silent throughout")
-    elif too_soft := unheard_level(curve):
-        notes.append(too_soft)
     elif guide.kind == "predicted" and request.out is not None and is_curve(request):
         notes.append(
             "a curve counts as measured, so generate follows it as it is; with --events, or as .json, events can become strokes"
         )
+    if soft := too_soft(curve):
+        notes.append(soft)
     return notes
 
 

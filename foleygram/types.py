@@ -75,8 +75,8 @@ MOST_CHANNELS = 64
 
 @dataclass(frozen=True, eq=False)
 class Audio:
-    """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz; ``recorded``: the lowest rate that it ever had, Hz,
-    if that was another: nothing is known of it above half of that."""
+    """Sound. ``samples``: float32 [channel, sample] in +-1; ``rate``: Hz; ``recorded``: the lowest rate that it had before, Hz:
+    nothing is known of it above half of that. Raises MediaError for an array that is no sound."""
 
     samples: np.ndarray
     rate: int

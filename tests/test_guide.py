@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, unheard, unheard_level
+from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, too_soft, unheard
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.signal.envelope import write_envelope
@@ -151,9 +151,9 @@ def test_a_shortened_film_has_no_frames_that_cannot_be_decoded(tmp_path, moving_
         assert not read_guide(None, tmp_path / "a.mp4", seconds, tiny_model(timing=True).timing).doubt
 
 
-@pytest.mark.parametrize("level, told", [(0.1, ""), (1e-4, "--scale-db 60"), (1e-6, "--scale-db 100")])
+@pytest.mark.parametrize("level, told", [(0.1, ""), (0.0, ""), (1e-4, "--scale-db 60"), (1e-6, "--scale-db 100")])
 def test_a_guide_that_is_hardly_heard_is_told(level, told):
-    note = unheard_level(Envelope(np.array([0.0, level, 0.0], np.float32), 100.0))
+    note = too_soft(Envelope(np.array([0.0, level, 0.0], np.float32), 100.0))
     assert (told in note) if told else not note
 
 

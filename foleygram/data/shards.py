@@ -17,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 
+from foleygram.data.epochs import in_epochs
 from foleygram.data.manifest import ClipRecord
 from foleygram.errors import DataError
 from foleygram.media.audio import read_audio
@@ -79,13 +80,7 @@ class ShardedClips:
     def draw(self, seed: int, step: int, rows: range, size: int) -> list[tuple[int, int]]:
         """(clip, caption) of the rows of a global batch: every clip once in an epoch, in an order of its own each time."""
         picked = []
-        orders: dict[int, np.ndarray] = {}
-        for row in rows:
-            place = step * size + row
-            epoch, inside = divmod(place, len(self))
-            if epoch not in orders:
-                orders[epoch] = np.random.default_rng([seed, epoch]).permutation(len(self))
-            number = int(orders[epoch][inside])
+        for epoch, number in in_epochs(seed, step, rows, size, len(self)):
             draw = np.random.default_rng([seed, epoch, number])
             picked.append((number, int(draw.integers(len(self.clips[number].captions)))))
         return picked

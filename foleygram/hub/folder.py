@@ -38,7 +38,8 @@ def write_tensors(
     path: Path, tensors: Mapping[str, Tensor], notes: Mapping[str, str] | None = None, in_bytes: Collection[str] = ()
 ) -> None:
     """Writes a safetensors file with text notes in its header. ``in_bytes``: names of tables that are kept in 8 bits, each
-    number off by at most half a step, 1/254 of the largest of its row; their scales lie beside them in fp32."""
+    number off by at most half a step, 1/254 of the largest of its row; their scales lie beside them in fp32. Raises
+    OutputError."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

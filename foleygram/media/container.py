@@ -72,7 +72,8 @@ def find_picture(container: InputContainer) -> VideoStream | None:
     from av.stream import Disposition
 
     pictures = moving_pictures(container)
-    return next((stream for stream in pictures if stream.disposition & Disposition.default), next(iter(pictures), None))
+    marked = [stream for stream in pictures if stream.disposition & Disposition.default]
+    return next(iter(marked or pictures), None)
 
 
 def moving_pictures(container: InputContainer) -> list[VideoStream]:

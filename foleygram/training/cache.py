@@ -73,23 +73,28 @@ def cached_array(
     path = folder / f"{name}-{key}.npy"
     if not path.exists():
         make_folder(folder)
-        with alone(path):
+        with in_turn(path):
             if not path.exists():  # another process may have made it meanwhile
                 build(path, name, rows, row_of, label)
     return np.load(path, mmap_mode="r")
 
 
 @contextmanager
-def alone(path: Path) -> Iterator[None]:
-    """Within the block no other process makes ``path``: of several processes of one run the first does, the others wait."""
+def in_turn(path: Path) -> Iterator[None]:
+    """Within the block no other process makes ``path``: of several processes of one run the first does, the others wait. Raises
+    OutputError where nothing can be written beside it."""
     from filelock import FileLock
 
-    lock = path.with_suffix(".lock")
-    with FileLock(lock):
-        try:
-            yield
-        finally:
-            lock.unlink(missing_ok=True)
+    lock = FileLock(path.with_suffix(".lock"))
+    try:
+        lock.acquire()
+    except OSError as error:
+        raise OutputError(f"{path}: cannot be written ({error.strerror}); free some space or choose another --out") from error
+    try:
+        yield
+    finally:
+        path.with_suffix(".lock").unlink(missing_ok=True)
+        lock.release()
 
 
 def build(path: Path, name: str, rows: int, row_of: Callable[[int], np.ndarray], label: str | None) -> None:

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from foleygram.config import Config, Positive, Share
+from foleygram.device import DTYPES
 from foleygram.diffusion.schedule import TimeDistribution, draw_times
 from foleygram.errors import RecipeError
 from foleygram.training.latents import Crops
@@ -62,13 +63,11 @@ class DenoisingStage(Stage):
     def validate(self) -> Sequence[float]:
         """Loss of 64 crops of the validation clips, t even in 0..1, nothing dropped."""
         losses, device = [], next(self.parameters()).device
-        precision = {"no": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}[
-            mixed_precision(self.config.loop.precision)
-        ]
+        precision = DTYPES.get(mixed_precision(self.config.loop.precision))  # as it trains; None where that is fp32
         for part in range(4):
             columns = zip(*(self.draw(self.valid_set, 0, 16 * part + row) for row in range(16)), strict=True)
             *rest, dropped = (torch.stack(column).to(device) for column in columns)
             t = ((torch.arange(16) + 0.5) / 16).to(device)
-            with torch.autocast(device.type, precision, enabled=precision != torch.float32):
+            with torch.autocast(device.type, precision, enabled=precision is not None):
                 losses.append(self.forward(*rest, torch.zeros_like(dropped), t))
         return torch.stack(losses).mean(0).tolist()

@@ -20,13 +20,14 @@ import torch
 from torch import Tensor
 
 from foleygram.config import Config, Count, Natural, NotNegative, Share
+from foleygram.data.epochs import in_epochs
 from foleygram.gram.audio import SILENCE
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.loss import CosineLossConfig, GramLossConfig, cosine_loss, gram_loss
 from foleygram.hub.folder import write_tensors
 from foleygram.training.latents import Captions
-from foleygram.training.loop import LoopConfig, Stage, in_epochs
+from foleygram.training.loop import LoopConfig, Stage
 from foleygram.types import Embeddings
 from foleygram.weights import GRAM_FILES
 
@@ -178,8 +179,8 @@ class GramStage(Stage):
 
     def batch(self, step: int, rows: range, size: int) -> tuple[Tensor, ...]:
         """Frames, banks as heard, texts and the colours that the points have to tell: those of the very crops."""
-        clips = in_epochs(self.seed, step, rows, size, len(self.train_set.frames))
-        draws = (self.draw(clip, step, row) for clip, row in zip(clips, rows, strict=True))
+        places = in_epochs(self.seed, step, rows, size, len(self.train_set.frames))
+        draws = (self.draw(clip, step, row) for (_, clip), row in zip(places, rows, strict=True))
         frames, heard, texts, sounds = (torch.stack(column) for column in zip(*draws, strict=True))
         return frames, heard, texts, colour(sounds), torch.tensor(self.phase(step) == "contrastive")
 

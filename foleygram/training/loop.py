@@ -17,7 +17,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -115,19 +114,6 @@ class LoopResult:
     finished: bool
     last: tuple[float, ...]
     notes: tuple[str, ...] = ()  # what the user should know, one sentence each
-
-
-def in_epochs(seed: int, step: int, rows: range, size: int, count: int) -> list[int]:
-    """Which of ``count`` clips the rows of a global batch of ``size`` are: each once in an epoch, in an order of its own every
-    time. Of two rows with one clip each would be a false negative to the other."""
-    orders: dict[int, np.ndarray] = {}
-    picked = []
-    for row in rows:
-        epoch, place = divmod(step * size + row, count)
-        if epoch not in orders:
-            orders[epoch] = np.random.default_rng([seed, epoch]).permutation(count)
-        picked.append(int(orders[epoch][place]))
-    return picked
 
 
 def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:

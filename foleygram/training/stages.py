@@ -32,7 +32,7 @@ from foleygram.training.control import ClipEmbeddings, ControlStage, caption_tok
 from foleygram.training.diffusion import DiffusionStage
 from foleygram.training.gram import ClipFeatures, GramStage, embed_clips, export_space
 from foleygram.training.latents import Captions, Crops, sound_palettes, text_states
-from foleygram.training.loop import FINISHED, LoopResult, run
+from foleygram.training.loop import FINISHED, LoopConfig, LoopResult, run
 from foleygram.training.memory import fit_nothing, keys_of, kind_of, kinds_of, remember
 from foleygram.training.pretraining import PretrainingStage
 from foleygram.training.prior import fit_prior, rows
@@ -80,18 +80,25 @@ def train_diffusion(recipe: Recipe, data: Path, out: Path, stop_after: int | Non
 def train_pretraining(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
     """GRAM with all its towers (training/pretraining.py). ``data``: a folder of tar shards; ``pretraining.start``, or ``out``,
     holds the towers' weights to begin with (foleygram import); ``out`` gets the trained ones."""
+    clips = open_shards(sorted(data.glob("*.tar")), recipe.model.seconds)
+    if done := finished(out / "training" / "pretraining", recipe.pretraining.loop):
+        return done
     torch.manual_seed(recipe.seed)
     encoder = GramEncoder(recipe.model.gram)
     start = Path(recipe.pretraining.start or out)
     start_of_gram(encoder, start)
     if start.resolve() != out.resolve():
         write_atomically(out / "tokenizer.json", (start / "tokenizer.json").read_bytes())
-    clips = open_shards(sorted(data.glob("*.tar")), recipe.model.seconds)
-    if steps_done(out / "training" / "pretraining") < recipe.pretraining.loop.steps:
-        forget(out)
-        forget_words(out)
+    forget(out)
+    forget_words(out)
     stage = PretrainingStage(encoder, recipe.pretraining, clips, recipe.seed, out)
     return run(stage, recipe.pretraining.loop, out / "training" / "pretraining", stop_after)
+
+
+def finished(folder: Path, loop: LoopConfig) -> LoopResult | None:
+    """The result of a stage of the joint space that is at its end: to export it again would undo what later stages taught."""
+    done = steps_done(folder)
+    return LoopResult(done, 0.0, True, (float("nan"),), (FINISHED,)) if done >= loop.steps else None
 
 
 def start_of_gram(encoder: GramEncoder, folder: Path) -> None:
@@ -123,11 +130,10 @@ def train_gram(
 ) -> LoopResult:
     """Stage 3 (training/gram.py). ``textures``: photographs for clips whose picture is rendered from their scene."""
     torch.manual_seed(recipe.seed)
-    shop = Workshop(recipe, data, out)
-    done = steps_done(out / "training" / "gram")
-    if done >= recipe.gram.loop.steps:  # another export would undo what later stages taught
-        return LoopResult(done, 0.0, True, (float("nan"),), (FINISHED,))
-    if not recipe.gram.start and not done:
+    shop, folder = Workshop(recipe, data, out), out / "training" / "gram"
+    if done := finished(folder, recipe.gram.loop):
+        return done
+    if not recipe.gram.start and not steps_done(folder):
         refuse_imported(out / "audio.safetensors")
     encoder = shop.encoder(anew=True)
     if recipe.gram.start:
@@ -138,7 +144,7 @@ def train_gram(
         return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
     stage = GramStage(encoder, recipe.gram, recipe.seed, out, train, valid, [label_of(record) for record in shop.valid])
-    result = run(stage, recipe.gram.loop, out / "training" / "gram", stop_after)
+    result = run(stage, recipe.gram.loop, folder, stop_after)
     if result.finished and encoder.colour is not None:
         shop.trained(encoder, "gram", *GRAM_FILES)  # the averaged weights
         stage.solve_reader()

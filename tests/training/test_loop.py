@@ -16,7 +16,6 @@ from foleygram.training.loop import (
     LoopConfig,
     Stage,
     alone_in,
-    in_epochs,
     mixed_precision,
     rate_at,
     run,
@@ -242,9 +241,3 @@ def test_weights_that_are_no_numbers_leave_the_checkpoint_of_before(tmp_path):
 def test_a_finished_run_says_so(tmp_path):
     assert not run(Line(), LOOP, tmp_path).notes
     assert run(Line(), LOOP, tmp_path).notes == (FINISHED,)
-
-
-def test_an_epoch_has_every_clip_once():
-    epoch = [number for step in range(3) for number in in_epochs(7, step, range(4), 4, 6)]
-    assert sorted(epoch[:6]) == list(range(6)) == sorted(epoch[6:]) and epoch[:6] != epoch[6:]
-    assert in_epochs(7, 1, range(2, 4), 4, 6) == epoch[6:8]
