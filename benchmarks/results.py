@@ -2,7 +2,7 @@
 
     python benchmarks/results.py runs/scores runs/scores-raw
 
-The folders are --out of the benchmark, with table1.md, table2.md, table3.md or several; of two of a number the last one counts.
+The folders are --out of the benchmark, with one or several of table1.md to table4.md; of two of a number the last one counts.
 Each goes between the lines ``<!-- table 1 -->`` and ``<!-- end of table 1 -->`` of the document.
 """
 
@@ -29,12 +29,12 @@ def main() -> int:
     parser.add_argument("folders", type=Path, nargs="+")
     parser.add_argument("--document", type=Path, default=Path(__file__).parents[1] / "docs" / "results.md")
     arguments = parser.parse_args()
-    tables = [(number, folder / f"table{number}.md") for folder in arguments.folders for number in (1, 2, 3)]
+    tables = [(number, folder / f"table{number}.md") for folder in arguments.folders for number in (1, 2, 3, 4)]
     present = {number: path for number, path in sorted(tables, key=lambda table: table[0]) if path.is_file()}
     try:
         if not present:
             raise DataError(
-                f"{', '.join(map(str, arguments.folders))}: holds no table1.md, table2.md or table3.md; "
+                f"{', '.join(map(str, arguments.folders))}: holds none of table1.md to table4.md; "
                 "run foleygram benchmark minihits --out there"
             )
         text = arguments.document.read_text(encoding="utf-8")

@@ -18,17 +18,20 @@ app = Verbs(rich_markup_mode=None)
 Manifest = Annotated[Path, typer.Argument(help="The clips.jsonl of foleygram prepare.")]
 Out = Annotated[Path, typer.Option("-o", "--out", help="Folder for sounds and tables; sounds that lie there already are kept.")]
 Table = Annotated[
-    int, typer.Option(min=1, max=3, help="1: control experiments; 2: every subset of the modalities; 3: silent films.")
+    int,
+    typer.Option(
+        min=1, max=4, help="1: control experiments; 2: every subset of the modalities; 3: silent films; 4: exchanged points."
+    ),
 ]
 Variants = Annotated[
-    Path | None, typer.Option(help="Folder of the trained variants of table 1: no-control, onsets, cosine, unaligned.")
+    Path | None, typer.Option(help="Folder of the trained variants of tables 1 and 4: no-control, onsets, cosine, unaligned.")
 ]
 Rows = Annotated[list[str] | None, typer.Option("--row", help="Only this row of the table; may be repeated.")]
 BenchmarkSplit = Annotated[str, typer.Option(help="train, validation or test.")]
 Textures = Annotated[Path | None, typer.Option(help="Photographs, where the manifest names no videos.")]
 Steps = Annotated[int | None, typer.Option(help="Sampling steps. [default: the model's]")]
 Seed = Annotated[int, typer.Option(help="Same seed, same bytes.")]
-Raw = Annotated[bool, typer.Option("--raw", help="Score sounds as decoded, without the model's finish; for table 1.")]
+Raw = Annotated[bool, typer.Option("--raw", help="Score sounds as decoded, without the model's finish; for tables 1 and 4.")]
 Guidance = Annotated[float | None, typer.Option(help="0 to 20. [default: the model's]")]
 Folders = Annotated[
     list[Path] | None, typer.Argument(metavar="[RESULTS]...", help="Folders of results: a sound a clip, named by its id.")
@@ -76,9 +79,10 @@ def tables(
 ) -> int:
     """Table I or II of the paper: generate the clips of the test split under each row's information, and score them.
 
-    Writes table1, table2 or table3 as .json, .md and .html into --out. A run that was broken off goes on where it stood.
-    Table 1 needs its variants trained first (docs/minihits-benchmark.md), the others the model alone. Table 3 is not in the
-    paper: the timing is predicted from the picture, or a list of onsets.
+    Writes table1 .. table4 as .json, .md and .html into --out. A run that was broken off goes on where it stood.
+    Tables 1 and 4 need their variants trained first (docs/minihits-benchmark.md), the others the model alone.
+    Tables 3 and 4 are not in the paper: in 3 the timing is predicted from the picture, or a list of onsets; in 4 texts and
+    pictures are read as sounds, which shows what an aligned space is good for.
     """
     from foleygram.output import check_output
 

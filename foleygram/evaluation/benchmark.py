@@ -3,7 +3,8 @@
 Table II asks what each modality gives, on one model. The control experiments for Table I ask what temporal control and a
 joint space give, on one backbone: each variant is a model trained like the others but for one thing, with the information
 of one of the paper's baselines. A third table asks what a silent film gets, whose timing is predicted: not in the paper, whose
-envelopes are all of the true sound. A run that was broken off goes on where it stood; results of other settings are refused.
+envelopes are all of the true sound. A fourth asks whether points of one modality can stand in another's place, which is what
+an aligned space promises. A run that was broken off goes on where it stood; results of other settings are refused.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ from foleygram.guide import predict_guide
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.output import make_folder, whole_text
 from foleygram.room import room_tone
-from foleygram.types import SAMPLE_RATE, Clip, Envelope, modality_set
+from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, modality_set
 
 if TYPE_CHECKING:
     from foleygram.data.scenes import Scene
@@ -47,7 +48,8 @@ class Variant:
     which of the trained variants, empty for the model itself; ``claim``: what the row is there to show; ``paper``: the
     row of the paper beside it; ``strokes``: the shapes of events are made up, so they become strokes of the reference or of a
     remembered sound, as ``generate`` has it under a prediction or a list; ``room``: the room
-    tone of the reference lies under the result."""
+    tone of the reference lies under the result; ``as_sound``: the point of the one modality in ``use`` stands in the place of
+    the sound's, so the projection of sounds reads it, and nothing else conditions."""
 
     name: str
     use: str
@@ -57,6 +59,7 @@ class Variant:
     paper: PaperRow | None = None
     strokes: bool = False
     room: bool = False
+    as_sound: bool = False
 
 
 TABLE_2_VARIANTS = tuple(Variant(row.label, row.label, claim="what each modality gives", paper=row) for row in TABLE_2)
@@ -90,6 +93,21 @@ SILENT_VARIANTS = (
     Variant("T, listed", "T", "onsets", claim="what SyncFusion knows with a text prompt", strokes=True),
 )
 """What a silent film gets: the picture says when, or a list of onsets that somebody made."""
+
+EXCHANGE_VARIANTS = (
+    *(
+        Variant(f"envelope, {model}, {letter} as sound", letter, model=model, claim=claim, as_sound=True)
+        for model in ("unaligned", "cosine")
+        for letter, claim in (("T", "a text read as a sound"), ("V", "a picture read as a sound"))
+    ),
+    Variant("envelope, unaligned, A", "A", model="unaligned", claim="the sound in its own place"),
+    Variant("envelope, cosine, A", "A", model="cosine", claim="the sound in its own place"),
+    Variant("A", "A", claim="the sound in its own place"),
+    Variant("T as sound", "T", claim="a text read as a sound", as_sound=True),
+    Variant("V as sound", "V", claim="a picture read as a sound", as_sound=True),
+)
+"""What alignment is for: the projection that learned to read sounds is given texts or pictures. Of the models of Table I, whose
+rows of the sound alone are two of these."""
 
 
 @dataclass(frozen=True)
@@ -127,6 +145,16 @@ SILENT_CLAIMS = (
     Claim("A, listed", "AV, predicted", "what do true onsets buy, with a reference sound?"),
 )
 
+EXCHANGE_CLAIMS = tuple(
+    Claim(f"{first}{letter} as sound", f"{second}{letter} as sound", f"{question}, where {what} is read as a sound?")
+    for letter, what in (("T", "a text"), ("V", "a picture"))
+    for first, second, question in (
+        ("", "envelope, cosine, ", "does GRAM beat cosine alignment"),
+        ("", "envelope, unaligned, ", "does a joint space by GRAM help"),
+        ("envelope, cosine, ", "envelope, unaligned, ", "does a joint space by cosine help"),
+    )
+)
+
 
 @dataclass(frozen=True)
 class BenchmarkRow:
@@ -160,6 +188,7 @@ class Settings:
     strokes: bool = False
     room: bool = False
     pictures: str = ""  # fingerprints of photographs and scenes, where pictures are rendered
+    as_sound: bool = False
 
 
 def benchmark_minihits(
@@ -190,7 +219,8 @@ def benchmark_minihits(
     ``out``: folder for the sounds, one folder for each variant; ``others``: models by the names in ``Variant.model``;
     ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
     ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it; ``raw``: sounds as decoded;
-    rows that neither know the envelope nor have strokes always are, since there is no level to be matched; ``materials``: also
+    rows that neither know the envelope nor have strokes always are, since there is no level to be matched, and those of
+    exchanged points; ``materials``: also
     whether the material is recognised, by a probe of the training split. For further arguments see ``evaluate_folder``. Raises
     UsageError where a model is missing, DataError where a clip lacks what a variant needs and where ``out`` holds sounds of
     other settings."""
@@ -215,8 +245,8 @@ def benchmark_minihits(
         folder = Path(out) / variant.name
         settings = Settings(
             used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, content_of(manifest),
-            steps, guidance, seed, raw or not (variant.control == "envelope" or variant.strokes), variant.strokes,
-            variant.room, photographs,
+            steps, guidance, seed, raw or variant.as_sound or not (variant.control == "envelope" or variant.strokes),
+            variant.strokes, variant.room, photographs, variant.as_sound,
         )  # fmt: skip
         generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
         report = evaluate_folder(
@@ -244,8 +274,9 @@ def information(variant: Variant) -> tuple[str, ...]:
         "predicted": "timing predicted from the own video",
     }  # fmt: skip
     names = {"A": "own sound", "V": "own video", "T": "own text"}
+    place = ", read as a sound" if variant.as_sound else ""
     room = ("room tone of the own sound",) if variant.room else ()
-    return (timing[variant.control], *(names[letter] for letter in modality_set(variant.use)), *room)
+    return (timing[variant.control], *(names[letter] + place for letter in modality_set(variant.use)), *room)
 
 
 def fingerprint_of(model: FoleyGRAM) -> str:
@@ -272,21 +303,39 @@ def generate_set(
         path = folder / f"{record.id}.flac"
         if not path.exists():
             clip = clip_of(record, settings.use, pictures, model.config.gram.vision.frames)
-            envelope, track = timing_of(model, record, settings.control, "T" in settings.use)
-            (sound,) = model.generate(
-                clip,
-                envelope,
-                use=settings.use,
-                seed=clip_seed(settings.seed, record.id),
-                steps=settings.steps,
-                guidance=settings.guidance,
-                raw=settings.raw,
-                strokes=settings.strokes,
-                track=track,
-            )
+            sound = (read_as_sound if settings.as_sound else sound_of)(model, record, clip, settings)
             tone = room_tone(clip.audio) if settings.room else None
             write_audio(path, sound if tone is None else tone.under(sound, clip_seed(settings.seed, record.id)))
         on_progress(f"generating {folder.name}", number, len(records))
+
+
+def sound_of(model: FoleyGRAM, record: ClipRecord, clip: Clip, settings: Settings) -> Audio:
+    """The sound of a clip as ``generate`` makes it."""
+    envelope, track = timing_of(model, record, settings.control, "T" in settings.use)
+    (sound,) = model.generate(
+        clip,
+        envelope,
+        use=settings.use,
+        seed=clip_seed(settings.seed, record.id),
+        steps=settings.steps,
+        guidance=settings.guidance,
+        raw=settings.raw,
+        strokes=settings.strokes,
+        track=track,
+    )
+    return sound
+
+
+def read_as_sound(model: FoleyGRAM, record: ClipRecord, clip: Clip, settings: Settings) -> Audio:
+    """The sound of a clip whose one point stands in the place of the sound's; no prior guesses that, no memory, no finish."""
+    from foleygram.pipeline import take_seed
+
+    envelope, _ = timing_of(model, record, settings.control)
+    known = model.references(clip)
+    point = known.video if settings.use == "V" else known.text
+    sampler = model.sampler_for(known, raw=True).chosen(settings.steps, settings.guidance)
+    seed = take_seed(clip_seed(settings.seed, record.id), 0)
+    return model.synthesise(Embeddings(audio=point), envelope, clip.seconds, sampler, seed, raw=True)
 
 
 def timing_of(model: FoleyGRAM, record: ClipRecord, timing: Timing, told: bool = False) -> tuple[Envelope, OnsetTrack | None]:

@@ -7,6 +7,8 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 from foleygram.evaluation.benchmark import (
+    EXCHANGE_CLAIMS,
+    EXCHANGE_VARIANTS,
     SILENT_CLAIMS,
     SILENT_VARIANTS,
     TABLE_1_CLAIMS,
@@ -27,9 +29,12 @@ TITLES = {
     1: "Table I: control experiments on one backbone",
     2: "Table II: what each modality gives",
     3: "Silent films: what the picture alone or a list of onsets gives",
+    4: "Exchanged points: texts and pictures read as sounds",
 }
-VARIANTS: dict[int, tuple[Variant, ...]] = {1: TABLE_1_VARIANTS, 2: TABLE_2_VARIANTS, 3: SILENT_VARIANTS}
-CLAIMS: dict[int, tuple[Claim, ...]] = {1: TABLE_1_CLAIMS, 2: TABLE_2_CLAIMS, 3: SILENT_CLAIMS}
+VARIANTS: dict[int, tuple[Variant, ...]] = {
+    1: TABLE_1_VARIANTS, 2: TABLE_2_VARIANTS, 3: SILENT_VARIANTS, 4: EXCHANGE_VARIANTS,
+}  # fmt: skip
+CLAIMS: dict[int, tuple[Claim, ...]] = {1: TABLE_1_CLAIMS, 2: TABLE_2_CLAIMS, 3: SILENT_CLAIMS, 4: EXCHANGE_CLAIMS}
 
 COLUMNS = ("FAD", "nearer to own truth", "onset F1 at 50 ms", "envelope correlation", "E-L1 (gain-matched)")
 """Of a row: what of the paper's measures can be had without its judges, and the timing that it does not report."""
@@ -57,7 +62,8 @@ class Answer:
 
 @dataclass(frozen=True)
 class TableReport:
-    """``number``: 1 or 2 as in the paper, 3 for silent films; ``answers``: to the claims both rows of which are there."""
+    """``number``: 1 or 2 as in the paper, 3 for silent films, 4 for exchanged points; ``answers``: to the claims
+    both rows of which are there."""
 
     number: int
     rows: tuple[BenchmarkRow, ...]
