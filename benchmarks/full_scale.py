@@ -20,14 +20,14 @@ import numpy as np
 import torch
 from torch import nn
 
-from foleygram.describe import expected_memory
 from foleygram.device import DTYPES
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.transformer import Transformer
-from foleygram.importing import full_config
 from foleygram.pipeline import FoleyGRAM
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Condition, Envelope, Video
+from foleygram.verbs.describe import expected_memory
+from foleygram.verbs.importing import full_config
 from foleygram.weights import restore_buffers
 
 SECONDS = 10.0

@@ -74,7 +74,7 @@ def main() -> int:
 
     from foleygram.data.manifest import read_manifest
     from foleygram.errors import DataError, FoleyGRAMError
-    from foleygram.finish import FinishConfig
+    from foleygram.finish.matching import FinishConfig
     from foleygram.media.audio import read_audio, write_audio
     from foleygram.signal.envelope import extract_envelope
     from foleygram.signal.level import followed

@@ -17,10 +17,8 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from foleygram.errors import FoleyGRAMError as FoleyGRAMError
-    from foleygram.generation import Request as Request
-    from foleygram.generation import generate as generate
-    from foleygram.guide import Guide as Guide
-    from foleygram.guide import read_guide as read_guide
+    from foleygram.finish.room import room_tone as room_tone
+    from foleygram.finish.room import still_room as still_room
     from foleygram.media.audio import read_audio as read_audio
     from foleygram.media.audio import write_audio as write_audio
     from foleygram.media.clip import read_clip as read_clip
@@ -28,8 +26,6 @@ if TYPE_CHECKING:
     from foleygram.media.video import read_frames as read_frames
     from foleygram.media.video import write_video as write_video
     from foleygram.pipeline import FoleyGRAM as FoleyGRAM
-    from foleygram.room import room_tone as room_tone
-    from foleygram.room import still_room as still_room
     from foleygram.signal.envelope import envelope_from_hits as envelope_from_hits
     from foleygram.signal.envelope import extract_envelope as extract_envelope
     from foleygram.signal.envelope import read_envelope as read_envelope
@@ -47,17 +43,21 @@ if TYPE_CHECKING:
     from foleygram.types import Embeddings as Embeddings
     from foleygram.types import Envelope as Envelope
     from foleygram.types import Video as Video
+    from foleygram.verbs.generation import Request as Request
+    from foleygram.verbs.generation import generate as generate
+    from foleygram.verbs.guide import Guide as Guide
+    from foleygram.verbs.guide import read_guide as read_guide
 
 _HOMES = {
     "foleygram.errors": ("FoleyGRAMError",),
-    "foleygram.generation": ("Request", "generate"),
-    "foleygram.guide": ("Guide", "read_guide"),
+    "foleygram.verbs.generation": ("Request", "generate"),
+    "foleygram.verbs.guide": ("Guide", "read_guide"),
     "foleygram.media.audio": ("read_audio", "write_audio"),
     "foleygram.media.clip": ("read_clip",),
     "foleygram.media.mux": ("mux",),
     "foleygram.media.video": ("read_frames", "write_video"),
     "foleygram.pipeline": ("FoleyGRAM",),
-    "foleygram.room": ("room_tone", "still_room"),
+    "foleygram.finish.room": ("room_tone", "still_room"),
     "foleygram.signal.envelope": (
         "envelope_from_hits", "extract_envelope", "read_envelope", "read_hits", "write_envelope",
     ),

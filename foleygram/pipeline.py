@@ -25,15 +25,15 @@ from foleygram.diffusion.sampler import SamplerConfig, guided, sample, takes_noi
 from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.diffusion.transformer import Transformer, TransformerConfig
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.finish import FinishConfig, Pieces, finished
+from foleygram.finish.matching import FinishConfig, Pieces, finished
+from foleygram.finish.memory import Memory, MemoryConfig
+from foleygram.finish.palette import PARTIALS, palette
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.prior import Prior
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.folder import write_atomically, write_json, write_tensors
 from foleygram.hub.sources import WeightsSources, find_weights, local_weights
 from foleygram.limits import SEEDS, TAKES, check_whole
-from foleygram.memory import Memory, MemoryConfig
-from foleygram.palette import PARTIALS, palette
 from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
@@ -357,7 +357,7 @@ class FoleyGRAM(nn.Module):
         ``use``: which modalities of the clip condition (Table II), all that it has by default; ``steps`` 1..1000 and
         ``guidance`` 0..20 default to the model's; ``takes``: how many, or which numbers. A take depends on its seed
         and number only: take k is the same alone and among others. ``raw``: neither colour nor level is matched
-        (finish.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference
+        (finish/matching.py). ``strokes``: the shapes of the envelope's events are made up; they become strokes of the reference
         sound, or, without one, of a sound that the model remembers and takes for the reference (not with ``raw``);
         ``track``: those events, where they are known. Raises UsageError, EnvelopeError."""
         numbers = self.take_numbers(takes)

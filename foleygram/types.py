@@ -289,8 +289,8 @@ def modality_set(use: str) -> str:
 class Embeddings:
     """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``partials``, ``detail``,
     ``strokes``: what was measured of the sound beside its point, its colour at each moment after an attack and its lines
-    between attacks (palette.py), the strength of its finer structure (diffusion/spectral.py) and how its events rise and die
-    away, dB under the peak (timing/strokes.py); not in the paper: the finish uses the first three, the guide the last.
+    between attacks (finish/palette.py), the strength of its finer structure (diffusion/spectral.py) and how its events rise
+    and die away, dB under the peak (timing/strokes.py); not in the paper: the finish uses the first three, the guide the last.
     ``classes``: how likely the picture shows each class that its tower can tell (gram/vision.py), for the memory alone; not in
     the paper either."""
 

@@ -10,9 +10,9 @@ from foleygram.config import read_json
 from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import ModelError
-from foleygram.importing import full_config
 from foleygram.pipeline import FoleyGRAM, FoleyGRAMConfig, build_autoencoder
 from foleygram.types import Clip, Envelope
+from foleygram.verbs.importing import full_config
 from foleygram.weights import WEIGHTS_FILES
 
 pytestmark = pytest.mark.usefixtures("own_cache")

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 import foleygram
-from foleygram.describe import PARTS, describe_model
 from foleygram.hub.sources import MODELS
 from foleygram.pipeline import FoleyGRAM
+from foleygram.verbs.describe import PARTS, describe_model
 
 SHIPPED = sorted(path.parent.name for path in MODELS.glob("*/config.json"))
 

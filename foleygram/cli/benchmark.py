@@ -93,9 +93,10 @@ def tables(
         from foleygram.evaluation.report import check_report
 
         check_report(report, 2, force)
-    from foleygram.evaluation.benchmark import benchmark_minihits, chosen_rows
+    from foleygram.evaluation.benchmark import benchmark_minihits
     from foleygram.evaluation.report import write_report
     from foleygram.evaluation.results import VARIANTS, markdown, table_report, write_table
+    from foleygram.evaluation.variants import chosen_rows
     from foleygram.pipeline import FoleyGRAM
 
     chosen = chosen_rows(VARIANTS[table], rows or ())

@@ -20,8 +20,8 @@ def embed(files: Files, texts: Texts = None, model: Model = None, device: Device
 
     Prints the cosines (1: alike) and the volume of Eq. 2 (0: full agreement, 1: none at all).
     """
-    from foleygram.alignment import as_json
-    from foleygram.alignment import embed as library
+    from foleygram.verbs.alignment import as_json
+    from foleygram.verbs.alignment import embed as library
 
     rows = library(files, texts or (), model or "mini", device or "auto")
     typer.echo(as_json(rows) if json else in_words(rows))

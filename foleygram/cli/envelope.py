@@ -71,8 +71,8 @@ def envelope(
     Edits are done in this order: snap, shift, gate, strokes, attack and decay, smooth, scale, mute, mix. What it writes can be
     edited and given to generate --envelope. That of a video without sound is predicted by the model.
     """
-    from foleygram.shaping import EnvelopeRequest
-    from foleygram.shaping import envelope as library
+    from foleygram.verbs.shaping import EnvelopeRequest
+    from foleygram.verbs.shaping import envelope as library
 
     request = EnvelopeRequest(
         file, out, events, picture, force, model or "mini", predict, voice, film, seconds, snap, snap_fps, shift_ms,

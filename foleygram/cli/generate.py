@@ -99,14 +99,14 @@ def generate(
 
     foleygram generate clip.mp4 -o clip_foley.mp4 --envelope guide.wav --text "A person hits metal with a wooden stick."
     """
-    from foleygram.request import Request, settle
+    from foleygram.verbs.request import Request, settle
 
     request = Request(
         video, out, envelope, text, audio, video_ref, use, model, seed, steps, guidance, takes, device, dtype, sample_format,
         force, again, voice or None, raw or None, strokes, room,
     )  # fmt: skip
     order = settle(request)  # refuses what it can before torch is imported, which takes seconds
-    from foleygram.generation import generate as library
+    from foleygram.verbs.generation import generate as library
 
     with progress() as on_progress:
         report = library(order, on_progress, announce)

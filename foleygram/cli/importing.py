@@ -31,7 +31,7 @@ def stable_audio(
     force: Force = False,
 ) -> None:
     """Stable Audio Open: autoencoder, transformer, timing conditioners."""
-    from foleygram.importing import import_stable_audio
+    from foleygram.verbs.importing import import_stable_audio
 
     typer.echo(in_words(import_stable_audio(source, out, revision=revision, sha256=sha256, force=force)))
 
@@ -48,7 +48,7 @@ def gram(
     force: Force = False,
 ) -> None:
     """GRAM: the three towers and their heads."""
-    from foleygram.importing import import_gram
+    from foleygram.verbs.importing import import_gram
 
     typer.echo(in_words(import_gram(source, out, tokenizer, keep_passengers, sha256=sha256, force=force)))
 
@@ -63,7 +63,7 @@ def tower(
 ) -> None:
     """A single tower, to train GRAM from."""
     from foleygram.errors import UsageError
-    from foleygram.towers import import_tower
+    from foleygram.verbs.towers import import_tower
 
     if kind not in ("eva", "beats", "bert"):
         raise UsageError(f"there is no tower '{kind}'; take eva, beats or bert")

@@ -13,7 +13,7 @@ Name = Annotated[str | None, typer.Argument(help="A shipped model or a model fol
 
 def models(name: Name = None, json: Json = False) -> None:
     """Show what a model is made of, and where its weights come from."""
-    from foleygram.describe import describe_model, describe_shipped
+    from foleygram.verbs.describe import describe_model, describe_shipped
 
     reports = describe_shipped() if name is None else (describe_model(name),)
     if json:
@@ -39,7 +39,7 @@ def in_words(report) -> str:
 
 def doctor(json: Json = False) -> None:
     """Show what this installation can do, and what it lacks."""
-    from foleygram.doctor import doctor as library
+    from foleygram.verbs.doctor import doctor as library
 
     report = library()
     typer.echo(report.as_json() if json else "\n".join(report.lines()))

@@ -6,7 +6,12 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
-from foleygram.evaluation.benchmark import (
+from foleygram.evaluation.benchmark import BenchmarkRow
+from foleygram.evaluation.comparison import Difference, compare, incomparable
+from foleygram.evaluation.report import ARROWS, NOT_COMPARABLE, cell, html, made, starred
+from foleygram.evaluation.scores import Score, as_json
+from foleygram.evaluation.tables import PaperRow, footnotes
+from foleygram.evaluation.variants import (
     EXCHANGE_CLAIMS,
     EXCHANGE_VARIANTS,
     SILENT_CLAIMS,
@@ -15,14 +20,9 @@ from foleygram.evaluation.benchmark import (
     TABLE_1_VARIANTS,
     TABLE_2_CLAIMS,
     TABLE_2_VARIANTS,
-    BenchmarkRow,
     Claim,
     Variant,
 )
-from foleygram.evaluation.comparison import Difference, compare, incomparable
-from foleygram.evaluation.report import ARROWS, NOT_COMPARABLE, cell, html, made, starred
-from foleygram.evaluation.scores import Score, as_json
-from foleygram.evaluation.tables import PaperRow, footnotes
 from foleygram.output import whole_text
 
 TITLES = {

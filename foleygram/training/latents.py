@@ -20,11 +20,11 @@ from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Scene
 from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.spectral import SpectralAutoencoder
+from foleygram.finish.palette import COLOURS, FLOOR, band_centres, palette
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.vision import preprocess_frames
 from foleygram.media.audio import read_audio
-from foleygram.palette import COLOURS, FLOOR, band_centres, palette
 from foleygram.signal.envelope import extract_envelope
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.types import SAMPLE_RATE, Audio, sample_count

@@ -1,4 +1,4 @@
-"""What the model remembers of each kind of sound (memory.py). Nothing is trained.
+"""What the model remembers of each kind of sound (finish/memory.py). Nothing is trained.
 
 Of each kind, a material and what is done to it, those clips are kept, of different objects, whose sounds are the most typical
 of their material (typicality.py). Typical to a judge is not always plain to a listener: a tuned bar is unmistakably wood, but
@@ -22,8 +22,8 @@ from foleygram.data.manifest import ClipRecord
 from foleygram.data.vocabulary import VERBS, plainest
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import DataError
-from foleygram.memory import Memory, MemoryConfig, Remembered
-from foleygram.palette import palette
+from foleygram.finish.memory import Memory, MemoryConfig, Remembered
+from foleygram.finish.palette import palette
 from foleygram.timing.strokes import sound_strokes
 from foleygram.training.control import ClipEmbeddings
 from foleygram.training.latents import Captions

@@ -18,11 +18,11 @@ from foleygram.diffusion.control import ControlNet
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError, RecipeError
+from foleygram.finish.memory import MemoryConfig
 from foleygram.gram.encoder import GramEncoder
 from foleygram.gram.prior import Prior
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_tensors
 from foleygram.hub.layouts import check_shapes
-from foleygram.memory import MemoryConfig
 from foleygram.pipeline import load_predictor
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor

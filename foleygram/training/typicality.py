@@ -26,7 +26,7 @@ LOWEST = -60.0
 
 def colours(palettes: Float[np.ndarray, "sound shade band"]) -> Float[np.ndarray, "sound colour"]:
     """What a judge reads: dB of each shade under its loudest band, bands by twos, each in units of its spread over the
-    sounds. ``palettes``: dB of shares of power (palette.py)."""
+    sounds. ``palettes``: dB of shares of power (finish/palette.py)."""
     rows = palettes.astype(np.float64)
     rows = np.maximum(rows - rows.max(axis=2, keepdims=True), LOWEST)
     even = rows.shape[2] // 2 * 2

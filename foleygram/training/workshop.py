@@ -15,9 +15,9 @@ from foleygram.diffusion.autoencoder import OobleckAutoencoder
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.errors import ModelError, RecipeError
+from foleygram.finish.memory import MemoryConfig
 from foleygram.gram.encoder import GramEncoder
 from foleygram.hub.folder import read_tensors, write_atomically, write_json, write_tensors
-from foleygram.memory import MemoryConfig
 from foleygram.pipeline import FoleyGRAMConfig, build_autoencoder
 from foleygram.timing.network import TimingConfig
 from foleygram.training.gram import ClipFeatures

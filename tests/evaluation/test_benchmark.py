@@ -15,22 +15,21 @@ from foleygram.errors import DataError, EnvelopeError, OutputError, UsageError
 from foleygram.evaluation import benchmark
 from foleygram.evaluation.benchmark import (
     SETTINGS,
-    SILENT_CLAIMS,
-    SILENT_VARIANTS,
-    TABLE_1_VARIANTS,
-    TABLE_2_VARIANTS,
     Pictures,
-    Variant,
     benchmark_minihits,
-    chosen_rows,
     clip_of,
     clip_seed,
     fingerprint_of,
-    information,
     keep_settings,
     timing_of,
 )
 from foleygram.evaluation.logmel import LogMel
+from foleygram.evaluation.variants import (
+    SILENT_VARIANTS,
+    TABLE_1_VARIANTS,
+    Variant,
+    chosen_rows,
+)
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
 from foleygram.pipeline import FoleyGRAM
@@ -187,14 +186,6 @@ def test_a_fingerprint_notices_another_sampler():
     assert fingerprint_of(model) != fingerprint_of(other)
 
 
-def test_tables_are_the_papers():
-    assert [variant.use for variant in TABLE_2_VARIANTS] == ["AVT", "AV", "AT", "VT", "A", "V", "T"]
-    assert all(variant.control == "envelope" for variant in TABLE_2_VARIANTS)
-    assert TABLE_1_VARIANTS[-1].paper.label == "FoleyGRAM"
-    assert information(TABLE_1_VARIANTS[0]) == ("no timing", "own video")
-    assert len({variant.name for variant in TABLE_1_VARIANTS}) == len(TABLE_1_VARIANTS)
-
-
 def scraping(model: FoleyGRAM) -> FoleyGRAM:
     """With a predictor to which any moment may be an onset, and that of a scratch."""
     with torch.no_grad():
@@ -245,7 +236,24 @@ def test_a_row_in_its_room_has_the_tone_of_the_reference_under_it(records, tmp_p
     assert (sounds[0] - sounds[1]).std() == pytest.approx(1e-2, rel=0.1)
 
 
-def test_claims_of_silent_films_are_of_their_rows():
-    names = {variant.name for variant in SILENT_VARIANTS}
-    assert {name for claim in SILENT_CLAIMS for name in (claim.first, claim.second)} <= names
-    assert all(variant.strokes and not variant.model for variant in SILENT_VARIANTS)
+def test_a_text_stands_in_the_place_of_the_sound(records, tmp_path):
+    """The projection of sounds reads it, that of texts does not, and no prior guesses a sound beside it."""
+    manifest = write_manifest(tmp_path / "clips.jsonl", records[:1])
+    row = Variant("T as sound", "T", as_sound=True)
+
+    def made(name: str, change: str = "", use: Variant = row) -> np.ndarray:
+        model = tiny_model(prior=True)
+        with torch.no_grad():
+            model.prior.load_state_dict({key: torch.randn_like(value) for key, value in model.prior.state_dict().items()})
+            if change:
+                getattr(model.conditioner, change).weight.mul_(-3)
+        (found,) = benchmark_minihits(model, manifest, tmp_path / name, variants=[use], steps=2, embedder=LogMel())
+        assert found.report.given[1] == ("own text, read as a sound" if use.as_sound else "own text")
+        return read_audio(tmp_path / name / use.name / f"{records[0].id}.flac").samples
+
+    whole = made("as it is")
+    np.testing.assert_array_equal(made("text", "gram_text"), whole)
+    assert np.abs(made("audio", "gram_audio") - whole).max() > 1e-3
+    assert np.abs(made("in its own place", use=Variant("T", "T")) - whole).max() > 1e-3
+    settings = json.loads((tmp_path / "as it is" / row.name / SETTINGS).read_text())
+    assert settings["as_sound"] and settings["raw"]  # nothing is finished that no sound is known of

@@ -10,10 +10,11 @@ import numpy as np
 import pytest
 
 from foleygram.data.manifest import ClipRecord, write_manifest
-from foleygram.evaluation.benchmark import BenchmarkRow, information
+from foleygram.evaluation.benchmark import BenchmarkRow
 from foleygram.evaluation.evaluate import evaluate_folder
 from foleygram.evaluation.logmel import LogMel
 from foleygram.evaluation.results import CLAIMS, VARIANTS, markdown, table_report, write_table
+from foleygram.evaluation.variants import information
 from foleygram.media.audio import write_audio
 from foleygram.types import Audio
 from tests.evaluation.conftest import burst_clips

@@ -21,7 +21,7 @@ from foleygram.evaluation.trials import write_trial
 from foleygram.media.audio import read_audio
 from foleygram.types import Clip
 from tests.evaluation.conftest import material_clips
-from tests.test_memory import remembering
+from tests.finish.test_memory import remembering
 from tests.tiny import tiny_model
 
 TWO = tuple(prompt for prompt in PROMPTS if prompt.materials in (("wood",), ("glass",)))

@@ -14,7 +14,7 @@ from foleygram.cli import main
 from foleygram.data.controls import control_of, onset_track, silence
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
 from foleygram.errors import DataError, ModelError, RecipeError, UsageError
-from foleygram.evaluation.benchmark import TABLE_1_VARIANTS
+from foleygram.evaluation.variants import TABLE_1_VARIANTS
 from foleygram.hub.folder import read_tensors
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video

@@ -11,8 +11,8 @@ from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import draw_scene
 from foleygram.data.sounds import SoundBank
 from foleygram.errors import MediaError
+from foleygram.finish.palette import COLOURS, band_centres, palette
 from foleygram.media.audio import write_audio
-from foleygram.palette import COLOURS, band_centres, palette
 from foleygram.training.latents import (
     Captions,
     Crops,

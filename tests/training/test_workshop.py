@@ -8,8 +8,8 @@ from tiny import CONFIG, tiny_model
 
 from foleygram.config import read_json
 from foleygram.errors import ModelError, RecipeError
+from foleygram.finish.memory import MemoryConfig
 from foleygram.hub.folder import read_tensors
-from foleygram.memory import MemoryConfig
 from foleygram.pipeline import FoleyGRAMConfig
 from foleygram.training.recipe import Recipe
 from foleygram.training.workshop import Workshop, forget

@@ -2,7 +2,7 @@
 
 A plate is bright when it is struck, its upper partials die first, and what rings on is dull; gravel hisses under the foot and
 rumbles after it. One long-term spectrum does not tell that; a spectrum for each shade does, and it tells nothing of when
-anything sounds. A result takes the palette of its reference by gains that change with the guide (finish.py). Not in the paper.
+anything sounds. A result takes the palette of its reference by gains that follow the guide (matching.py). Not in the paper.
 
 It is taken twice: by ``COLOURS``, quick enough for an attack, and by ``PARTIALS`` from what rings between attacks, whose lines
 a short window cannot tell apart.

@@ -24,8 +24,8 @@ from foleygram.hub.folder import write_atomically, write_tensors
 from foleygram.hub.layouts import check_shapes
 from foleygram.hub.sources import MODELS
 from foleygram.hub.vocabulary import trim_vocabulary
-from foleygram.importing import ImportReport, expected, full_config, read_text, write_parts
 from foleygram.pipeline import FoleyGRAMConfig
+from foleygram.verbs.importing import ImportReport, expected, full_config, read_text, write_parts
 
 MINI_LAYERS = (0, 1, 4, 5)
 """Of MiniLM's six that the mini keeps."""

@@ -6,7 +6,6 @@ refuses before all what cannot be done.
 
 from __future__ import annotations
 
-import math
 import secrets
 import time
 from collections.abc import Callable, Iterator
@@ -18,31 +17,32 @@ import numpy as np
 import torch
 
 from foleygram.config import read_json
-from foleygram.describe import GIB, expected_memory
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.errors import MediaError, ModelError, OutputError, UsageError
-from foleygram.guide import FROM_FILES, OWN, Guide, is_noisy, read_guide, too_soft, unheard
+from foleygram.finish.palette import SILENT
+from foleygram.finish.room import RoomTone, room_tone, still_room
 from foleygram.hub.fingerprint import fingerprint
 from foleygram.hub.sources import MODELS
 from foleygram.limits import SEEDS, check_whole
 from foleygram.media.audio import read_audio, write_audio
-from foleygram.media.mux import mux, unkept
-from foleygram.media.soundtrack import LOSSY
+from foleygram.media.mux import mux
 from foleygram.media.spool import Spool
 from foleygram.media.video import FRAME_SIDE, MediaInfo, probe, read_frames
-from foleygram.palette import SILENT
 from foleygram.pipeline import (
     LEEWAY,
     FoleyGRAM,
     FoleyGRAMConfig,
     take_seed,
 )
-from foleygram.ranking import Rank, fit, onset_agreement
-from foleygram.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
-from foleygram.request import FORMATS, REFERENCE, Order, Request, settle
-from foleygram.room import RoomTone, heard_room, room_tone, still_room
-from foleygram.shots import read_film
-from foleygram.sidecar import (
+from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
+from foleygram.verbs.describe import GIB, expected_memory
+from foleygram.verbs.guide import FROM_FILES, OWN, Guide, read_guide
+from foleygram.verbs.ranking import Rank, fit, onset_agreement
+from foleygram.verbs.remarks import doubts, remarks, remarks_of_model
+from foleygram.verbs.report import Progress, Report, Result, Stages, Stopwatch, peak_memory
+from foleygram.verbs.request import FORMATS, REFERENCE, Order, Request, settle
+from foleygram.verbs.shots import read_film
+from foleygram.verbs.sidecar import (
     EnvelopeSource,
     ModelSource,
     Sidecar,
@@ -53,7 +53,6 @@ from foleygram.sidecar import (
     source_of,
     versions,
 )
-from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
 from foleygram.weights import deciding_files, find_folder, weights_files
 from foleygram.windows import Film, long_pieces
 
@@ -200,11 +199,6 @@ def whose_room(order: Order, tone: RoomTone | None) -> str:
     return f"{place}{tone.level_db:.0f} dBFS"
 
 
-def by_default(order: Order, guide: Guide) -> bool:
-    """Whether the shapes of the guide's events are made up and nobody said what shall become of them."""
-    return order.strokes is None and (guide.kind == "predicted" or guide.track is not None)
-
-
 def whose_strokes(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
     """Whose strokes the events become, one of ``STROKES``: as it was asked for; else, where those of the guide are made up,
     the reference's, or without one those of a sound that the model remembers. Raises UsageError where it remembers none and is
@@ -213,7 +207,7 @@ def whose_strokes(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embe
         raise UsageError(f"--strokes memory: {order.model} remembers no sounds; leave the option out")
     if order.strokes is not None:
         return "guide" if order.strokes == "reference" and embeddings.strokes is None else order.strokes
-    if not by_default(order, guide):
+    if not guide.made_up:
         return "guide"
     if embeddings.audio is None:
         return "guide" if model.memory is None or order.raw else "memory"
@@ -359,76 +353,6 @@ def described(order: Order, info: MediaInfo, guide: Guide, model: FoleyGRAM) -> 
     )
 
 
-def remarks(order: Order, info: MediaInfo, guide: Guide, clip: Clip) -> list[str]:
-    """What the user should know before listening."""
-    notes = []
-    envelope = guide.envelope
-    if info.shortfall:
-        notes.append(info.shortfall)
-    if guide.doubt:
-        notes.append(guide.doubt)
-    if envelope.values.max() <= 0:
-        notes.append("the envelope is silent throughout, so the result is (nearly) silent as well")
-    elif envelope.seconds < info.seconds - 0.1:
-        notes.append(f"the envelope ends at {envelope.seconds:.2f} s of {info.seconds:.2f} s; the rest is silent")
-    if soft := too_soft(envelope):
-        notes.append(soft)
-    if rest := unheard(guide, info.seconds):
-        notes.append(rest)
-    if guide.kind in ("sound", "own") and is_noisy(envelope):
-        hummed = ", or if it was hummed or tapped say --voice" if guide.kind == "sound" else ""
-        notes.append(
-            "something sounds throughout the guide, as a room does, and so it will in the result; "
-            f"take it away with foleygram envelope --gate-db{hummed}"
-        )
-    elif order.room is None and clip.audio is not None and (tone := heard_room(clip.audio)):
-        notes.append(
-            f"between its sounds the reference has the tone of a room ({tone.level_db:.0f} dBFS), the result has none; "
-            "lay it under with --room reference"
-        )
-    given = {"T": order.text, "A": order.audio, "V": order.video_ref}
-    unused = [letter for letter, value in given.items() if value is not None and letter not in order.use]
-    if unused:
-        options = {"T": "--text", "A": "--audio", "V": "--video-ref"}
-        notes.append(f"--use {order.use} leaves {' and '.join(options[letter] for letter in unused)} unused")
-    return notes + unkept(order.video, order.outs[0][1]) if order.is_video else notes
-
-
-def remarks_of_model(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings, strokes: str) -> list[str]:
-    """What the model has to say of the request: words that it does not know, whose colours and strokes it takes."""
-    notes = []
-    text = order.text if "T" in order.use else None
-    if text is not None and (unread := model.gram.tokenizer.unread(text)):
-        notes.append(f"the text is too long for this model, which does not read '{unread}'; put first what counts")
-    if text is not None and model.gram.tokenizer.is_strange(text):
-        notes.append("this model knows hardly a word of the text; write it in English")
-    if strokes == "memory" and guide.envelope.values.max() > 0:
-        kind = model.memory.config.kinds[model.memory.nearest(embeddings, guide.track)]
-        sound = "a sound that the model remembers" if len(order.outs) == 1 else "sounds that the model remembers, by turns"
-        notes.append(f"the colours and strokes are those of {sound} ({kind})")
-    without = strokes == "guide" and embeddings.audio is not None and embeddings.strokes is None
-    if without and (order.strokes == "reference" or by_default(order, guide)):
-        notes.append("nothing in the reference dies away, so events keep the guide's shapes; give a recording of single hits")
-    return notes
-
-
 def repeats(order: Order, out: Path) -> bool:
     """Whether ``out`` should hold the bytes that a sidecar recorded."""
     return order.exact and out.suffix.lower() == Path(order.sidecar.result.path).suffix.lower()
-
-
-def doubts(order: Order, out: Path, peak: float, same: bool | None, made: Sidecar) -> list[str]:
-    """What is wrong with one result."""
-    found = []
-    if peak > 1 and order.subtype != "FLOAT":
-        excess = f"{20 * np.log10(peak):+.1f} dB"
-        where = "players clip it there" if out.suffix.lower() in LOSSY else "was clipped there"
-        lower = f"foleygram envelope --scale-db {-math.ceil(20 * np.log10(peak)):d}"
-        whole = "--format float" if out.suffix.lower() == ".wav" else "a .wav with --format float"
-        found.append(f"{out.name} reaches {excess} over full scale and {where}; lower the guide ({lower}) or take {whole}")
-    if same is False:
-        before, now = order.sidecar.versions, made.versions
-        changed = [f"{name} was {old} and is {now.get(name)}" for name, old in before.items() if now.get(name) != old]
-        reason = ", ".join(changed) or "the versions are the same, so this machine or this state of the code computes otherwise"
-        found.append(f"{out.name} differs from the result of the sidecar: {reason}")
-    return found

@@ -7,14 +7,14 @@ import os
 from pathlib import Path
 
 import pytest
-from test_memory import remembering
 
-from foleygram.describe import GIB, expected_memory
 from foleygram.errors import ModelError, OutputError
-from foleygram.guide import Guide, read_file
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import sample_count
+from foleygram.verbs.describe import GIB, expected_memory
+from foleygram.verbs.guide import Guide, read_file
+from tests.finish.test_memory import remembering
 
 
 def digest(path) -> str:
@@ -202,7 +202,7 @@ def test_a_predicted_envelope_of_a_sidecar_that_cannot_be_is_told(foleygram, des
 
 
 def test_events_that_were_given_in_python_are_repeated(foleygram, desk, tiny_folder):
-    from foleygram.generation import Request, generate
+    from foleygram.verbs.generation import Request, generate
 
     track = OnsetTrack((OnsetEvent(0.1, 0.5), OnsetEvent(0.6, 0.3)))
     guide = Guide(track.to_envelope(1.2), "given", track=track)
@@ -213,7 +213,7 @@ def test_events_that_were_given_in_python_are_repeated(foleygram, desk, tiny_fol
 
 
 def test_the_file_of_a_guide_is_no_output(desk, tiny_folder):
-    from foleygram.generation import Request, generate
+    from foleygram.verbs.generation import Request, generate
 
     guide, before = read_file(Path("guide.wav")), Path("guide.wav").read_bytes()
     with pytest.raises(OutputError, match="the input itself"):
@@ -222,7 +222,7 @@ def test_the_file_of_a_guide_is_no_output(desk, tiny_folder):
 
 
 def test_one_loaded_model_serves_many_films(foleygram, desk, tiny_folder, monkeypatch):
-    from foleygram.generation import Request, generate
+    from foleygram.verbs.generation import Request, generate
 
     assert foleygram("generate", "clip.mp4", "-o", "alone.wav", "--envelope", "own", "--seed", 4)[0] == 0
     model = FoleyGRAM.load(tiny_folder)

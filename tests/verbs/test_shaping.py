@@ -6,15 +6,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from foleygram import guide
 from foleygram.cli import main
-from foleygram.guide import read_file
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
 from foleygram.timing.editing import louder
 from foleygram.timing.exchange import read_track, write_track
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Audio
+from foleygram.verbs import guide
+from foleygram.verbs.guide import read_file
 
 TRACK = OnsetTrack((OnsetEvent(0.25, 0.3), OnsetEvent(0.81, 0.1, "scratch", 0.4), OnsetEvent(1.5, 0.02)))
 

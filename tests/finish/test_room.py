@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.errors import UsageError
-from foleygram.room import STEP, WINDOW, heard_room, room_tone, still_room
+from foleygram.finish.room import STEP, WINDOW, heard_room, room_tone, still_room
 from foleygram.types import SAMPLE_RATE, Audio
 
 

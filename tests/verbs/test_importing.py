@@ -5,13 +5,15 @@ import pytest
 import small
 import torch
 
-from foleygram import importing
 from foleygram.errors import ModelError, OutputError, UsageError
 from foleygram.hub.doors import read_checkpoint
 from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.folder import read_notes, read_tensors, write_tensors
 from foleygram.hub.sources import cache_folder
-from foleygram.importing import (
+from foleygram.pipeline import FoleyGRAM
+from foleygram.types import Clip, Envelope
+from foleygram.verbs import importing
+from foleygram.verbs.importing import (
     DIFFUSERS_FILES,
     PASSENGERS,
     START,
@@ -23,9 +25,7 @@ from foleygram.importing import (
     read_parts,
     stable_audio_files,
 )
-from foleygram.pipeline import FoleyGRAM
-from foleygram.towers import import_tower
-from foleygram.types import Clip, Envelope
+from foleygram.verbs.towers import import_tower
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

@@ -73,6 +73,11 @@ class Guide:
             raise UsageError(f"a guide of kind {self.kind} names the file that it was taken from: path; of none it is 'given'")
 
     @property
+    def made_up(self) -> bool:
+        """Whether its moments are known, and the shapes of its events are not: of a prediction or a list."""
+        return self.kind == "predicted" or self.track is not None
+
+    @property
     def label(self) -> str:
         """The origin in words."""
         return {

@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, OutputError, UsageError
-from foleygram.guide import Guide, is_noisy, is_table, predict_guide, read_file, too_soft, unheard
 from foleygram.limits import check_range
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
@@ -30,6 +29,7 @@ from foleygram.timing.midi import LOUDEST, louder_than_notes
 from foleygram.timing.strokes import Strokes, sound_strokes
 from foleygram.timing.track import KINDS, Kind, OnsetEvent, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
+from foleygram.verbs.guide import Guide, is_noisy, is_table, predict_guide, read_file, too_soft, unheard
 
 FILM_FRAMES = 12
 EVENTS_FIRST = ("snap", "shift_ms", "shift_frames", "gate")

@@ -7,9 +7,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.signal import butter, sosfilt
 
-import foleygram.palette
-from foleygram.media.audio import read_audio
-from foleygram.palette import (
+import foleygram.finish.palette
+from foleygram.finish.palette import (
     COLOURS,
     PARTIALS,
     Measured,
@@ -24,6 +23,7 @@ from foleygram.palette import (
     palette,
     repainted,
 )
+from foleygram.media.audio import read_audio
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
 
@@ -86,8 +86,8 @@ def test_a_sound_takes_the_palette_of_another():
 def test_more_rounds_come_nearer(monkeypatch):
     truth, sound = strokes(1, bright=True), strokes(2)
     far = []
-    for rounds in (1, foleygram.palette.ROUNDS):
-        monkeypatch.setattr(foleygram.palette, "ROUNDS", rounds)
+    for rounds in (1, foleygram.finish.palette.ROUNDS):
+        monkeypatch.setattr(foleygram.finish.palette, "ROUNDS", rounds)
         far.append(distance(painted([sound], truth), truth))
     assert far[1] < 0.95 * far[0]
 
@@ -264,14 +264,14 @@ def test_of_a_long_sound_fewer_frames_are_held(monkeypatch):
     guide = extract_envelope(Audio(sound, RATE))
     pieces = np.split(sound, 6, axis=1)
     whole = measured_gains(pieces, RATE, guide, truth, 30.0)
-    monkeypatch.setattr("foleygram.palette.HELD", 200 * STEP)
+    monkeypatch.setattr("foleygram.finish.palette.HELD", 200 * STEP)
     fewer = measured_gains(pieces, RATE, guide, truth, 30.0)
     assert not (fewer == whole).all() and np.abs(fewer - whole)[STRONG].mean() < 3
 
 
 def test_frames_that_are_passed_over_count(monkeypatch):
     part, belongs = np.zeros((2, 40, WINDOW), np.float32), np.random.default_rng(0).random((SHADES, 40)).astype(np.float32)
-    monkeypatch.setattr("foleygram.palette.HELD", 100 * STEP)
+    monkeypatch.setattr("foleygram.finish.palette.HELD", 100 * STEP)
     measured = Measured(COLOURS)
     for _ in range(20):
         measured.add(part, belongs, RATE)

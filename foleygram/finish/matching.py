@@ -16,9 +16,9 @@ import numpy as np
 import torch
 
 from foleygram.config import Config, NotNegative
+from foleygram.finish.palette import COLOURS, PARTIALS, Grain, measured_gains, repainted
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
-from foleygram.palette import COLOURS, PARTIALS, Grain, measured_gains, repainted
 from foleygram.signal.attack import sharpened_pieces
 from foleygram.signal.equaliser import filtered, minimum_phase, smoothed
 from foleygram.signal.level import followed
@@ -78,10 +78,10 @@ def finished(
     config: FinishConfig,
 ) -> Iterator[np.ndarray]:
     """The pieces of the finished sound, as many samples in all. ``palette``, ``partials``: that it shall have, [shade, band] as
-    :func:`foleygram.palette.palette` gives them by ``COLOURS`` and ``PARTIALS``; ``colour``: without a palette, the power curve
-    [mel] that it shall have, as :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its colour stays. For
-    each of them the sound is measured first. A long one is made once more for that: it never has to be held as a whole. Attacks
-    are sharp at the end."""
+    :func:`foleygram.finish.palette.palette` gives them by ``COLOURS`` and ``PARTIALS``; ``colour``: without a palette, the
+    power curve [mel] that it shall have, as :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its
+    colour stays. For each of them the sound is measured first. A long one is made once more for that: it never has to be held
+    as a whole. Attacks are sharp at the end."""
     if palette is not None and config.palette_db:
         for wanted, limit, grain in ((palette, config.palette_db, COLOURS), (partials, config.partials_db, PARTIALS)):
             if wanted is not None and limit:

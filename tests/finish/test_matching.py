@@ -9,11 +9,11 @@ from scipy.signal import butter, sosfilt
 from tiny import CONFIG, tiny_model
 
 from foleygram.diffusion.sampler import SamplerConfig
-from foleygram.finish import FinishConfig, finished, matching_gains, mean_power
+from foleygram.finish.matching import FinishConfig, finished, matching_gains, mean_power
+from foleygram.finish.palette import PARTIALS, band_centres, palette
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
-from foleygram.palette import PARTIALS, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import KNOWN, Audio, Clip
@@ -103,7 +103,7 @@ def test_a_short_sound_is_made_once_and_a_long_one_twice_alike(monkeypatch):
 
     short = result()
     assert len(made) == 1
-    monkeypatch.setattr("foleygram.finish.HELD", sound.size // 2)
+    monkeypatch.setattr("foleygram.finish.matching.HELD", sound.size // 2)
     np.testing.assert_array_equal(result(), short)
     assert len(made) == 2
 
@@ -117,7 +117,7 @@ def test_little_smears_ahead_of_an_attack(monkeypatch):
         ahead[place - 500 : place] = np.sin(np.linspace(0, np.pi / 2, 500)) ** 2
     smeared = truth + (np.random.default_rng(5).normal(0, 0.03, truth.shape) * ahead).astype(np.float32)
     result = finish([smeared], truth, told=False)
-    monkeypatch.setattr("foleygram.finish.sharpened_pieces", lambda pieces, rate: pieces)
+    monkeypatch.setattr("foleygram.finish.matching.sharpened_pieces", lambda pieces, rate: pieces)
     by_gain_alone = finish([smeared], truth, told=False)
     early = [slice(round(start * RATE) - 400, round(start * RATE) - 150) for start in (0.3, 1.1, 2.0)]
     left, wanted = (np.mean([np.square(part[:, s]).mean() for s in early]) for part in (by_gain_alone, result))
@@ -304,6 +304,6 @@ def test_a_long_sound_is_made_once_more_for_each_palette(monkeypatch):
 
     short = result()
     assert len(made) == 1
-    monkeypatch.setattr("foleygram.finish.HELD", sound.size // 2)
+    monkeypatch.setattr("foleygram.finish.matching.HELD", sound.size // 2)
     np.testing.assert_array_equal(result(), short)
     assert len(made) == 3

@@ -11,10 +11,10 @@ from torch.nn import functional as F
 from foleygram.data.classes import CLASSES
 from foleygram.data.manifest import ClipRecord
 from foleygram.errors import DataError
-from foleygram.finish import FinishConfig
+from foleygram.finish.matching import FinishConfig
+from foleygram.finish.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
+from foleygram.finish.palette import COLOURS, band_centres, palette
 from foleygram.gram.vision import EfficientNetConfig
-from foleygram.memory import KEPT, PLACES, STEP_DB, Memory, MemoryConfig, Remembered, in_bytes
-from foleygram.palette import COLOURS, band_centres, palette
 from foleygram.pipeline import FoleyGRAM
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.strokes import STEPS, Strokes, sound_strokes

@@ -52,7 +52,7 @@ def test_a_guide_that_is_made_up_takes_the_strokes_of_the_reference(foleygram, d
 
 
 def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, tmp_path_factory):
-    from test_memory import remembering
+    from tests.finish.test_memory import remembering
 
     folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
     made_up, words = ("--envelope", "hits.csv"), ("--text", "a person hits metal")
@@ -88,7 +88,7 @@ def test_without_a_sound_a_made_up_guide_takes_one_from_memory(foleygram, desk, 
 
 
 def test_a_long_film_remembers_too(foleygram, desk, moving_bar, tmp_path_factory):
-    from test_memory import remembering
+    from tests.finish.test_memory import remembering
 
     folder = remembering().save(tmp_path_factory.mktemp("models") / "remembering")
     write_video(Path("long.mp4"), moving_bar(30), 10)

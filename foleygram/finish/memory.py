@@ -16,7 +16,7 @@ from jaxtyping import Bool, Float, UInt8
 from torch import Tensor, nn
 
 from foleygram.config import Config, Count, Natural
-from foleygram.palette import COLOURS, FLOOR, band_centres
+from foleygram.finish.palette import COLOURS, FLOOR, band_centres
 from foleygram.timing.strokes import STEPS, Strokes
 from foleygram.timing.track import Kind, OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Embeddings

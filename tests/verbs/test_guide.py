@@ -6,12 +6,12 @@ import numpy as np
 import pytest
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.guide import Guide, as_heard, is_noisy, read_file, read_guide, too_soft, unheard
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
 from foleygram.signal.envelope import write_envelope
 from foleygram.timing.track import OnsetTrack
 from foleygram.types import Audio, Envelope
+from foleygram.verbs.guide import Guide, as_heard, is_noisy, read_file, read_guide, too_soft, unheard
 
 TIMES = [0.3, 0.9, 1.5]
 

@@ -8,7 +8,7 @@ from foleygram.errors import ModelError
 from foleygram.gram.text import Tokenizer
 from foleygram.gram.vision import _LITE0_CONVS, EfficientNetConfig, EfficientNetLite0
 from foleygram.hub.folder import read_tensors, write_tensors
-from foleygram.towers import import_efficientnet_lite0, import_minilm, import_tower
+from foleygram.verbs.towers import import_efficientnet_lite0, import_minilm, import_tower
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 

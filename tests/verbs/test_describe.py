@@ -4,14 +4,14 @@ import pytest
 import small
 import torch
 
-from foleygram.describe import PARTS, describe_model, expected_memory
-from foleygram.doctor import doctor
 from foleygram.errors import ModelError
 from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.sources import imported_folder
-from foleygram.importing import import_stable_audio
 from foleygram.media.codecs import available_codecs
 from foleygram.pipeline import FoleyGRAM
+from foleygram.verbs.describe import PARTS, describe_model, expected_memory
+from foleygram.verbs.doctor import doctor
+from foleygram.verbs.importing import import_stable_audio
 
 pytestmark = pytest.mark.usefixtures("own_cache")
 
@@ -107,8 +107,8 @@ def test_codecs_are_asked_of_the_library():
 def test_a_predictor_is_listed_and_missed(tmp_path, monkeypatch):
     from tiny import tiny_model
 
-    from foleygram import doctor as module
     from foleygram.hub import sources
+    from foleygram.verbs import doctor as module
 
     folder = tiny_model(timing=True).save(tmp_path / "tiny")
     report = describe_model(folder)

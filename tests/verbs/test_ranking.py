@@ -5,9 +5,9 @@ import pytest
 import torch
 
 from foleygram.errors import UsageError
-from foleygram.ranking import Rank, fit, onset_agreement
 from foleygram.signal.envelope import extract_envelope
 from foleygram.types import Audio, Embeddings
+from foleygram.verbs.ranking import Rank, fit, onset_agreement
 
 
 def test_the_take_with_the_right_moments_wins(clicks):

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from foleygram.ranking import Rank
+    from foleygram.verbs.ranking import Rank
 
 Progress = Callable[[str, int, int], None]
 """(stage, done, total): told at the begin of a stage and after each step of sampling."""

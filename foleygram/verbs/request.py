@@ -9,14 +9,14 @@ from dataclasses import dataclass, fields, replace
 from pathlib import Path
 
 from foleygram.errors import OutputError, UsageError
-from foleygram.guide import OWN, Guide
 from foleygram.limits import ROOM_DB, TAKES, check_range, check_whole
 from foleygram.media.container import check_input
 from foleygram.media.soundtrack import CONTAINERS
 from foleygram.output import check_output
-from foleygram.sidecar import Sidecar, Source, find_source, read_sidecar, sidecar_of
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Envelope, modality_set
+from foleygram.verbs.guide import OWN, Guide
+from foleygram.verbs.sidecar import Sidecar, Source, find_source, read_sidecar, sidecar_of
 
 FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 """``--format`` and the sample format of the file."""

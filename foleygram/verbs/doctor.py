@@ -154,10 +154,10 @@ def machine_memory() -> int:
 def model_states() -> tuple[ModelState, ...]:
     """Which weights of the shipped models are on this machine."""
     from foleygram.config import read_json
-    from foleygram.describe import PARTS
     from foleygram.hub.folder import read_notes
     from foleygram.hub.sources import MODELS, local_weights
     from foleygram.pipeline import FoleyGRAMConfig
+    from foleygram.verbs.describe import PARTS
     from foleygram.weights import more_files
 
     states = []
