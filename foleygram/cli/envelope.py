@@ -10,7 +10,7 @@ import typer
 from foleygram.cli.options import Force, Json, Model, Voice
 
 SHOWN = 24  # onsets that are printed
-LISTED = ".csv the curve; .txt Audacity labels, .rpp Reaper markers, .mid MIDI notes, .json: its events."
+LISTED = ".csv the curve; .txt Audacity labels, .rpp Reaper markers, .mid MIDI, .json: its events; .html: a page to edit them."
 
 File = Annotated[Path, typer.Argument(help="A sound, video, CSV of seconds,amplitude, or events: hits, labels, markers, MIDI.")]
 Out = Annotated[Path | None, typer.Option("-o", "--out", help=f"File to write. {LISTED}")]

@@ -134,6 +134,8 @@ def read_file(path: Path, seconds: float | None = None, voice: bool = False) -> 
     ``seconds``: length of the clip that events belong to, by default until they have faded; ``voice``: it is a recording
     that somebody hummed or tapped. Raises EnvelopeError, also for an event at the end or later, MediaError, UsageError."""
     check_input(path)
+    if Path(path).suffix.lower() in (".html", ".htm"):
+        raise EnvelopeError(f"{path}: is a page; open it in a browser, save its events there, and give the .json that it saves")
     events = holds_events(path)
     if events or is_table(path):
         if voice:

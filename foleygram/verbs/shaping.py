@@ -19,7 +19,7 @@ from foleygram.limits import check_range
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
-from foleygram.media.video import MediaInfo, probe, read_frames
+from foleygram.media.video import MediaInfo, probe
 from foleygram.output import check_output
 from foleygram.signal.envelope import LONGEST, step_count, write_envelope
 from foleygram.signal.onsets import envelope_onsets
@@ -28,10 +28,10 @@ from foleygram.timing.exchange import NAMED, SUFFIXES, clock, holds_events, writ
 from foleygram.timing.midi import LOUDEST, louder_than_notes
 from foleygram.timing.strokes import Strokes, sound_strokes
 from foleygram.timing.track import KINDS, Kind, OnsetEvent, OnsetTrack
-from foleygram.types import ENVELOPE_RATE, Audio, Envelope
+from foleygram.types import ENVELOPE_RATE, Envelope
+from foleygram.verbs.drawing import PAGE, draw, write_page
 from foleygram.verbs.guide import Guide, is_noisy, is_table, predict_guide, read_file, too_soft, unheard
 
-FILM_FRAMES = 12
 EVENTS_FIRST = ("snap", "shift_ms", "shift_frames", "gate")
 """Edits that events take exactly, before a curve is drawn from them."""
 
@@ -43,9 +43,10 @@ SHAPING = ("strokes", "attack_ms", "decay_ms", "smooth_ms")
 @dataclass(frozen=True)
 class EnvelopeRequest:
     """One call of ``envelope``. ``file``: a sound, video, table or list of events; ``out``: file to write, a curve as
-    ``.csv``, else events by its end; ``events``: a ``.csv`` of events instead; ``picture``: PNG; ``model``: what predicts;
-    ``predict``: from the picture although the video has a sound; ``kind``: of all predicted events; ``voice``: the file is
-    hummed or tapped; ``film``: video that it belongs to, for length, frames and film strip; ``seconds``: length instead.
+    ``.csv``, else events by its end, ``.html`` a page to edit them; ``events``: a ``.csv`` of events instead; ``picture``: PNG;
+    ``model``: what predicts; ``predict``: from the picture although the video has a sound; ``kind``: of all predicted events;
+    ``voice``: the file is hummed or tapped; ``film``: video that it belongs to, for length, frames and film strip; ``seconds``:
+    length instead.
 
     Edits in the order in which they are done: ``snap`` to frames of the film or of ``snap_fps``; ``shift_ms``,
     ``shift_frames`` later; silent below ``gate_db`` (0 is full scale); ``strokes``: a sound or video, whose strokes the events
@@ -139,6 +140,8 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     if request.out is not None:
         if is_curve(request):
             write_envelope(request.out, curve, request.force)
+        elif request.out.suffix.lower() == PAGE:
+            write_page(request.out, request.file, film, curve, track, request.force)
         else:
             write_track(request.out, track, request.force)
     onsets = tuple(track.hits)
@@ -147,7 +150,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
         moved = guide.track.snapped(grid) if edits.snap else guide.track
         gone = sum(not 0 <= event.seconds + later < seconds for event in moved.events)
     if request.picture is not None:
-        draw(request, film, guide, curve, onsets)
+        draw(request.picture, request.file, film, guide, curve, onsets, request.force)
     return EnvelopeReport(
         request.file, guide.label, guide.kind, curve.seconds, len(curve.values), curve.rate, float(curve.values.max()), onsets,
         track.events, done, request.out, request.picture,
@@ -158,9 +161,10 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
 def settled(request: EnvelopeRequest) -> EnvelopeEdits:
     """The edits in numbers, after all that can be refused without reading is refused. Raises UsageError, OutputError."""
     inputs = [path for path in (request.file, request.film, request.mix, request.strokes) if path is not None]
-    if request.out is not None and request.out.suffix.lower() not in SUFFIXES:
+    if request.out is not None and request.out.suffix.lower() not in (*SUFFIXES, PAGE):
         raise OutputError(
-            f"{request.out}: an envelope is written as .csv, its events as {NAMED}; end the name with one of them"
+            f"{request.out}: an envelope is written as .csv, its events as {NAMED} or, to edit them in a browser, {PAGE}; "
+            "end the name with one of them"
         )
     if request.picture is not None and request.picture.suffix.lower() != ".png":
         raise OutputError(f"{request.picture}: is written as PNG; end the name with .png")
@@ -372,14 +376,3 @@ def remarks(
 def is_curve(request: EnvelopeRequest) -> bool:
     """Whether a curve is written and not events."""
     return request.out.suffix.lower() == ".csv" and not request.events
-
-
-def draw(request: EnvelopeRequest, film: MediaInfo | None, guide: Guide, curve: Envelope, onsets: tuple) -> None:
-    """The envelope over film strip and spectrogram, as far as there are a film and a sound."""
-    from foleygram.signal.plot import draw_envelope
-
-    frames = None if film is None else read_frames(film.path, count=FILM_FRAMES, short_side=120)
-    sound: Audio | None = None
-    if guide.kind in ("sound", "voice"):
-        sound = read_audio(request.file)
-    draw_envelope(request.picture, curve, frames=frames, onsets=onsets, audio=sound, force=request.force)

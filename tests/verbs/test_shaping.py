@@ -75,6 +75,42 @@ def test_a_csv_is_a_curve_unless_events_are_asked_for(foleygram, desk):
     assert Path("b.csv").read_text().startswith("seconds,strength,kind,duration\n")
 
 
+def sheet_of(page: Path) -> dict:
+    content = page.read_text().split('id="sheet">')[1].split("</script>")[0]
+    return json.loads(content)
+
+
+def test_events_become_a_page_to_edit_them(foleygram, desk):
+    code, report, err = foleygram("clip.mp4", "-o", "guide.html", "--scale-db", 6)
+    assert code == 0, err
+    sheet = sheet_of(Path("guide.html"))
+    assert [event["seconds"] for event in sheet["events"]] == pytest.approx(times(report))
+    assert sheet["film"] == "clip.mp4" and len(sheet["times"]) == 12 == len(sheet["stills"])
+    assert sheet["name"] == "guide.json" and sheet["command"].endswith("-o clip_foley.mp4 --envelope guide.json")
+    assert not report["notes"]
+    code, _, err = foleygram("clip.mp4", "-o", "guide.html")
+    assert code == 1 and "--force" in err
+    Path("pages").mkdir()
+    write_track(Path("short.json"), OnsetTrack(TRACK.events[:2]))
+    assert foleygram("short.json", "--film", "silent.mp4", "-o", "pages/other.html")[0] == 0
+    sheet = sheet_of(Path("pages/other.html"))
+    assert sheet["film"] == "../silent.mp4" and sheet["events"][1]["kind"] == "scratch"
+
+
+def test_a_page_without_a_film_has_the_curve_alone(foleygram, desk):
+    assert foleygram("guide.wav", "-o", "guide.html")[0] == 0
+    sheet = sheet_of(Path("guide.html"))
+    assert not sheet["film"] and not sheet["stills"] and not sheet["times"]
+    assert max(sheet["curve"]["levels"]) > -20 and len(sheet["events"]) == 2
+
+
+def test_a_page_is_no_guide_itself(foleygram, desk):
+    """It would be taken for what was edited in it, which is saved elsewhere."""
+    assert foleygram("clip.mp4", "-o", "guide.html")[0] == 0
+    code, _, err = foleygram("guide.html")
+    assert code == 1 and "open it in a browser" in err and err.count("\n") == 1
+
+
 def test_a_sound_becomes_events(foleygram, desk):
     code, report, _ = foleygram("guide.wav", "-o", "a.mid")
     assert code == 0 and times(report) == pytest.approx([0.2, 0.6], abs=0.01)
