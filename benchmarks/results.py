@@ -15,9 +15,14 @@ from foleygram.errors import DataError, FoleyGRAMError
 from foleygram.output import whole_text
 
 
+def mark(number: int, begins: bool = True) -> str:
+    """The line before a table, or after it."""
+    return f"<!-- {'' if begins else 'end of '}table {number} -->"
+
+
 def filled(document: str, number: int, table: str) -> str:
     """The document with one table put between its marks. Raises DataError where the marks are absent."""
-    marks = f"<!-- table {number} -->", f"<!-- end of table {number} -->"
+    marks = mark(number), mark(number, begins=False)
     pattern = re.compile(f"{re.escape(marks[0])}.*?{re.escape(marks[1])}", re.DOTALL)
     if not pattern.search(document):
         raise DataError(f"the document has no '{marks[0]}' ... '{marks[1]}'; put both lines where the table belongs")
@@ -38,13 +43,16 @@ def main() -> int:
                 "run foleygram benchmark minihits --out there"
             )
         text = arguments.document.read_text(encoding="utf-8")
-        for number, path in present.items():
-            text = filled(text, number, path.read_text(encoding="utf-8"))
+        wanted = [number for number in present if mark(number) in text]
+        for number in wanted or present:  # a document for none of them is a mistake
+            text = filled(text, number, present[number].read_text(encoding="utf-8"))
         whole_text(arguments.document, text, force=True)
     except FoleyGRAMError as error:
         print(error, file=sys.stderr)
         return error.exit_code
-    print(f"{arguments.document}: table {' and '.join(map(str, present))} filled in")
+    print(f"{arguments.document}: table {' and '.join(map(str, wanted))} filled in")
+    for number in present.keys() - set(wanted):
+        print(f"  note: it has no '{mark(number)}', so {present[number]} is left out")
     return 0
 
 

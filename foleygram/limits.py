@@ -9,6 +9,7 @@ from typing import SupportsIndex
 from foleygram.errors import UsageError
 
 TAKES = (1, 64)
+SCALE_DB = (-120, 60)
 SEEDS = (0, 2**63 - 1)
 STEPS = (1, 1000)
 GUIDANCE = (0.0, 20.0)

@@ -6,7 +6,7 @@ import errno
 import os
 import secrets
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from foleygram.errors import OutputError
@@ -90,3 +90,33 @@ def whole_bytes(path: Path, content: bytes, force: bool = False) -> None:
 def whole_text(path: Path, content: str, force: bool = False) -> None:
     """``whole_bytes`` in UTF-8."""
     whole_bytes(path, content.encode(), force)
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Within the block no other run works in ``folder``: one that was told to stop is still saving, or two were begun. Of
+    several processes of one run the first one holds the place. A folder that was made for it and stays empty goes again. Raises
+    OutputError where the place is taken or cannot be written."""
+    from filelock import FileLock, Timeout
+
+    if os.environ.get("RANK", "0") != "0":
+        yield
+        return
+    folder = Path(folder)
+    made = [place for place in (folder, *folder.parents) if not place.exists()]
+    make_folder(folder)
+    path = folder / "lock"
+    try:
+        lock = FileLock(path).acquire(timeout=0)
+    except Timeout as error:
+        raise OutputError(f"{folder}: another run is at work there; wait until it ends, or choose another --out") from error
+    except OSError as error:
+        raise OutputError(f"{folder}: cannot be written ({reason(error)})") from error
+    with lock:
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            with suppress(OSError):  # something was done there
+                for place in made:
+                    place.rmdir()

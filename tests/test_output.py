@@ -7,7 +7,7 @@ import pytest
 
 from foleygram.errors import OutputError
 from foleygram.hub.folder import write_tensors
-from foleygram.output import make_folder, whole_bytes, whole_file
+from foleygram.output import alone_in, make_folder, whole_bytes, whole_file
 
 
 def test_whole_file_follows_links_and_respects_late_comers(tmp_path):
@@ -50,3 +50,20 @@ def test_a_folder_is_made_with_those_above_it_and_not_in_the_place_of_a_file(tmp
         with pytest.raises(OutputError, match="cannot be made a folder"):
             make_folder(place)
     assert (tmp_path / "sound.wav").read_text() == "mine"
+
+
+def test_one_run_is_alone_in_its_folder(tmp_path, monkeypatch):
+    with alone_in(tmp_path / "gram"):
+        with pytest.raises(OutputError, match="another run is at work there; wait"):
+            with alone_in(tmp_path / "gram"):
+                pass
+        with alone_in(tmp_path / "control"):
+            pass
+        monkeypatch.setenv("RANK", "1")  # the second process of one run
+        with alone_in(tmp_path / "gram"):
+            pass
+        monkeypatch.setenv("RANK", "0")
+    assert not list(tmp_path.iterdir())  # nothing was done there
+    with alone_in(tmp_path / "gram"):  # the place is free again
+        (tmp_path / "gram" / "log.jsonl").touch()
+    assert [path.name for path in tmp_path.rglob("*")] == ["gram", "log.jsonl"]

@@ -11,7 +11,7 @@ from foleygram.cli.evaluate import Cache, Limit, Materials, Pictures, Report, Se
 from foleygram.cli.options import Device, Dtype, Force, Json, Model
 from foleygram.cli.progress import progress
 from foleygram.cli.verbs import Verbs
-from foleygram.errors import ModelError
+from foleygram.errors import ModelError, UsageError
 
 app = Verbs(rich_markup_mode=None)
 
@@ -84,23 +84,26 @@ def tables(
     Tables 3 and 4 are not in the paper: in 3 the timing is predicted from the picture, or a list of onsets; in 4 texts and
     pictures are read as sounds, which shows what an aligned space is good for.
     """
+    from foleygram.evaluation.report import check_report, write_report
+    from foleygram.evaluation.results import VARIANTS, markdown, table_report, write_table
+    from foleygram.evaluation.variants import chosen_rows
     from foleygram.output import check_output
 
+    chosen = chosen_rows(VARIANTS[table], rows or ())
+    names = sorted({variant.model for variant in chosen} - {""})
+    if names and variants is None:
+        raise UsageError(
+            f"rows of table {table} need the models {', '.join(names)}: give the folder that holds them as --variants "
+            "(docs/minihits-benchmark.md), or choose rows without them (--row)"
+        )
     for path in (out / f"table{table}.{kind}" for kind in ("json", "md", "html")):
         if path.exists():  # the folder itself may not be there yet
             check_output(path, force)
     if report is not None:
-        from foleygram.evaluation.report import check_report
-
-        check_report(report, 2, force)
+        check_report(report, len(chosen), force)
     from foleygram.evaluation.benchmark import benchmark_minihits
-    from foleygram.evaluation.report import write_report
-    from foleygram.evaluation.results import VARIANTS, markdown, table_report, write_table
-    from foleygram.evaluation.variants import chosen_rows
     from foleygram.pipeline import FoleyGRAM
 
-    chosen = chosen_rows(VARIANTS[table], rows or ())
-    names = sorted({variant.model for variant in chosen} - {""})
     place = (device or "auto", dtype or "auto")
     with progress() as on_progress:
         found = benchmark_minihits(

@@ -31,6 +31,7 @@ from foleygram.data.sounds import SoundBank
 from foleygram.data.textures import texture_split
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.media.audio import write_audio
+from foleygram.output import alone_in
 
 VERSION = 2  # of the recipe; another one gives other bytes
 CAPTIONS = 8  # paraphrases of a clip that is not for testing
@@ -58,7 +59,8 @@ def prepare_minihits(
     processes. ``progress``: a bar; None means on a terminal only.
 
     Clips that lie in ``out`` already are kept. Raises UsageError for impossible numbers, DataError where sounds or
-    textures cannot be used, OutputError where ``out`` cannot be written or was made of something else."""
+    textures cannot be used, OutputError where ``out`` cannot be written, was made of something else, or another run
+    is at work there."""
     counts = {"train": train, "validation": validation, "test": test}
     if min(counts.values()) < 0 or not sum(counts.values()):
         raise UsageError("MiniHits needs at least one clip, and no split has fewer than 0")
@@ -70,22 +72,24 @@ def prepare_minihits(
         raise UsageError(f"a seed is a whole number of at least 0, not {seed}")
     out = Path(out)
     ingredients = {"version": VERSION, "seed": seed, "seconds": seconds, "sounds": digest(sounds), "textures": digest(textures)}
-    _check_ingredients(out, ingredients)
-    bank = SoundBank(sounds)
-    surfaces = texture_shelves(textures)
-    scenes = [
-        draw_scene(split, index, bank, surfaces, seconds, seed) for split, count in counts.items() for index in range(count)
-    ]
-    _check_manifest(out / "clips.jsonl", {scene.id for scene in scenes})
-    _make_folders(out, ingredients)
-    todo = [scene for scene in scenes if any(not path.exists() for path in files_of(scene, out, pictures))]
-    for _ in _shown(_made(todo, out, bank, sounds, textures, pictures, workers), len(todo), progress):
-        pass
-    if sounds is not None or pictures and textures is not None:
-        owed = () if sounds is None else credits_of(sounds)
-        write_lines(out / "NOTICE", [notice(owed, picture_lines(textures) if pictures and textures is not None else ())])
-    write_lines(out / "scenes.jsonl", (json.dumps(asdict(scene)) for scene in scenes))
-    return write_manifest(out / "clips.jsonl", (record_of(scene, out, bank, pictures) for scene in scenes))
+    _check_ingredients(out, ingredients)  # before anything is made there
+    with alone_in(out):
+        _check_ingredients(out, ingredients)
+        bank = SoundBank(sounds)
+        surfaces = texture_shelves(textures)
+        scenes = [
+            draw_scene(split, index, bank, surfaces, seconds, seed) for split, count in counts.items() for index in range(count)
+        ]
+        _check_manifest(out / "clips.jsonl", {scene.id for scene in scenes})
+        _make_folders(out, ingredients)
+        todo = [scene for scene in scenes if any(not path.exists() for path in files_of(scene, out, pictures))]
+        for _ in _shown(_made(todo, out, bank, sounds, textures, pictures, workers), len(todo), progress):
+            pass
+        if sounds is not None or pictures and textures is not None:
+            owed = () if sounds is None else credits_of(sounds)
+            write_lines(out / "NOTICE", [notice(owed, picture_lines(textures) if pictures and textures is not None else ())])
+        write_lines(out / "scenes.jsonl", (json.dumps(asdict(scene)) for scene in scenes))
+        return write_manifest(out / "clips.jsonl", (record_of(scene, out, bank, pictures) for scene in scenes))
 
 
 def texture_shelves(folder: Path | None) -> dict[str, dict[str, tuple[str, ...]]]:

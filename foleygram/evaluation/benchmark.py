@@ -9,7 +9,7 @@ import hashlib
 import json
 import zlib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import MISSING, asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,7 +24,8 @@ from foleygram.evaluation.probe import Progress, train_probe
 from foleygram.evaluation.variants import TABLE_2_VARIANTS, Timing, Variant, information
 from foleygram.finish.room import room_tone
 from foleygram.media.audio import read_audio, write_audio
-from foleygram.output import make_folder, whole_text
+from foleygram.output import alone_in, make_folder, whole_text
+from foleygram.signal.onsets import check_detector
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, modality_set
 from foleygram.verbs.guide import predict_guide
 
@@ -101,10 +102,10 @@ def benchmark_minihits(
     ``textures``: photographs, where pictures are rendered from scenes because the manifest names no videos; ``steps``,
     ``guidance``: the model's by default; ``seed``: of the whole run, each clip has its own from it; ``raw``: sounds as decoded;
     rows that neither know the envelope nor have strokes always are, since there is no level to be matched, and those of
-    exchanged points; ``materials``: also
-    whether the material is recognised, by a probe of the training split. For further arguments see ``evaluate_folder``. Raises
-    UsageError where a model is missing, DataError where a clip lacks what a variant needs and where ``out`` holds sounds of
-    other settings."""
+    exchanged points; ``materials``: also whether the material is recognised, by a probe of the training split. For further
+    arguments see ``evaluate_folder``. Raises UsageError where a model or the detector of onsets is missing, DataError where a
+    clip lacks what a variant needs and where ``out`` holds sounds of other settings, OutputError where another run is at work
+    there."""
     rows = []
     models = {"": model, **(others or {})}
     absent = sorted({variant.model for variant in variants} - set(models))
@@ -115,38 +116,42 @@ def benchmark_minihits(
         )
     if limit is not None and limit < 1:
         raise UsageError(f"at least one clip is made, not {limit}")
+    check_detector()
     records = read_manifest(Path(manifest), split)[:limit]
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
     drawn = any(record.video is None or not record.video.exists() for record in records)
     photographs = f"{digest(textures)}, scenes {content_of(Path(manifest).parent / 'scenes.jsonl')}" if drawn and scenes else ""
     cache = cache or Path(out) / CACHE
     probe = train_probe(manifest, cache=cache, embedder=embedder, on_progress=on_progress) if materials else None
-    for variant in variants:
-        used = models[variant.model]
-        folder = Path(out) / variant.name
-        settings = Settings(
-            used.config.name, fingerprint_of(used), modality_set(variant.use), variant.control, content_of(manifest),
-            steps, guidance, seed, raw or variant.as_sound or not (variant.control == "envelope" or variant.strokes),
-            variant.strokes, variant.room, photographs, variant.as_sound,
-        )  # fmt: skip
-        generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
-        report = evaluate_folder(
-            folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit,
-            cache=cache, embedder=embedder, probe=probe, pictures=pictures, seed=seed, command=command,
-            on_progress=on_progress,
-        )  # fmt: skip
-        rows.append(BenchmarkRow(variant, replace(report, given=information(variant))))
+    with alone_in(Path(out)):
+        weights = {name: fingerprint_of(models[name]) for name in {variant.model for variant in variants}}
+        for variant in variants:
+            used = models[variant.model]
+            folder = Path(out) / variant.name
+            settings = Settings(
+                used.config.name, weights[variant.model], modality_set(variant.use), variant.control, content_of(manifest),
+                steps, guidance, seed, raw or variant.as_sound or not (variant.control == "envelope" or variant.strokes),
+                variant.strokes, variant.room, photographs, variant.as_sound,
+            )  # fmt: skip
+            generate_set(used, records, Pictures(scenes, textures), folder, settings, on_progress)
+            report = evaluate_folder(
+                folder, manifest, split=split, system="FoleyGRAM", name=variant.name, second=second, limit=limit,
+                cache=cache, embedder=embedder, probe=probe, pictures=pictures, seed=seed, command=command,
+                on_progress=on_progress,
+            )  # fmt: skip
+            given = (*information(variant), *(("as decoded",) if settings.raw else ()))
+            rows.append(BenchmarkRow(variant, replace(report, given=given)))
     return tuple(rows)
 
 
 def fingerprint_of(model: FoleyGRAM) -> str:
     """Sha256 over the config and over names and values of all parameters and buffers, so that sounds of other weights or
     samplers are not taken for the model's own."""
-    digest = hashlib.sha256(model.config.model_dump_json().encode())
+    seen = hashlib.sha256(model.config.model_dump_json().encode())
     for name, tensor in sorted(model.state_dict().items()):
-        digest.update(name.encode())
-        digest.update(tensor.detach().cpu().float().numpy().tobytes())
-    return digest.hexdigest()
+        seen.update(name.encode())
+        seen.update(tensor.detach().cpu().float().numpy().tobytes())
+    return seen.hexdigest()
 
 
 def generate_set(
@@ -230,19 +235,28 @@ def content_of(manifest: str | Path) -> str:
 
 
 def keep_settings(folder: Path, settings: object) -> None:
-    """Writes the settings, a dataclass, into a new folder, and leaves equal ones alone. Raises DataError where the folder holds
-    sounds of others or cannot be read, OutputError where it cannot be written."""
+    """Writes the settings, a dataclass, into a new folder, and leaves equal ones alone; what older ones do not name has its
+    usual value. Raises DataError where the folder holds sounds of others or cannot be read, OutputError where it cannot be
+    written."""
     path = folder / SETTINGS
-    text = json.dumps(asdict(settings), indent=1) + "\n"
+    wanted = json.loads(json.dumps(asdict(settings)))
     try:
         kept = path.read_text(encoding="utf-8", errors="replace") if path.is_file() else None
         strange = kept is None and folder.is_dir() and any(folder.iterdir())
     except OSError as error:
         raise DataError(f"{folder}: cannot be read ({error.strerror}); choose another folder") from error
-    if kept is not None and kept != text:
-        raise DataError(f"{folder}: holds sounds of other settings ({SETTINGS}); choose another folder or remove it")
     if strange:
         raise DataError(f"{folder}: is not empty and not the folder of a benchmark; choose another folder")
     if kept is None:
         make_folder(folder)
-        whole_text(path, text)
+        whole_text(path, json.dumps(wanted, indent=1) + "\n")
+        return
+    try:
+        before = json.loads(kept)
+    except ValueError:
+        before = None
+    if not isinstance(before, dict):
+        raise DataError(f"{folder}: holds sounds of other settings ({SETTINGS} is broken); choose another folder or remove it")
+    before = {each.name: each.default for each in fields(settings) if each.default is not MISSING} | before
+    if other := [name for name in wanted if before.get(name) != wanted[name]]:
+        raise DataError(f"{folder}: holds sounds of other settings ({', '.join(other)}); choose another folder or remove it")

@@ -22,6 +22,7 @@ from foleygram.evaluation.recognition import material_grid, true_sounds
 from foleygram.evaluation.scores import Score
 from foleygram.evaluation.trials import Grid, TrialReport
 from foleygram.media.audio import read_audio, write_audio
+from foleygram.output import alone_in
 from foleygram.types import Clip
 
 if TYPE_CHECKING:
@@ -93,10 +94,11 @@ def benchmark_prompts(
     settings = PromptSettings(
         model.config.name, fingerprint_of(model), "T", HITS, shapes, seconds, steps, guidance, seed, strokes
     )
-    keep_settings(folder, settings)
-    probe = train_probe(manifest, clips=clips, embedder=judge, on_progress=on_progress)
-    generate_prompts(model, asked, folder, settings, on_progress)
-    windows = [judge.embed(read_audio(sound_of(folder, prompt), rate=None)) for prompt in asked]
+    with alone_in(Path(out)):
+        keep_settings(folder, settings)
+        probe = train_probe(manifest, clips=clips, embedder=judge, on_progress=on_progress)
+        generate_prompts(model, asked, folder, settings, on_progress)
+    windows = [judge.embed(read_audio(file_of(folder, prompt), rate=None)) for prompt in asked]
     names, materials = [prompt.text for prompt in asked], [prompt.materials for prompt in asked]
     sounds = heard(names, materials, windows, probe, NAME)
     free = sounds[: len(chosen)]
@@ -130,7 +132,7 @@ def benchmark_prompts(
     return TrialReport(NAME, title, about, scores, (*free, *trained, *truths), grids, command=command)
 
 
-def sound_of(folder: Path, prompt: Prompt) -> Path:
+def file_of(folder: Path, prompt: Prompt) -> Path:
     """Where the sound of a prompt lies."""
     return folder / f"{prompt.name}.flac"
 
@@ -140,7 +142,7 @@ def generate_prompts(
 ) -> None:
     """One sound for each prompt; those that lie there already are left alone."""
     for number, prompt in enumerate(prompts, 1):
-        path = sound_of(folder, prompt)
+        path = file_of(folder, prompt)
         if not path.exists():
             (sound,) = model.generate(
                 Clip(text=prompt.text, seconds=settings.seconds),

@@ -20,6 +20,7 @@ from foleygram.evaluation.scores import Score
 from foleygram.evaluation.similarity import derangement, window_means
 from foleygram.evaluation.trials import Grid, TrialReport
 from foleygram.media.audio import read_audio, write_audio
+from foleygram.output import alone_in
 from foleygram.signal.envelope import extract_envelope
 from foleygram.types import SAMPLE_RATE, Clip
 
@@ -105,11 +106,12 @@ def benchmark_reference(
         model.config.name, fingerprint_of(model), "A", content_of(manifest), hashlib.sha256(repr(pairs).encode()).hexdigest(),
         steps, guidance, seed, strokes,
     )  # fmt: skip
-    keep_settings(folder, settings)
-    for number, place in enumerate(chosen, 1):
-        generate_one(model, records[place], records[guides[place]], folder, settings)
-        on_progress(f"generating {NAME}", number, len(chosen))
-    results = window_means([judge.embed(read_audio(sound_of(folder, records[place]), rate=None)) for place in chosen])
+    with alone_in(Path(out)):
+        keep_settings(folder, settings)
+        for number, place in enumerate(chosen, 1):
+            generate_one(model, records[place], records[guides[place]], folder, settings)
+            on_progress(f"generating {NAME}", number, len(chosen))
+    results = window_means([judge.embed(read_audio(file_of(folder, records[place]), rate=None)) for place in chosen])
     truths = window_means(listen(records, judge, f"listening to the {split} split", on_progress))
     scores, found = rank(records, chosen, guides, results, truths, judge.card.label, seed)
     count = len({families_of(records[place]) for place in chosen})
@@ -152,14 +154,14 @@ def guides_of(records: Sequence[ClipRecord], seed: int) -> list[int]:
     return places
 
 
-def sound_of(folder: Path, record: ClipRecord) -> Path:
+def file_of(folder: Path, record: ClipRecord) -> Path:
     """Where the result of a reference lies."""
     return folder / f"{record.id}.flac"
 
 
 def generate_one(model: FoleyGRAM, record: ClipRecord, guide: ClipRecord, folder: Path, settings: ReferenceSettings) -> None:
     """The sound of one reference under the envelope of ``guide``, as long as that; left alone where it lies there already."""
-    path = sound_of(folder, record)
+    path = file_of(folder, record)
     if path.exists():
         return
     reference = read_audio(record.audio, SAMPLE_RATE).stereo().trim(record.seconds)

@@ -139,8 +139,10 @@ def markdown(table: TableReport) -> str:
         lines += ["", *(f"- {said(difference)}" for difference in told(answer)), ""]
     if not table.answers:
         lines += ["No two rows of a claim are there.", ""]
-    lines += [f"{sum(len(told(answer)) for answer in table.answers)} differences, each with 95 %: where nothing differs, "
-              "about one interval in twenty leaves 0 out all the same.", ""]  # fmt: skip
+    count = sum(len(told(answer)) for answer in table.answers)
+    if count:
+        lines += [f"{count} differences, each with 95 %: where nothing differs, "
+                  "about one interval in twenty leaves 0 out all the same.", ""]  # fmt: skip
     lost = [f"{row.variant.name}: {finding.kind} {finding.name}" for row in table.rows for finding in row.report.findings]
     if lost:
         lines += ["### Files", "", *(f"- {line}" for line in lost), ""]

@@ -124,14 +124,18 @@ SILENT_CLAIMS = (
     Claim("A, listed", "AV, predicted", "what do true onsets buy, with a reference sound?"),
 )
 
-EXCHANGE_CLAIMS = tuple(
-    Claim(f"{first}{letter} as sound", f"{second}{letter} as sound", f"{question}, where {what} is read as a sound?")
-    for letter, what in (("T", "a text"), ("V", "a picture"))
-    for first, second, question in (
-        ("", "envelope, cosine, ", "does GRAM beat cosine alignment"),
-        ("", "envelope, unaligned, ", "does a joint space by GRAM help"),
-        ("envelope, cosine, ", "envelope, unaligned, ", "does a joint space by cosine help"),
-    )
+EXCHANGE_CLAIMS = (
+    *(
+        Claim(f"{first}{letter} as sound", f"{second}{letter} as sound", f"{question}, where {what} is read as a sound?")
+        for letter, what in (("T", "a text"), ("V", "a picture"))
+        for first, second, question in (
+            ("", "envelope, cosine, ", "does GRAM beat cosine alignment"),
+            ("", "envelope, unaligned, ", "does a joint space by GRAM help"),
+            ("envelope, cosine, ", "envelope, unaligned, ", "does a joint space by cosine help"),
+        )
+    ),
+    Claim("T as sound", "A", "what does a text lack of its sound?"),
+    Claim("V as sound", "A", "what does a picture lack of its sound?"),
 )
 
 

@@ -50,7 +50,7 @@ def step_count(seconds: float) -> int:
 
 def begins_within(time: float, seconds: float) -> bool:
     """Whether what begins at ``time`` (s) has a sample of a clip of ``seconds``; at its very end nothing is heard."""
-    return 0 <= time and math.ceil(time * SAMPLE_RATE) < sample_count(seconds)
+    return 0 <= time <= seconds and math.ceil(time * SAMPLE_RATE) < sample_count(seconds)
 
 
 def rms_of_blocks(blocks: np.ndarray) -> np.ndarray:

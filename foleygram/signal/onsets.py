@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from importlib.util import find_spec
+
 import numpy as np
 
 from foleygram.errors import UsageError
@@ -11,14 +13,18 @@ from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Audio, E
 ONSET_HOP = 256  # samples between analysis frames of ``detect_onsets``, 5.8 ms
 
 
+def check_detector() -> None:
+    """Raises UsageError where ``detect_onsets`` lacks librosa: before long work, at the end of which it would be missed."""
+    if find_spec("librosa") is None:
+        raise UsageError("the detector of onsets needs librosa; install it with: pip install 'foleygram[eval]'")
+
+
 def detect_onsets(audio: Audio) -> np.ndarray:
     """Onset times (s), rising, float64 [onset]: librosa.onset.onset_detect on the mean of the channels at 44.1 kHz with
     hop 256, the detector of the benchmark's onset scores. Raises UsageError where librosa is not installed.
     """
-    try:
-        import librosa
-    except ImportError:
-        raise UsageError("this onset detector needs librosa; install it with: pip install -e '.[eval]'") from None
+    check_detector()
+    import librosa
 
     mono = resample(Audio(audio.mono()[None], audio.rate), SAMPLE_RATE).samples[0]
     if not mono.any():

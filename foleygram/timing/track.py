@@ -15,7 +15,7 @@ from typing import Literal
 import numpy as np
 
 from foleygram.errors import EnvelopeError, UsageError
-from foleygram.signal.envelope import DEFAULT_STRENGTH, LOUDEST, begins_within, step_count
+from foleygram.signal.envelope import DEFAULT_STRENGTH, LONGEST, LOUDEST, begins_within, step_count
 from foleygram.signal.onsets import envelope_onsets
 from foleygram.types import ENVELOPE_HOP, ENVELOPE_WINDOW, SAMPLE_RATE, Envelope, sample_count
 
@@ -40,16 +40,16 @@ class OnsetEvent:
     duration: float = 0.0
 
     def __post_init__(self):
-        if not (math.isfinite(self.seconds) and self.seconds >= 0):
-            raise EnvelopeError(f"an event has a time of at least 0 s, not {self.seconds}; correct it")
+        if not 0 <= self.seconds <= LONGEST:
+            raise EnvelopeError(f"an event has a time of 0 to {LONGEST:g} s, not {self.seconds:g}; correct it")
         if not (math.isfinite(self.strength) and self.strength >= 0):
             raise EnvelopeError(f"the event at {self.seconds:g} s has a strength of {self.strength}; it is at least 0")
         if self.strength > LOUDEST:
             raise EnvelopeError(f"the event at {self.seconds:g} s has a strength of {self.strength:g}; full scale is 1")
         if self.kind not in KINDS:
             raise EnvelopeError(f"the event at {self.seconds:g} s is of the kind '{self.kind}'; known are hit and scratch")
-        if not (math.isfinite(self.duration) and self.duration >= 0):
-            raise EnvelopeError(f"the event at {self.seconds:g} s lasts {self.duration} s; a duration is at least 0")
+        if not 0 <= self.duration <= LONGEST:
+            raise EnvelopeError(f"the event at {self.seconds:g} s lasts {self.duration:g} s; a duration is 0 to {LONGEST:g}")
 
 
 @dataclass(frozen=True)
@@ -176,7 +176,9 @@ class OnsetTrack:
         ends = ([time for time, _ in found[1:]] + [envelope.seconds])[: len(found)]
         events = []
         for (time, _), end in zip(found, ends, strict=True):
-            part = envelope.values[math.floor(time * envelope.rate) : max(math.ceil(end * envelope.rate) - 3, 0) or None]
+            first = math.floor(time * envelope.rate)
+            part = envelope.values[first : max(math.ceil(end * envelope.rate) - 3, 0) or None]
+            part = part if len(part) else envelope.values[first:]  # what begins in the last moment
             strength = float(part.max()) if len(part) else 0.0
             loud = np.flatnonzero(part >= strength / 2) if strength else np.zeros(0, int)
             duration = float(loud[-1] / envelope.rate) if len(loud) else 0.0

@@ -11,8 +11,7 @@ import math
 import os
 import signal
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -23,7 +22,6 @@ from torch import Tensor, nn
 from foleygram.config import Chance, Config, Count, Natural, NotNegative, Share
 from foleygram.device import arithmetic, pick_device
 from foleygram.errors import RecipeError
-from foleygram.output import make_folder
 from foleygram.training.checkpoint import Checkpoint, Swapped
 from foleygram.training.journal import Journal
 from foleygram.training.optimizers import build_optimizers
@@ -128,33 +126,6 @@ def rate_at(step: int, config: LoopConfig, peak: float | None = None) -> float:
     return rate
 
 
-@contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
-    """Within the block no other run works in ``folder``: one that was told to stop is still saving, or two were begun. Of
-    several processes of one run the first one holds the place. A folder that was made for it and stays empty goes again. Raises
-    RecipeError where the place is taken."""
-    from filelock import FileLock, Timeout
-
-    if os.environ.get("RANK", "0") != "0":
-        yield
-        return
-    made = [place for place in (folder, *folder.parents) if not place.exists()]
-    make_folder(folder)
-    path = folder / "lock"
-    try:
-        lock = FileLock(path).acquire(timeout=0)
-    except Timeout as error:
-        raise RecipeError(f"{folder}: another run is at work there; wait until it ends, or choose another --out") from error
-    with lock:
-        try:
-            yield
-        finally:
-            path.unlink(missing_ok=True)
-            with suppress(OSError):  # something was done there
-                for place in made:
-                    place.rmdir()
-
-
 class Interrupts:
     """Within the block the signals that end a program are noted only, so that what was trained is saved first."""
 
@@ -165,12 +136,18 @@ class Interrupts:
     def __enter__(self) -> Interrupts:
         for kind in (getattr(signal, name) for name in STOPS if hasattr(signal, name)):
             if kind == signal.SIGINT or signal.getsignal(kind) != signal.SIG_IGN:  # nohup ignores SIGHUP
-                self.previous[kind] = signal.signal(kind, lambda number, _: self.received.append(number))
+                self.previous[kind] = signal.signal(kind, self.note)
         return self
 
     def __exit__(self, *_) -> None:
         for kind, handler in self.previous.items():
             signal.signal(kind, handler)
+
+    def note(self, number: int, _: object) -> None:
+        """A step of a large model, or the compilation of its blocks, may take minutes: the first signal is answered."""
+        if not self.received:
+            os.write(2, b"stopping after this step, and saving\n")  # print is not for signal handlers
+        self.received.append(number)
 
     def pass_on(self) -> None:
         """Gives the first signal to whoever called, who may want to say which it was."""

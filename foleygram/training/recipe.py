@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from difflib import get_close_matches
 from pathlib import Path
 
 import yaml
 from pydantic import ValidationError
 
 from foleygram.config import Config, Seed, first_complaint, read_yaml
-from foleygram.errors import RecipeError
+from foleygram.errors import RecipeError, UsageError
 from foleygram.pipeline import FoleyGRAMConfig
 from foleygram.training.autoencoder import AutoencoderTraining
 from foleygram.training.control import ControlTraining
@@ -45,29 +46,44 @@ class Recipe(Config):
 
 
 def read_recipe(path: Path, changes: Sequence[str] = ()) -> Recipe:
-    """``changes``: single fields that differ from the file, ``control.guide=onsets``; values are read as YAML.
+    """``changes``: single fields that differ from the file, ``control.guide=onsets``; values are read as YAML. Fields that have
+    to agree may be changed together.
 
-    Raises RecipeError that names the file or the change and the first wrong field."""
+    Raises RecipeError that names the file or the change and the first wrong field, UsageError for a change of no field."""
     recipe = read_yaml(Recipe, path)
+    if not changes:
+        return recipe
+    content, given = recipe.model_dump(), {}
     for change in changes:
-        recipe = changed(recipe, change)
-    return recipe
+        name, value = replaced(content, change)
+        if name in given:
+            raise UsageError(f"--set {change}: {name} is set twice ({given[name]}); it takes one value, so give one")
+        given[name] = value
+    try:
+        return Recipe.model_validate(content)
+    except ValidationError as error:
+        raise RecipeError(f"--set {', '.join(changes)}: {first_complaint(error)}") from error
 
 
-def changed(recipe: Recipe, change: str) -> Recipe:
-    """The recipe with one field replaced. Raises RecipeError for a field that there is not or a value that it cannot take."""
-    name, equals, text = change.partition("=")
-    content = recipe.model_dump()
-    *path, last = name.strip().split(".")
-    place = content
-    for part in path:
-        place = place.get(part) if isinstance(place, dict) else None
-    if not equals or not isinstance(place, dict) or last not in place:
-        raise RecipeError(f"--set {change}: a change is FIELD=VALUE with a field of the recipe, such as control.guide=onsets")
+def replaced(content: dict, change: str) -> tuple[str, str]:
+    """Replaces one field of a recipe's ``content``; its name, and the value as it was given. Raises UsageError for a field that
+    there is not."""
+    name, equals, text = (part.strip() for part in change.partition("="))
+    if not equals:
+        raise UsageError(f"--set {change}: a change is FIELD=VALUE, such as control.guide=onsets")
+    place: object = content
+    *path, last = name.split(".")
+    for depth, part in enumerate([*path, last]):
+        if not isinstance(place, dict) or part not in place:
+            fields = sorted(place) if isinstance(place, dict) else []
+            near = get_close_matches(part, fields, 1)
+            where = ".".join(path[:depth]) or "the recipe"
+            meant = f"perhaps {near[0]} is meant" if near else f"it has {', '.join(fields)}" if fields else "it has no fields"
+            raise UsageError(f"--set {change}: {where} has no field '{part}'; {meant}")
+        if depth < len(path):
+            place = place[part]
     try:
         place[last] = yaml.safe_load(text)
-        return Recipe.model_validate(content)
     except yaml.YAMLError as error:
         raise RecipeError(f"--set {change}: not a YAML value ({' '.join(str(error).split())})") from error
-    except ValidationError as error:
-        raise RecipeError(f"--set {change}: {first_complaint(error)}") from error
+    return name, text

@@ -15,7 +15,7 @@ from foleygram.data.shards import open_shards
 from foleygram.data.vocabulary import OBJECTS, VERBS
 from foleygram.diffusion.conditioner import Conditioner
 from foleygram.diffusion.control import ControlNet
-from foleygram.diffusion.spectral import SpectralAutoencoder
+from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.diffusion.transformer import Transformer
 from foleygram.errors import DataError, ModelError, RecipeError
 from foleygram.finish.memory import MemoryConfig
@@ -45,7 +45,9 @@ from foleygram.weights import GRAM_FILES, assign, float_state, read_tokenizer
 
 
 def train_autoencoder(recipe: Recipe, data: Path, out: Path, stop_after: int | None = None) -> LoopResult:
-    """Stage 1 (training/autoencoder.py)."""
+    """Stage 1 (training/autoencoder.py). Raises RecipeError for an autoencoder that is none of the mini's kind."""
+    if not isinstance(recipe.model.autoencoder, SpectralAutoencoderConfig):
+        raise RecipeError("this stage trains the mini's spectral autoencoder; the paper's is imported (docs/full-scale.md)")
     torch.manual_seed(recipe.seed)
     shop = Workshop(recipe, data, out)
     model = SpectralAutoencoder(recipe.model.autoencoder)

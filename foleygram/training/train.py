@@ -12,8 +12,8 @@ import torch
 
 from foleygram.errors import UsageError
 from foleygram.hub.folder import write_json
+from foleygram.output import alone_in
 from foleygram.training.checkpoint import steps_done
-from foleygram.training.loop import alone_in
 from foleygram.training.recipe import Recipe, read_recipe
 from foleygram.training.stages import (
     train_autoencoder,
@@ -42,6 +42,9 @@ STAGES = {
 
 WITH_PICTURES = ("gram", "control", "prior", "timing")
 """Stages that may have to render pictures, for which they take ``textures``."""
+
+WITHOUT_STEPS = ("prior", "memory")
+"""Stages that are computed at once."""
 
 
 @dataclass(frozen=True)
@@ -85,10 +88,12 @@ def train(
             raise UsageError(f"{name} is at least 1, not {number}")
     if textures is not None and stage not in WITH_PICTURES:
         raise UsageError(f"--textures is for {', '.join(WITH_PICTURES)}; leave it out")
+    if steps is not None and stage in WITHOUT_STEPS:
+        raise UsageError(f"{stage} takes no steps, it is computed at once; leave --steps out")
     try:
         import accelerate  # noqa: F401
     except ImportError:
-        raise UsageError("training needs accelerate, which is not installed; run: pip install -e '.[train]'") from None
+        raise UsageError("training needs accelerate, which is not installed; run: pip install 'foleygram[train]'") from None
     content = read_recipe(Path(recipe), changes)
     out = Path(out or content.out)
     if threads is not None:
@@ -97,20 +102,33 @@ def train(
     folder = out / "training" / stage
     with alone_in(folder):
         notes = changes_since(folder, stage, content)
+        keep_recipe(folder, content, bool(notes))
         try:
             result = STAGES[stage](content, Path(data or content.data), out, steps, **pictures)
-        except KeyboardInterrupt:
-            write_json(folder / "recipe.json", content.model_dump(mode="json"))
+        except BaseException:
+            if not steps_done(folder):  # what never began leaves nothing
+                (folder / "recipe.json").unlink(missing_ok=True)
             raise
-        write_json(folder / "recipe.json", content.model_dump(mode="json"))
     loss = result.last[0] if math.isfinite(result.last[0]) else None
     log, curve = (path if path.exists() else None for path in (folder / "log.jsonl", folder / "curve.png"))
     notes += result.notes
     return TrainingReport(stage, out, result.steps, result.seconds, result.finished, loss, log, curve, notes)
 
 
+def keep_recipe(folder: Path, recipe: Recipe, changed: bool) -> None:
+    """Writes the recipe before the first step, so that a run that is killed tells it too: ``recipe.json`` is that of the
+    beginning, ``recipe-STEP.json`` one that has other numbers and goes on from that step."""
+    begun = steps_done(folder)
+    name = f"recipe-{begun}.json" if changed else "recipe.json"
+    if changed or not begun or not (folder / name).exists():
+        write_json(folder / name, recipe.model_dump(mode="json"))
+
+
 FREE = ("steps", "log_every", "validate_every", "save_minutes")
 """Numbers of a loop that a run may change when it goes on."""
+
+MOST_NAMED = 6
+"""Of the changed fields in a note."""
 
 
 def changes_since(folder: Path, stage: str, recipe: Recipe) -> tuple[str, ...]:
@@ -121,7 +139,9 @@ def changes_since(folder: Path, stage: str, recipe: Recipe) -> tuple[str, ...]:
     before, now = json.loads(path.read_text(encoding="utf-8")), recipe.model_dump(mode="json")
     names = [name for section in (stage, "model", "seed", "towers", "base") for name in differing(section, before, now)]
     others = [name for name in names if name.rpartition(".")[2] not in FREE]
-    return (f"this run was begun with other numbers: {', '.join(others)} changed since",) if others else ()
+    more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
+    named = ", ".join(others[:MOST_NAMED]) + more
+    return (f"this run was begun with other numbers: {named} changed since",) if others else ()
 
 
 def differing(name: str, before: dict, now: dict) -> Iterator[str]:

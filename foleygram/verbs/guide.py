@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Literal
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, UsageError
+from foleygram.limits import SCALE_DB
 from foleygram.media.ahead import ahead
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
@@ -231,7 +232,7 @@ def too_soft(envelope: Envelope) -> str:
     level = 20 * math.log10(loudest)
     return (
         f"the guide is at most {level:.0f} dBFS loud, and the result is hardly heard; "
-        f"raise it: foleygram envelope --scale-db {USUAL_DB - level:.0f}"
+        f"raise it: foleygram envelope --scale-db {min(USUAL_DB - level, SCALE_DB[1]):.0f}"
     )
 
 

@@ -207,15 +207,17 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     if request.envelope is None:
         filled["envelope"] = recorded_envelope(sidecar, again, new_video=request.video is not None)
         fill("voice", sidecar.envelope.kind == "voice")
-    if request.audio is None and sidecar.audio is not None:
+    use = request.use or "".join(sorted(set(sidecar.use) | given_modalities(request)))
+    heard, seen = (letter in use.upper() for letter in "AV")  # what is left out need not be there any more
+    if request.audio is None and sidecar.audio is not None and heard:
         filled["audio"] = OWN if sidecar.audio == OWN else find_source(sidecar.audio, again, "--audio")
-    if request.video_ref is None and sidecar.video_ref is not None:
+    if request.video_ref is None and sidecar.video_ref is not None and seen:
         filled["video_ref"] = find_source(sidecar.video_ref, again, "--video-ref")
-    if request.room is None and sidecar.room is not None:
+    if request.room is None and sidecar.room is not None and (heard or sidecar.room != REFERENCE):
         named = isinstance(sidecar.room, Source)
         filled["room"] = find_source(sidecar.room, again, "--room") if named else sidecar.room
     fill("out", again.parent / Path(sidecar.result.path).name)
-    fill("use", "".join(sorted(set(sidecar.use) | given_modalities(request))))
+    fill("use", use)
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
     for name in ("text", "seed", *sidecar.asked, "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from foleygram.errors import EnvelopeError, MediaError, OutputError, UsageError
-from foleygram.limits import check_range
+from foleygram.limits import SCALE_DB, check_range
 from foleygram.media.audio import read_audio
 from foleygram.media.container import check_input
 from foleygram.media.timeline import read_timeline
@@ -199,7 +199,7 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
         attack_ms=check_range("--attack-ms", request.attack_ms, 0, 10_000),
         decay_ms=check_range("--decay-ms", request.decay_ms, 0, 10_000),
         smooth_ms=check_range("--smooth-ms", request.smooth_ms, 0, 10_000),
-        scale=decibels(check_range("--scale-db", request.scale_db, -120, 60)),
+        scale=decibels(check_range("--scale-db", request.scale_db, *SCALE_DB)),
         mute=tuple(range_of(text) for text in request.mute),
         mix=how,
         mix_gain=check_range("--weight", 1.0 if request.weight is None else request.weight, 0, 100),
@@ -218,7 +218,7 @@ def range_of(text: str) -> tuple[float, float]:
         start, end = clock(match[1]), clock(match[2])
     except (TypeError, ValueError):
         raise UsageError(f"--mute takes a range in seconds such as 1.5-2.25 or 1:02-1:04.5, not '{text}'") from None
-    if end <= start:
+    if not start < end <= LONGEST:
         raise UsageError(f"--mute takes a range from an earlier to a later time, not '{text}'")
     return start, end
 

@@ -11,6 +11,7 @@ from foleygram.data.manifest import read_manifest
 from foleygram.data.minihits import prepare_minihits, texture_shelves
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.media.audio import read_audio
+from foleygram.output import alone_in
 from tests.data.test_sounds import write_collection
 
 SMALL = {"train": 3, "validation": 1, "test": 2, "seconds": 1.5, "pictures": False}
@@ -147,3 +148,9 @@ def test_whom_recordings_are_owed_to_lies_beside_the_clips(prepared, tmp_path):
 def test_pictures_of_unknown_authors_are_named_as_such(tmp_path):
     (tmp_path / "manifest.csv").write_text("path,material,licence,author\na.jpg,wood,CC0-1.0,Dee\nb.jpg,wood,CC0-1.0,\n")
     assert picture_lines(tmp_path) == ("CC0-1.0: Dee; author unknown",)
+
+
+def test_two_runs_do_not_share_a_folder(tmp_path):
+    with alone_in(tmp_path / "data"), pytest.raises(OutputError, match="another run is at work there"):
+        prepare_minihits(tmp_path / "data", **SMALL)
+    assert not (tmp_path / "data").exists()

@@ -32,6 +32,7 @@ from foleygram.evaluation.variants import (
 )
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
+from foleygram.output import alone_in
 from foleygram.pipeline import FoleyGRAM
 from foleygram.timing.network import LEVELS
 from foleygram.types import Audio, Video
@@ -107,9 +108,35 @@ def test_settings_are_written_once(tmp_path):
     before = path.stat()
     keep_settings(tmp_path / "A", Seeded(0))
     assert (path.stat().st_mtime_ns, path.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
-    with pytest.raises(DataError, match="other settings"):
+    with pytest.raises(DataError, match="other settings .seed.; choose"):
         keep_settings(tmp_path / "A", Seeded(1))
     assert json.loads(path.read_text()) == {"seed": 0}
+
+
+@dataclasses.dataclass(frozen=True)
+class Longer(Seeded):
+    quiet: bool = False
+
+
+def test_settings_of_before_have_the_usual_value_of_what_is_new(tmp_path):
+    keep_settings(tmp_path / "A", Seeded(0))
+    keep_settings(tmp_path / "A", Longer(0))
+    with pytest.raises(DataError, match="other settings .quiet."):
+        keep_settings(tmp_path / "A", Longer(0, quiet=True))
+
+
+def test_two_benchmarks_do_not_share_a_folder(records, model, tmp_path):
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    with alone_in(tmp_path / "out"), pytest.raises(OutputError, match="another run is at work there"):
+        benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("A", "A")], steps=2, embedder=LogMel())
+
+
+def test_nothing_is_made_where_the_detector_of_onsets_lacks_its_library(records, model, tmp_path, monkeypatch):
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    monkeypatch.setattr("foleygram.signal.onsets.find_spec", lambda name: None)
+    with pytest.raises(UsageError, match="needs librosa; install it with: pip install 'foleygram.eval.'"):
+        benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("A", "A")], steps=2, embedder=LogMel())
+    assert not (tmp_path / "out").exists()
 
 
 def test_settings_that_cannot_be_kept_are_one_line(tmp_path, monkeypatch):

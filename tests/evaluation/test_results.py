@@ -91,6 +91,9 @@ def test_the_document_is_filled_between_its_marks(tmp_path):
         assert fill(tmp_path, "--document", document).returncode == 0
         assert document.read_text() == "before\n<!-- table 1 -->\n## new \\1\n<!-- end of table 1 -->\nafter\n"
     (tmp_path / "table2.md").write_text("x")
+    found = fill(tmp_path, "--document", document)  # table 1 has its place, table 2 has none
+    assert found.returncode == 0 and "table 1 filled in" in found.stdout and "no '<!-- table 2 -->'" in found.stdout
+    (tmp_path / "table1.md").unlink()
     found = fill(tmp_path, "--document", document)
     assert found.returncode == 1 and "<!-- table 2 -->" in found.stderr and found.stderr.count("\n") == 1
     assert fill(tmp_path / "nothing", "--document", document).returncode == 1
@@ -108,5 +111,5 @@ def test_tables_of_two_folders_fill_one_document(tmp_path):
 
 def test_the_document_of_the_project_has_its_marks():
     text = (SCRIPT.parents[1] / "docs" / "results.md").read_text()
-    for number in (1, 2):
+    for number in (1, 2, 4):
         assert text.count(f"<!-- table {number} -->") == text.count(f"<!-- end of table {number} -->") == 1

@@ -129,12 +129,35 @@ def test_a_base_is_another_run(recipe, data, tmp_path):
 
 @pytest.mark.parametrize(
     "change",
-    ["control.guide=rhythm", "control.guide", "control.gide=none", "guide.x.y=1", "seed=[1", "control.loop.steps=many"],
+    ["control.guide=rhythm", "seed=[1", "control.loop.steps=many", "model.gram.dim=7"],
 )
 def test_changes_that_a_recipe_cannot_take(recipe, change):
     with pytest.raises(RecipeError, match="--set .*") as caught:
         read_recipe(recipe, (change,))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        (["control.guide"], "a change is FIELD=VALUE"),
+        (["control.gide=none"], "control has no field 'gide'; perhaps guide is meant"),
+        (["guide.x.y=1"], "the recipe has no field 'guide'; it has autoencoder, base, control"),
+        (["seed.x=1"], "seed has no field 'x'; it has no fields"),
+        (["seed=1", "control.guide=none", "seed = 1"], "seed is set twice"),
+    ],
+)
+def test_changes_of_no_field(recipe, changes, told):
+    with pytest.raises(UsageError, match="--set .*") as caught:
+        read_recipe(recipe, changes)
+    assert told in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_fields_that_have_to_agree_are_changed_together(recipe):
+    changes = ("model.gram.dim=8", "model.conditioner.embedding_dim=8")
+    for order in (changes, changes[::-1]):
+        model = read_recipe(recipe, order).model
+        assert model.gram.dim == model.conditioner.embedding_dim == 8
 
 
 def test_changes_leave_all_else_alone(recipe):

@@ -15,7 +15,6 @@ from foleygram.training.loop import (
     FINISHED,
     LoopConfig,
     Stage,
-    alone_in,
     mixed_precision,
     rate_at,
     run,
@@ -176,23 +175,6 @@ def test_a_signal_is_told_to_the_caller_after_the_run_is_saved(name, monkeypatch
         assert [line["step"] for line in logged(tmp_path) if "loss" in line] == [1, 2, 3, 4]
     finally:
         signal.signal(number, before)
-
-
-def test_one_run_is_alone_in_its_folder(tmp_path, monkeypatch):
-    with alone_in(tmp_path / "gram"):
-        with pytest.raises(RecipeError, match="another run is at work there; wait"):
-            with alone_in(tmp_path / "gram"):
-                pass
-        with alone_in(tmp_path / "control"):
-            pass
-        monkeypatch.setenv("RANK", "1")  # the second process of one run
-        with alone_in(tmp_path / "gram"):
-            pass
-        monkeypatch.setenv("RANK", "0")
-    assert not list(tmp_path.iterdir())  # nothing was done there
-    with alone_in(tmp_path / "gram"):  # the place is free again
-        (tmp_path / "gram" / "log.jsonl").touch()
-    assert [path.name for path in tmp_path.rglob("*")] == ["gram", "log.jsonl"]
 
 
 def test_rates_rise_and_fall():

@@ -7,7 +7,7 @@ import yaml
 from tiny import CONFIG
 
 from foleygram.cli.train import in_words
-from foleygram.errors import RecipeError
+from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.hub.folder import write_tensors
 from foleygram.training.loop import LoopResult
 from foleygram.training.train import STAGES, train
@@ -53,7 +53,7 @@ def test_a_second_run_of_a_stage_changes_nothing(monkeypatch, tmp_path):
 
     def stage(*_, **__) -> LoopResult:
         begun.append(1)
-        with pytest.raises(RecipeError, match="another run is at work there"):
+        with pytest.raises(OutputError, match="another run is at work there"):
             train("autoencoder", tmp_path / "tiny.yaml", out=tmp_path)
         return LoopResult(3, 1.0, True, (0.5,))
 
@@ -79,3 +79,35 @@ def test_a_run_that_goes_on_by_other_numbers_says_so(monkeypatch, tmp_path):
     assert notes("gram.loop.learning_rate=0.5", "seed=4") == (
         "this run was begun with other numbers: gram.loop.learning_rate, seed changed since",
     )
+
+
+def test_the_recipe_of_a_run_that_was_killed_is_known(monkeypatch, tmp_path):
+    """It is written before the first step, stays that of the beginning, and is not left by what never began."""
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    folder = tmp_path / "training" / "gram"
+    rates = lambda: {path.name: json.loads(path.read_text())["gram"]["loop"]["learning_rate"] for path in folder.glob("*.json")}  # noqa: E731
+
+    def killed(*_, **__):
+        write_tensors(folder / "checkpoint.safetensors", {}, {"step": "3"})
+        raise KeyboardInterrupt
+
+    def refused(*_, **__):
+        assert (folder / "recipe.json").exists()
+        raise DataError("no clips")
+
+    def run(rate: float) -> None:
+        with pytest.raises((KeyboardInterrupt, DataError)):
+            train("gram", tmp_path / "tiny.yaml", out=tmp_path, changes=(f"gram.loop.learning_rate={rate}",))
+
+    monkeypatch.setitem(STAGES, "gram", refused)
+    run(0.5)
+    assert not folder.exists()
+    monkeypatch.setitem(STAGES, "gram", killed)
+    run(0.5)
+    run(0.25)
+    assert rates() == {"recipe.json": 0.5, "recipe-3.json": 0.25}
+
+
+def test_what_is_computed_at_once_takes_no_steps(tmp_path):
+    with pytest.raises(UsageError, match="prior takes no steps"):
+        train("prior", tmp_path / "tiny.yaml", steps=3)
