@@ -97,6 +97,32 @@ def test_folders_of_others_are_left_alone(records, model, tmp_path):
         benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("A", "A")], embedder=LogMel())
 
 
+def test_where_no_level_is_known_the_sound_stays_as_it_was_decoded(records, model, tmp_path, monkeypatch):
+    class Enough(Exception):
+        pass
+
+    kept = []
+
+    def keep(used, records, pictures, folder, settings, on_progress):
+        kept.append(settings.raw)
+        raise Enough
+
+    monkeypatch.setattr(benchmark, "generate_set", keep)
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    rows = (
+        Variant("a", "A"),
+        Variant("b", "A", "none"),
+        Variant("c", "A", "onsets"),
+        Variant("d", "A", "onsets", strokes=True),
+    )
+    for row, raw in ((rows[0], False), (rows[0], True), (rows[1], False), (rows[2], False), (rows[3], False)):
+        with pytest.raises(Enough):
+            benchmark_minihits(model, manifest, tmp_path / "out", variants=[row], raw=raw)
+    with pytest.raises(Enough):
+        benchmark_minihits(model, manifest, tmp_path / "out", variants=[Variant("e", "T", as_sound=True)])
+    assert kept == [False, True, True, True, False, True]
+
+
 @dataclasses.dataclass(frozen=True)
 class Seeded:
     seed: int

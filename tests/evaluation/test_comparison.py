@@ -80,6 +80,16 @@ def test_whole_sets_are_compared_on_the_same_clips_alone(runs):
     assert "FAD" not in found and "nearer to own truth" not in found
     assert found["envelope correlation"].clips == 4
     assert "FAD" not in by_name(compare(dataclasses.replace(late, seed=1), copy))
+    judged = tuple(dataclasses.replace(score, judge="another") for score in late.scores)
+    assert "FAD" not in by_name(compare(dataclasses.replace(late, scores=judged), copy))
+
+
+def test_a_clip_without_a_score_is_left_out_of_its_mean(runs):
+    copy, late = runs
+    flat = dataclasses.replace(late.clips[0], envelope=dataclasses.replace(late.clips[0].envelope, correlation=np.nan))
+    found = by_name(compare(dataclasses.replace(late, clips=(flat, *late.clips[1:])), copy))
+    assert found["envelope correlation"].clips == CLIPS - 1 and np.isfinite(found["envelope correlation"].value)
+    assert found["E-L1 (gain-matched)"].clips == CLIPS
 
 
 def test_runs_that_cannot_be_compared(runs):
@@ -88,9 +98,11 @@ def test_runs_that_cannot_be_compared(runs):
     assert "1.00 s of each clip" in incomparable(short, copy)
     strangers = dataclasses.replace(late, clips=tuple(dataclasses.replace(clip, id=clip.id + "x") for clip in late.clips))
     assert "0 clips in common" in incomparable(strangers, copy)
+    assert "1 clips in common" in incomparable(dataclasses.replace(late, clips=late.clips[:1]), copy)
     with pytest.raises(DataError, match="same clips"):
         compare(short, copy)
     assert differences([copy, short]) == () and len(differences([copy, late, late])) == 2 * len(compare(late, copy))
+    assert {(difference.first, difference.second) for difference in differences([copy, late])} == {("late", "copy")}
 
 
 def test_differences_survive_the_file(runs, tmp_path):

@@ -26,6 +26,11 @@ def test_silent_films_need_no_other_model():
     assert all(variant.strokes and not variant.model for variant in SILENT_VARIANTS)
 
 
+def test_a_room_tone_is_information():
+    (listed,) = chosen_rows(SILENT_VARIANTS, ["A, listed, room"])
+    assert information(listed) == ("onset times of the own sound", "own sound", "room tone of the own sound")
+
+
 def test_rows_of_one_name_are_one_row():
     """With one --out the sounds of a row that stands in two tables are made once."""
     rows = {}
@@ -48,5 +53,6 @@ def test_points_are_exchanged_one_at_a_time():
 
 def test_rows_are_chosen_by_name():
     assert [row.name for row in chosen_rows(TABLE_2_VARIANTS, ["T", "AV"])] == ["AV", "T"]
+    assert chosen_rows(TABLE_2_VARIANTS, []) == TABLE_2_VARIANTS
     with pytest.raises(UsageError, match="no row 'X'; the table has: AVT; AV; "):
         chosen_rows(TABLE_2_VARIANTS, ["X"])

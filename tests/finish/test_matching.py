@@ -51,6 +51,7 @@ def finish(pieces, truth: np.ndarray, config: FinishConfig = CONFIG_ALL, told: b
 def test_measures_as_the_tower_does():
     own = mean_power([strokes()], RATE, BANK.mel)
     np.testing.assert_allclose(own - own.mean(), colour_of(strokes()), atol=0.01)
+    np.testing.assert_allclose(mean_power([strokes(), strokes()], RATE, BANK.mel), own)
 
 
 def test_a_darker_softer_sound_gets_colour_and_level_back():
@@ -127,6 +128,7 @@ def test_little_smears_ahead_of_an_attack(monkeypatch):
 def test_silence_stays_silent_and_finite():
     assert not finish([np.zeros((2, RATE), np.float32)], strokes()).any()
     assert mean_power([np.zeros((2, 100), np.float32)], RATE, BANK.mel) is None
+    assert mean_power([np.zeros((2, RATE), np.float32), 1e-6 * strokes()], RATE, BANK.mel) is None  # under a step of 16 bits
 
 
 def test_gains_are_bounded_and_keep_the_loudness():

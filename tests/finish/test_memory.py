@@ -154,6 +154,12 @@ def test_most_events_say_what_is_done(kinds, action):
         assert memory.config.kinds[place] == f"wood, {action}"
 
 
+def test_who_knows_no_scratches_takes_what_looks_like_it():
+    memory = memory_of(0.02, 0.2, 0.1)
+    track = OnsetTrack((OnsetEvent(0.5, 0.1, "scratch"),))
+    assert [memory.nearest(Embeddings(video=unit(kind)[None]), track) for kind in range(3)] == [0, 1, 2]
+
+
 def test_bytes_hold_decibels():
     assert in_bytes(np.array([0.0, -0.3, -10.0, -200.0, 3.0])).tolist() == [0, 1, 20, 255, 0]
 

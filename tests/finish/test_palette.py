@@ -9,8 +9,10 @@ from scipy.signal import butter, sosfilt
 
 import foleygram.finish.palette
 from foleygram.finish.palette import (
+    BORDER,
     COLOURS,
     PARTIALS,
+    SILENT,
     Measured,
     Shading,
     band_centres,
@@ -68,6 +70,8 @@ def test_a_palette_has_a_share_for_each_band_of_each_shade_and_knows_neither_lev
     shifted = np.roll(strokes(), 40 * STEP, axis=1)
     assert distance(shifted, strokes()) < 1.0
     assert palette(Audio(np.zeros((2, RATE), np.float32), RATE)) is None
+    faint = 0.9 * SILENT * strokes() / np.abs(strokes()).max()
+    assert palette(Audio(faint, RATE)) is None and palette(Audio(1.2 * faint, RATE)) is not None
 
 
 def test_what_rings_is_brighter_when_struck_than_as_it_dies():
@@ -81,6 +85,16 @@ def test_a_sound_takes_the_palette_of_another():
     result = painted([made], truth)
     assert result.shape == made.shape and result.dtype == np.float32
     assert distance(made, truth) > 3 and distance(result, truth) < 0.4 * distance(made, truth)
+
+
+def test_bands_that_a_palette_does_not_tell_of_get_the_gain_of_the_highest_that_it_does():
+    sound, told = strokes(), COUNT - 40
+    wanted = palette(Audio(sound, RATE)) * np.geomspace(1, 30, COUNT)
+    wanted[:, told:] = np.nan
+    gains = measured_gains([sound], RATE, extract_envelope(Audio(sound, RATE)), wanted, 30.0)
+    border = gains[:, told - BORDER : told].mean(axis=1, keepdims=True)
+    assert np.abs(border).min() > 1
+    np.testing.assert_allclose(gains[:, told:], np.repeat(border, 40, axis=1), rtol=1e-6)
 
 
 def test_more_rounds_come_nearer(monkeypatch):

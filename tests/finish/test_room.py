@@ -46,7 +46,7 @@ class TestStillRoom:
         hertz = np.fft.rfftfreq(sound.shape[1], 1 / SAMPLE_RATE)
         octave = [10 * np.log10(power[(hertz >= low) & (hertz < 2 * low)].mean()) for low in (200, 400, 800, 1600)]
         assert np.diff(octave) == pytest.approx([-6, -6, -6], abs=0.8)
-        assert abs(sound.mean()) < 1e-2 * sound.std()
+        assert abs(sound.mean()) < 1e-2 * sound.std() and not still_room(-40).factor[0].any()
 
     def test_sides_differ(self):
         left, right = still_room(-40).part(1, 0, 20 * SAMPLE_RATE)
@@ -100,6 +100,12 @@ class TestRoomTone:
         assert np.corrcoef(sound)[0, 1] == pytest.approx(np.corrcoef(sides)[0, 1], abs=0.03)
         assert db(sound[0]) - db(sound[1]) == pytest.approx(db(sides[0]) - db(sides[1]), abs=0.3)
 
+    def test_keeps_which_channel_hears_it_first(self):
+        common = noise(10, -40, channels=1)[0]
+        sound = room_tone(Audio(np.stack([common, np.roll(common, 5)]), SAMPLE_RATE)).part(1, 0, 10 * SAMPLE_RATE)
+        late, early = (np.corrcoef(sound[0], np.roll(sound[1], shift))[0, 1] for shift in (-5, 5))
+        assert late > 0.9 and abs(early) < 0.1
+
     def test_of_one_channel_is_in_the_middle(self):
         left, right = room_tone(Audio(noise(2, -40, channels=1), SAMPLE_RATE)).part(1, 0, SAMPLE_RATE)
         assert left.std() > 1e-3 and np.abs(left - right).max() < 1e-6
@@ -126,6 +132,10 @@ class TestHeardRoom:
     def test_of_hits_in_a_room(self):
         assert heard_room(with_hits(noise(8, -50))).level_db == pytest.approx(-50, abs=0.5)
 
+    def test_is_heard_at_another_rate(self):
+        slow = Audio(with_hits(noise(8, -50)).samples[:, ::2], SAMPLE_RATE // 2)
+        assert np.array_equal(heard_room(slow).factor, room_tone(slow).factor)
+
     @pytest.mark.parametrize("level", [-85, -25])
     def test_neither_very_soft_nor_loud(self, level):
         assert heard_room(Audio(noise(4, level), SAMPLE_RATE)) is None
@@ -141,6 +151,12 @@ def test_a_tone_lies_under_two_channels_at_its_own_rate():
     for sound in (Audio(noise(1, -20), 48_000), Audio(noise(1, -20)[:1], SAMPLE_RATE)):
         with pytest.raises(UsageError, match="resample the sound first"):
             still_room(-40).under(sound, 5)
+
+
+@pytest.mark.parametrize("seed", [-1, 0.5])
+def test_a_tone_is_drawn_by_a_whole_seed(seed):
+    with pytest.raises(UsageError, match="seed"):
+        still_room(-40).under(Audio(noise(0.1, -20), SAMPLE_RATE), seed)
 
 
 @pytest.mark.parametrize("level", [float("nan"), 3.0, -101.0])

@@ -35,3 +35,21 @@ def test_the_reader_is_solved_where_gradients_have_not_come_to():
         reader.solve(points[:300], colours[:300])
     assert before > 0.5 and reader.error(points[300:], colours[300:]) < 1e-4
     torch.testing.assert_close(reader(points[300:]), colours[300:], atol=0.05, rtol=0)
+
+
+def test_the_second_curve_is_that_of_the_loudest_moments():
+    """Two of forty frames are a twentieth; how soft the others are does not matter to it."""
+    attack, ring = torch.linspace(-0.3, 0.3, 8), torch.linspace(0.5, -0.5, 8)
+    bank = (ring - 2).repeat(1, 40, 1)
+    bank[:, [7, 20]] = attack
+    torch.testing.assert_close(colour(bank)[0, 8:16], attack, atol=1e-5, rtol=0)
+    torch.testing.assert_close(colour(bank[:, 7:8])[0, 8:16], attack, atol=1e-5, rtol=0)
+
+
+def test_a_band_that_never_changes_can_be_read():
+    reader = ColourReader(4, 1)
+    colours = torch.tensor([[0.5, 1.0, -2.0]]).repeat(20, 1)
+    reader.fit(colours)
+    points = torch.nn.functional.normalize(torch.randn(20, 4), dim=-1)
+    reader.solve(points, colours)
+    torch.testing.assert_close(reader(points), colours)

@@ -31,3 +31,12 @@ def test_a_coordinate_with_a_large_ridge_says_nothing():
     x, linear = points(40, 4), nn.Linear(4, 2)
     solve_linear(linear, x, points(40, 2, 1), torch.tensor([1e-6, 1e-6, 1e9, 1e9]))
     assert linear.weight[:, :2].abs().max() > 0.05 and linear.weight[:, 2:].abs().max() < 1e-6
+
+
+def test_coordinates_that_are_nearly_the_same_are_told_apart():
+    """In single precision the squares of these would leave no digit of the difference."""
+    x, true = points(60, 8), nn.Linear(8, 5).requires_grad_(False)
+    x[:, 1] = x[:, 0] + 1e-3 * x[:, 1]
+    found = nn.Linear(8, 5)
+    solve_linear(found, x, x.double() @ true.weight.double().T, 1e-12)
+    torch.testing.assert_close(found.weight, true.weight, atol=1e-4, rtol=0)

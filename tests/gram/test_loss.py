@@ -61,6 +61,22 @@ def test_detaching_changes_the_gradient_but_not_the_value(sides):
     assert not torch.allclose(torch.autograd.grad(pure, text)[0], torch.autograd.grad(detached, text)[0])
 
 
+def test_detaching_leaves_each_cosine_half_of_its_gradient(sides):
+    """Each direction of a pair then moves its own side alone, and a cosine is the same both ways."""
+    text = sides[0].requires_grad_()
+    rows, columns = text @ sides[1].T, sides[1] @ text.detach().T
+    match = torch.arange(BATCH)
+    video = (F.cross_entropy(rows / 0.1, match) + F.cross_entropy(columns / 0.1, match)) / 2
+    audio = F.cross_entropy(text @ sides[2].T / 0.1, match) / 2
+    ours = cosine_loss(*sides, 0.1, CosineLossConfig(detach=True))
+    expected = torch.autograd.grad((video + audio) / 2, text)[0]
+    torch.testing.assert_close(torch.autograd.grad(ours, text)[0], expected)
+
+
+def test_under_a_floor_above_every_volume_all_clips_are_alike(sides):
+    assert gram_loss(*sides, config=GramLossConfig(eps=2.0)) == pytest.approx(math.log(BATCH), rel=1e-5)
+
+
 @pytest.mark.parametrize("loss", [gram_loss, cosine_loss])
 def test_aligned_clips_beat_shuffled_ones(loss, sides):
     text, video, audio = [F.normalize(sides[0] + 0.1 * torch.randn(BATCH, DIM), dim=-1) for _ in range(3)]

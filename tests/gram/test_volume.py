@@ -98,3 +98,10 @@ def test_autocast_does_not_lower_the_precision():
         assert torch.equal(volume(text, video, audio), expected)
         assert torch.equal(pairwise_volume(text, video, audio), pairwise)
         assert volume(text.bfloat16(), video, audio).dtype == torch.float32
+
+
+def test_rounding_leaves_no_volume_that_is_none():
+    """Some determinants of dependent vectors come out below 0."""
+    sides = unit_vectors(5, 2, 200)
+    assert torch.isfinite(volume(sides[0], sides[1], sides[0], eps=0)).all()
+    assert torch.isfinite(pairwise_volume(sides[0], sides[1], sides[1], eps=0)).all()

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from foleygram.signal.attack import REACH, sharpened, sharpened_pieces
+from foleygram.signal.attack import REACH, levels, sharpened, sharpened_pieces
 
 RATE = 44100
 START = 22050  # sample of the attack
@@ -91,14 +91,27 @@ def test_rows_do_not_depend_on_each_other():
     torch.testing.assert_close(both[1:], two, rtol=0, atol=0)
 
 
-@pytest.mark.parametrize("samples", [1, 31, 500, 33_001])
+@pytest.mark.parametrize("samples", [0, 1, 31, 500, 33_001])
 def test_any_length(samples):
-    assert sharpened(torch.ones(1, 2, samples), RATE).shape == (1, 2, samples)
+    for rate in (RATE, 1000):  # at which a reach is less than a step
+        assert sharpened(torch.ones(1, 2, samples), rate).shape == (1, 2, samples)
 
 
 def test_an_attack_at_the_very_beginning_stays():
     sound = struck()[..., START:]
     torch.testing.assert_close(sharpened(sound, RATE), sound, rtol=0, atol=0)
+
+
+def test_before_the_sound_it_is_silent():
+    """A smear at the very beginning has nothing before it that it could be."""
+    sound = smeared(struck())[..., START - 600 :]
+    sharp = sharpened(sound, RATE)
+    assert power_db(sharp[..., 100:400]) < power_db(sound[..., 100:400]) - 12
+
+
+def test_the_level_is_the_mean_power_of_the_channels():
+    sound = torch.tensor([0.5, 0.1])[None, :, None].expand(1, 2, 1000)
+    torch.testing.assert_close(levels(sound)[..., 2:-2], torch.full((1, 1, 28), 10 * np.log10(0.13)), check_dtype=False)
 
 
 @pytest.mark.parametrize("cuts", [(), (7,), (START - 300, START + 1), tuple(range(1000, RATE, 1000)), (1, 2, 3, START - 40)])

@@ -60,3 +60,12 @@ def test_both_channels_keep_their_ratio():
 @pytest.mark.parametrize("count", [1, 127, 1000])
 def test_a_moment_is_followed_too(count):
     assert through([noise()[:, :count]], Envelope(np.full(12, 0.1))).shape == (2, count)
+
+
+def test_a_sound_of_another_rate_follows_the_same_moments():
+    """One that grows all the time, so that its level elsewhere is no stand-in."""
+    grown = noise()[:, :22050] * np.geomspace(0.5, 5, 22050, dtype=np.float32)
+    sound = np.concatenate(list(followed([grown], GUIDE, 22050, 24.0, 60.0)), axis=1)
+    assert sound.shape == (2, 22050) and not sound[:, : round(0.17 * 22050)].any()
+    peaks = [np.abs(sound[:, round(time * 22050) :][:, :660]).mean() for time in (0.21, 0.71)]
+    assert peaks[0] / peaks[1] == pytest.approx(3, rel=0.25)

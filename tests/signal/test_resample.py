@@ -22,3 +22,9 @@ def test_the_right_rate_changes_nothing():
     assert resample(sound, 44100) is sound
     with pytest.raises(UsageError, match="positive"):
         resample(sound, 0)
+
+
+def test_the_lowest_rate_of_all_is_remembered():
+    sound = Audio(np.zeros((1, 4800)), 48000)
+    assert resample(sound, 44100).lowest_rate == 44100
+    assert resample(resample(sound, 8000), 44100).lowest_rate == 8000

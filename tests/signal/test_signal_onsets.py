@@ -59,6 +59,24 @@ def test_nothing_begins_in_silence_or_in_a_swell():
     assert len(envelope_onsets(Envelope(np.ones(100)))) == 1
 
 
+def test_what_ends_far_below_the_loudest_is_no_onset():
+    envelope = envelope_from_hits([(0.2, 0.5), (1.4, 0.002)], 2.0)  # 48 dB apart
+    assert len(envelope_onsets(envelope)) == 1
+    assert len(envelope_onsets(envelope, floor=60.0)) == 2
+
+
+def test_what_rises_all_the_time_is_rough_and_no_onset():
+    rough = np.tile(np.repeat([0.1, 0.25], 4), 60)  # 8 dB up and down again
+    assert len(envelope_onsets(Envelope(rough))) == 1  # its beginning
+    rough[244:248] = 5.0
+    assert [time for time, _ in envelope_onsets(Envelope(rough))][1:] == pytest.approx([244 / Envelope(rough).rate], abs=0.01)
+
+
+def test_the_strength_of_an_onset_is_that_of_its_next_30_ms():
+    onsets = envelope_onsets(envelope_from_hits([(0.2, 0.05), (0.26, 0.3)], 1.0))
+    assert [strength for _, strength in onsets] == pytest.approx([0.05, 0.3], rel=0.1)
+
+
 def test_librosa_detector(clicks):
     librosa = pytest.importorskip("librosa")
     sound = clicks(1.5, [0.2, 0.7, 1.1])

@@ -51,6 +51,11 @@ def test_smooth_keeps_the_energy():
     assert (smooth.values.astype(float) ** 2).sum() == pytest.approx((HITS.values.astype(float) ** 2).sum(), rel=0.01)
 
 
+def test_beyond_the_ends_nothing_sounds_when_it_is_smoothed():
+    ends = editing.smooth(Envelope(np.ones(200), 100.0), 0.2).values
+    assert ends[100] == pytest.approx(1) and ends[[0, -1]] == pytest.approx(np.sqrt(0.5), abs=0.05)
+
+
 def test_snap_puts_onsets_on_frames():
     frames = np.arange(40) / 12
     assert onset_times(editing.snap(HITS, frames)) == pytest.approx([4 / 12, 10 / 12], abs=0.004)
@@ -197,6 +202,13 @@ def test_events_follow_the_rules_of_the_curve():
     assert muted.times.tolist() == [0.5, 1.0, 2.0] and muted.events[1].duration == pytest.approx(0.4)
     mixed = edit_track(track, EnvelopeEdits(scale=3.0, mix_gain=0.5), other=OnsetTrack.at([0.7], 0.4))
     assert mixed.strengths == pytest.approx([0.3, 0.2, 0.6, 0.15])
+
+
+def test_of_two_events_as_strong_the_first_list_s_stays():
+    first, second = OnsetEvent(0.5, 0.1), OnsetEvent(0.505, 0.1)
+    for one, two in ((first, second), (second, first)):
+        assert editing.louder([one], [two]) == [one]
+    assert len(editing.louder([first], [OnsetEvent(0.52, 0.2)])) == 2  # apart
 
 
 def test_the_room_of_a_recording_is_not_heard(clicks):

@@ -42,6 +42,8 @@ def test_events_in_quotes_are_known(tmp_path):
     for header in ("seconds,strength,kind,duration", "#,Name,Start,End,Length"):
         path.write_text('"' + header.replace(",", '","') + '"\n')
         assert holds_events(path) and len(read_track(path)) == 0
+    path.write_text("\ufeffkind,seconds\nscratch,0.5\n", encoding="utf-8")  # as spreadsheets begin a file
+    assert holds_events(path) and read_track(path).events[0].kind == "scratch"
     path.write_text('"0.5","0.3"\n')
     assert not holds_events(path)
 
@@ -199,6 +201,13 @@ def test_a_region_of_reaper_may_be_open_and_its_number_come_again(tmp_path):
     track = read_track(tmp_path / "a.rpp")
     assert track.times.tolist() == [0.5, 2.0, 4.0] and track.events[2].strength == 0.3
     assert [event.duration for event in track.events] == pytest.approx([0.4, 0.3, 0.0])
+
+
+def test_whether_a_marker_of_reaper_is_a_region_is_one_bit_of_its_flags(tmp_path):
+    lines = ('1 0.5 "scratch" 9', '1 0.9 "" 9', '2 2.0 "hit" 8')
+    (tmp_path / "a.rpp").write_text("".join(f"  MARKER {line}\n" for line in lines))
+    track = read_track(tmp_path / "a.rpp")
+    assert track.times.tolist() == [0.5, 2.0] and track.events[0].duration == pytest.approx(0.4)
 
 
 def test_two_numbers_between_tabs_are_no_labels(tmp_path):

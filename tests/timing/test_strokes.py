@@ -323,3 +323,26 @@ def test_events_keep_their_strength_at_any_rate(rate):
     for time in TIMES:
         around = slice(int(time * rate) - 1, int(time * rate) + max(3, round(0.02 * rate)))
         assert shaped.values[around].max() == pytest.approx(guide.values[around].max(), rel=0.05)
+
+
+def test_what_is_silent_in_a_stroke_is_silent_in_the_guide():
+    levels = np.full((1, STEPS), DEAD)
+    levels[0, :40] = np.linspace(0, -60, 40)
+    shaped = with_strokes(curve(0.02, (0.5,)), Strokes(levels))
+    first = round(0.5 * ENVELOPE_RATE) + 45
+    assert shaped.values.max() > 0.05 and not shaped.values[first:].any()
+
+
+def test_what_falls_by_a_little_has_no_strokes():
+    """Bursts that fall by 9 dB and then go on as loud."""
+    seconds = np.arange(round(4 * ENVELOPE_RATE)) / ENVELOPE_RATE
+    since = np.where(seconds < 0.5, np.inf, (seconds - 0.5) % 1.0)
+    bed = np.where(seconds < 0.5, 0.0, 0.1 * 10 ** (-9 / 20))
+    assert strokes_of(Envelope(np.maximum(0.1 * np.exp(-since / 0.1), bed))) is None
+
+
+def test_what_sounds_before_the_first_event_stays():
+    murmur = Envelope(np.maximum(curve(0.05, (1.0,)).values, 0.003))
+    shaped = with_strokes(murmur, strokes_of(curve(0.05)), OnsetTrack.at([1.0]))
+    before = murmur.times < 0.98
+    np.testing.assert_array_equal(shaped.values[before], murmur.values[before])

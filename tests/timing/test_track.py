@@ -53,6 +53,8 @@ def test_snap_shift_scale_within():
     assert TRACK.shifted(-0.5).times == pytest.approx([1.0, 1.7])
     assert TRACK.scaled(0.5).strengths == pytest.approx([0.15, 0.05, 0.1])
     assert len(TRACK.within(1.5)) == 1
+    # half-way the earlier frame; no event begins before the clip, even where a frame does
+    assert OnsetTrack.at([0.01, 0.75]).snapped(np.array([-0.02, 0.5, 1.0])).times.tolist() == [0.0, 0.5]
     with pytest.raises(UsageError, match="no frame"):
         TRACK.snapped(np.zeros(0))
 
@@ -62,6 +64,15 @@ def test_agreement_pairs_each_onset_once():
     assert (found.hits, found.true, found.found) == (2, 3, 4)
     assert found.f1 == pytest.approx(4 / 7) and found.mean_error == pytest.approx(0.025)
     assert OnsetTrack().agreement([]).f1 == 1.0
+    assert TRACK.agreement([3.0, 1.46, 0.27, 0.26], 0.05) == found  # in any order
+    assert np.isnan(TRACK.agreement([3.0], 0.05).mean_error)
+
+
+@given(st.integers(5, 2000), st.sampled_from([-5, 5]))
+def test_onsets_just_as_far_apart_as_allowed_agree(hundredths, apart):
+    """However their decimals are rounded."""
+    true, found = OnsetTrack.at([hundredths / 100]), OnsetTrack.at([(hundredths + apart) / 100])
+    assert true.agreement(found, 0.05).hits == 1
 
 
 @given(st.lists(st.floats(0, 5), max_size=12), st.lists(st.floats(0, 5), max_size=12))
@@ -78,7 +89,8 @@ def test_agreement_is_as_large_as_the_best_pairing(first, second):
 
 
 @pytest.mark.parametrize(
-    "event", [(-0.1,), (float("nan"),), (1.0, -1.0), (1.0, float("inf")), (1.0, 0.1, "thud"), (1.0, 0.1, "scratch", -1.0)]
+    "event",
+    [(-0.1,), (float("nan"),), (1.0, -1.0), (1.0, float("inf")), (1.0, 0.1, "thud"), (1.0, 0.1, "scratch", -1.0), (1.0, 1e7)],
 )
 def test_events_that_are_none(event):
     with pytest.raises(EnvelopeError):

@@ -8,10 +8,10 @@ import pytest
 from foleygram.errors import EnvelopeError, UsageError
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
-from foleygram.signal.envelope import write_envelope
+from foleygram.signal.envelope import extract_envelope, write_envelope
 from foleygram.timing.track import OnsetTrack
 from foleygram.types import Audio, Envelope
-from foleygram.verbs.guide import Guide, as_heard, is_noisy, read_file, read_guide, too_soft, unheard
+from foleygram.verbs.guide import Guide, as_heard, is_noisy, is_table, read_file, read_guide, too_soft, unheard
 
 TIMES = [0.3, 0.9, 1.5]
 
@@ -81,6 +81,41 @@ def test_short_and_one_sided_sounds_have_no_offset():
         assert as_heard(sound) is sound
 
 
+def rests(level: float, blocks: int, spread: float = 0.01) -> np.ndarray:
+    """So many blocks of 50 ms around a level."""
+    return np.random.default_rng(0).normal(level, spread, blocks * 2205)
+
+
+def test_a_moment_tells_no_offset():
+    for blocks, told in ((9, False), (10, True)):
+        sound = Audio(rests(0.1, blocks)[None], 44100)
+        assert (as_heard(sound) is not sound) == told
+
+
+def test_an_offset_that_is_none_to_speak_of_stays():
+    for level, told in ((2e-4, False), (4e-3, True)):
+        rest = np.random.default_rng(0).normal(level, 1e-6, 44100)
+        rest[20000] = 1.0
+        sound = Audio(rest[None], 44100)
+        assert (as_heard(sound) is not sound) == told
+
+
+@pytest.mark.parametrize("spread", [0.01, 0.05])
+def test_what_wanders_rests_nowhere(spread):
+    """No level is that of half of its blocks."""
+    samples = np.concatenate([rests(level, 1, spread) for level in np.linspace(0.02, 0.2, 30)])
+    sound = Audio(samples[None], 44100)
+    assert as_heard(sound) is sound
+
+
+@pytest.mark.parametrize(
+    ("content", "told"), [(b"0.5\n", True), (b"\xef\xbb\xbf0.5", True), (b"RIFF\0\0", False), (b" \n", False)]
+)
+def test_a_text_is_told_from_a_recording(tmp_path, content, told):
+    (tmp_path / "a").write_bytes(content)
+    assert is_table(tmp_path / "a") == told
+
+
 def test_digital_silence_around_an_offset_stays_silent():
     samples = np.zeros(44100)
     samples[10000:40000] = 0.3 + np.random.default_rng(0).normal(0, 0.01, 30000)
@@ -103,6 +138,15 @@ def test_what_sounds_after_the_film_is_told(tmp_path, clicks, seconds, times, fi
     assert not unheard(Guide(envelope, "own"), film)
     for source in (tmp_path / "a.wav", tmp_path / "a.csv", envelope):
         assert unheard(read_guide(source, None, film), film) == expected
+
+
+def test_neither_the_last_window_of_the_film_nor_what_is_faint_is_a_loss():
+    samples = np.zeros(4 * 44100, np.float32)
+    samples[: round(2.4 * 44100)] = 0.5 * np.tile([1, -1], round(1.2 * 44100))
+    for faint, told in ((0.0, False), (2e-4, False), (2e-3, True)):
+        rest = np.where(samples == 0, faint * np.tile([1, -1], 2 * 44100), samples)
+        guide = Guide(extract_envelope(Audio(rest[None], 44100)), "given")
+        assert bool(unheard(guide, 2.4)) == told
 
 
 def test_a_constant_guide_is_heard_to_its_end():
@@ -161,3 +205,10 @@ def test_of_a_list_only_events_that_come_too_late_are_told():
     track = OnsetTrack.at([0.5, 2.6])
     guide = Guide(track.to_envelope(4.1), "table", Path("hits.csv"), track=track)
     assert not unheard(guide, 3.0) and "1 of its events" in unheard(guide, 2.0)
+    assert "1 of its events" in unheard(guide, 2.6)  # at the very end
+
+
+def test_the_events_of_a_list_are_made_up_and_a_curve_is_not():
+    curve, track = Envelope(np.ones(100)), OnsetTrack.at([0.1])
+    assert Guide(curve, "predicted").made_up and Guide(curve, "table", Path("hits.csv"), track=track).made_up
+    assert not Guide(curve, "table", Path("curve.csv")).made_up and not Guide(curve, "own").made_up

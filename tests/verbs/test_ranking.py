@@ -28,6 +28,7 @@ def test_a_take_fits_picture_and_text_or_the_sound_where_there_is_neither():
     assert fit(take, Embeddings(text=x)) == pytest.approx(0, abs=1e-3)
     assert fit(take, Embeddings(text=y)) == fit(take, Embeddings(audio=y)) == pytest.approx(1)
     assert fit(take, Embeddings(text=y, video=z)) > fit(take, Embeddings(text=near, video=z))
+    assert fit(take, Embeddings(text=y, video=near)) < fit(take, Embeddings(text=y)) - 0.1
     assert fit(take, Embeddings(text=y, audio=x)) == pytest.approx(1)  # its sound does not count beside a text
 
 
@@ -39,6 +40,8 @@ def test_timing_is_set_against_fit():
 def test_nothing_to_rank():
     with pytest.raises(UsageError, match="none of them"):
         fit(Embeddings(), Embeddings())
+    with pytest.raises(UsageError, match="none of them"):
+        fit(Embeddings(), Embeddings(text=torch.eye(3)[:1]))
 
 
 def test_only_events_within_a_take_are_asked_of_it(clicks):

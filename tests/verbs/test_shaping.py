@@ -174,6 +174,15 @@ def test_no_event_is_snapped_to_the_end_of_the_film_and_lost(foleygram, desk):
     for options in (("--snap-fps", 10), ("--snap",)):
         code, report, err = foleygram("late.csv", "--film", "silent.mp4", *options)
         assert code == 0 and times(report) == pytest.approx([0.5, 1.1]), err
+        code, report, err = foleygram("late.csv", "--film", "silent.mp4", *options, "--shift-ms", 50)
+        assert times(report) == pytest.approx([0.55, 1.15]) and not report["notes"], err
+
+
+def test_what_is_moved_beyond_the_end_of_the_film_is_told(foleygram, desk):
+    Path("late.csv").write_text("0.52\n1.17\n")
+    code, report, err = foleygram("late.csv", "--film", "silent.mp4", "--shift-ms", 100)
+    assert code == 0 and times(report) == pytest.approx([0.62]), err
+    assert report["notes"] == ["1 event(s) were moved out of the clip and are gone"]
 
 
 def test_events_too_loud_for_notes_are_told(foleygram, desk):
