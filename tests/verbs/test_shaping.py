@@ -419,3 +419,11 @@ def test_options_that_could_do_nothing_are_refused(foleygram, desk, options, wor
     Path("hits.csv").write_text("seconds,strength\n0.2,0.3\n")
     code, _, err = foleygram("hits.csv", *options)
     assert code == 2 and words in err
+
+
+def test_the_events_of_a_sound_join_those_of_a_list_and_a_product_has_those_of_its_curve(foleygram, desk):
+    Path("list.csv").write_text("seconds,strength\n0.4,0.2\n0.8,0.2\n")
+    code, report, err = foleygram("list.csv", "--mix", "guide.wav")
+    assert code == 0 and times(report) == pytest.approx([0.2, 0.4, 0.6, 0.8], abs=0.003), err
+    code, report, err = foleygram("list.csv", "--mix", "guide.wav", "--mix-as", "product")
+    assert code == 0 and times(report) == pytest.approx([0.6], abs=0.02), err  # in the tail of the first
