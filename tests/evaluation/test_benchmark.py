@@ -73,7 +73,7 @@ def test_generates_scores_and_goes_on_where_it_stood(records, model, tmp_path):
     )  # fmt: skip
     (first,) = run()
     assert first.report.name == "AT" and first.report.complete and len(first.report.clips) == 3
-    assert first.report.given == ("onset times of the own sound", "own sound", "own text")
+    assert first.report.given == ("onset times of the own sound", "own sound", "own text", "as decoded")
     assert {"generating AT", "scoring"} <= set(stages)
     sound = tmp_path / "out" / "AT" / "c1.flac"
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "out").rglob("*.flac")}

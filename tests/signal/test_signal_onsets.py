@@ -89,7 +89,7 @@ def test_librosa_detector(clicks):
 
 def test_without_librosa(monkeypatch, clicks):
     monkeypatch.setitem(sys.modules, "librosa", None)
-    with pytest.raises(UsageError, match=r"pip install -e '\.\[eval\]'"):
+    with pytest.raises(UsageError, match=r"pip install 'foleygram\[eval\]'"):
         detect_onsets(clicks(0.2, [0.1]))
 
 

@@ -119,3 +119,16 @@ def test_a_short_scratch_is_told_from_a_hit():
     for event in (OnsetEvent(0.5, 0.1), OnsetEvent(0.5, 0.1, "scratch", 0.2)):
         (back,) = OnsetTrack.from_envelope(OnsetTrack((event,)).to_envelope(1.5, Shape(scratch_attack=0.006))).events
         assert back.kind == event.kind and back.duration == pytest.approx(event.duration, abs=0.06)
+
+
+@pytest.mark.parametrize("event", [{"seconds": 1e305}, {"seconds": 1.0, "kind": "scratch", "duration": 1e305}])
+def test_no_event_lies_beyond_a_day(event):
+    with pytest.raises(EnvelopeError, match="0 to 86400"):
+        OnsetEvent(**event)
+
+
+def test_what_begins_in_the_last_moment_has_its_strength():
+    values = np.zeros(400)
+    values[-2:] = 0.3
+    (event,) = OnsetTrack.from_envelope(Envelope(values)).events
+    assert event.strength == pytest.approx(0.3)

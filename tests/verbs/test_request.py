@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from foleygram.errors import OutputError
+from foleygram.errors import MediaError, OutputError
 from foleygram.verbs.request import Request, settle
 from foleygram.verbs.sidecar import EnvelopeSource, ModelSource, Sidecar, Source, source_of
 
@@ -63,3 +63,13 @@ def test_strokes_that_were_decided_for_other_references_are_decided_anew(recorde
     assert settle(Request(out=Path("b.wav"), again=again, seed=9)).strokes == "memory"
     assert settle(Request(out=Path("b.wav"), again=again, raw=True)).strokes is None
     assert settle(Request(out=Path("b.wav"), again=again, video=Path("other.mp4"))).strokes is None
+
+
+def test_what_use_leaves_out_need_not_be_there_any_more(recorded):
+    gone = Source(path="gone.wav", sha256="0")
+    again = recorded(use="AV", audio=gone, video_ref=gone, room="reference")
+    with pytest.raises(MediaError, match="gone.wav: is gone"):
+        settle(Request(out=Path("b.wav"), again=again))
+    for use in ("T", "t"):
+        order = settle(Request(out=Path("b.wav"), again=again, use=use, text="a hit"))
+        assert order.audio is order.video_ref is order.room is None

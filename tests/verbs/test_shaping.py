@@ -339,6 +339,7 @@ def test_a_prediction_tells_how_many_frames_are_damaged(foleygram, desk, tmp_pat
         (("guide.wav", "--mute", "3"), 2, "--mute takes a range in seconds such as 1.5-2.25"),
         (("guide.wav", "--mute", "3-2"), 2, "from an earlier to a later time"),
         (("guide.wav", "--mute", "1.2.3-4"), 2, "--mute"),
+        (("guide.wav", "--mute", f"0-1{'0' * 400}"), 2, "from an earlier to a later time"),
         (("guide.wav", "--weight", 2), 2, "give --mix"),
         (("guide.wav", "--mix", "guide.wav", "--mix-as", "sum"), 2, "power, loudest or product"),
         (("guide.wav", "--mix", "guide.wav", "--weight", -1), 2, "--weight"),
