@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from foleygram.errors import EnvelopeError, UsageError
 from foleygram.signal.envelope import envelope_from_hits
 from foleygram.timing.track import OnsetEvent, OnsetTrack, Shape
-from foleygram.types import ENVELOPE_RATE
+from foleygram.types import ENVELOPE_RATE, Envelope
 
 TRACK = OnsetTrack((OnsetEvent(1.5, 0.1), OnsetEvent(0.25, 0.3), OnsetEvent(2.2, 0.2, "scratch", 0.4)))
 
