@@ -17,7 +17,7 @@ demo: $(READY)
 	@began=$$(date +%s); \
 	$(BIN)/foleygram prepare minihits --out demo/minihits --train 0 --validation 0 --test 1 && \
 	echo "  seconds: $$(($$(date +%s) - began))"
-	@text="$$($(CAPTION))"; echo "laying a Foley track under it: $$text"; \
+	@text="$$($(CAPTION))"; echo "laying a Foley track under it, timed by its own sound: $$text"; \
 	$(BIN)/foleygram generate demo/minihits/video/test_00000.mp4 -o demo/foley.mp4 \
 	    --envelope demo/minihits/audio/test_00000.flac --text "$$text" --force
 

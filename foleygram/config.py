@@ -67,7 +67,9 @@ def read_yaml(kind: type[C], path: Path) -> C:
     try:
         content = yaml.safe_load(path.read_text())
     except OSError as error:
-        raise RecipeError(f"{path}: cannot be read ({error.strerror}); recipes lie in recipes/") from error
+        raise RecipeError(
+            f"{path}: cannot be read ({error.strerror}); give the path of one, as recipes/mini.yaml of the repository"
+        ) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise RecipeError(f"{path}: not YAML ({' '.join(str(error).split())})") from error
     try:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 import os
 import signal
+import tempfile
 import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -155,6 +156,13 @@ class Interrupts:
             signal.raise_signal(self.received[0])
 
 
+def not_compiled(error: Exception) -> str:
+    """What to do where torch.compile fails: no compiler, or files that a killed run left half-written in its cache."""
+    what = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    place = os.environ.get("TORCHINDUCTOR_CACHE_DIR") or f"{tempfile.gettempdir()}/torchinductor_USER"
+    return f"the blocks could not be compiled ({what[:120]}); empty {place}, or set loop.compile=false of this stage"
+
+
 def check_weights(parameters: Iterable[nn.Parameter], step: int) -> None:
     """Raises RecipeError for weights that are no numbers. A loss alone may overflow in fp16, which is made good."""
     if not all(parameter.isfinite().all() for parameter in parameters):
@@ -261,7 +269,12 @@ def run(stage: Stage, config: LoopConfig, folder: Path, stop_after: int | None =
     with interrupts, progress_bar(accelerator.is_main_process, first, config.steps) as advance:
         stage.train()
         for step in range(first, end):
-            train_step(step)
+            try:
+                train_step(step)
+            except Exception as error:
+                if type(error).__module__.startswith(("torch._inductor", "torch._dynamo")):
+                    raise RecipeError(not_compiled(error)) from error
+                raise
             done = step + 1
             if not journal.finite:
                 check_weights(parameters.values(), done)

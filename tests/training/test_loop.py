@@ -223,3 +223,14 @@ def test_weights_that_are_no_numbers_leave_the_checkpoint_of_before(tmp_path):
 def test_a_finished_run_says_so(tmp_path):
     assert not run(Line(), LOOP, tmp_path).notes
     assert run(Line(), LOOP, tmp_path).notes == (FINISHED,)
+
+
+def test_blocks_that_cannot_be_compiled_say_what_to_do(tmp_path, monkeypatch):
+    failure = type("InductorError", (RuntimeError,), {"__module__": "torch._inductor.exc"})
+
+    def batch(*_):
+        raise failure("\nOSError: a.so: file too short\nmore")
+
+    monkeypatch.setattr(Line, "batch", batch)
+    with pytest.raises(RecipeError, match=r"could not be compiled .OSError: a.so: file too short.; empty .*loop.compile=false"):
+        run(Line(), LOOP, tmp_path)
