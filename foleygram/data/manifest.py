@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from foleygram.errors import DataError, OutputError
+from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.output import whole_file
 
 SPLITS = ("train", "validation", "test")
@@ -44,9 +44,9 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
     """The clips of a manifest in its order, or those of one split.
 
     Raises DataError that names the file, the line and the field where the manifest is absent or wrong, and where the
-    split is unknown or empty."""
+    split is empty, UsageError for a split that there is not."""
     if split is not None and split not in SPLITS:
-        raise DataError(f"there is no split '{split}'; take one of {', '.join(SPLITS)}")
+        raise UsageError(f"there is no split '{split}'; take one of {', '.join(SPLITS)}")
     path = Path(path)
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # a caption may hold other ends of lines

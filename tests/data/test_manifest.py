@@ -5,7 +5,7 @@ import json
 import pytest
 
 from foleygram.data.manifest import ClipRecord, read_manifest, write_manifest
-from foleygram.errors import DataError, OutputError
+from foleygram.errors import DataError, OutputError, UsageError
 
 GOOD = {
     "id": "a",
@@ -103,7 +103,7 @@ def test_missing_field_and_other_files(tmp_path):
 
 def test_splits(tmp_path):
     path = write(tmp_path, GOOD)
-    with pytest.raises(DataError, match="no split 'dev'"):
+    with pytest.raises(UsageError, match="no split 'dev'"):
         read_manifest(path, "dev")
     with pytest.raises(DataError, match="no clip of the test split"):
         read_manifest(path, "test")
