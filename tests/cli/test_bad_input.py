@@ -161,6 +161,9 @@ def test_a_variant_that_was_not_trained_is_told_and_not_looked_for_on_the_hub(de
     line = ["benchmark", "minihits", "clips.jsonl", "--table", "1", "--row", "envelope, cosine, A", "-o", "out"]
     assert main([*line, "--variants", "variants", "--model", str(tiny_folder)]) == 1
     assert "has no folder cosine; train it" in capsys.readouterr().err
+    for table, row in (("1", "envelope, cosine, A"), ("4", "envelope, unaligned, T as sound")):
+        assert main(["benchmark", "minihits", "no.jsonl", "--table", table, "--row", row, "-o", "out"]) == 2  # before all else
+        assert "give the folder that holds them as --variants" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(

@@ -97,7 +97,8 @@ def test_refusals_before_any_work(foleygram, data, tmp_path):
         (("evaluate", tmp_path / "no.json", "--truth", data, "--limit", "1"), 2),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--limit", "-1"), 2),
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--row", "B"), 2),
-        (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "4"), 2),
+        (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "5"), 2),
+        (("benchmark", "minihits", data, "-o", tmp_path / "out", "--report", tmp_path / "a.json"), 2),  # of seven rows
         (("benchmark", "minihits", data, "-o", tmp_path / "out", "--table", "1", "--variants", tmp_path / "none"), 1),
     ):
         code, out, err = foleygram(*line)
