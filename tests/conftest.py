@@ -1,6 +1,8 @@
 """Small synthetic media for all tests: nothing is read from outside the temporary folder."""
 
+import errno
 import gc
+import io
 import os
 
 # before torch: the tensors of the tests are tiny, threads would only wait for one another
@@ -52,6 +54,42 @@ def own_cache(tmp_path, monkeypatch):
     """Nothing of the user's caches is seen or touched, and nobody asks a network."""
     monkeypatch.setenv("FOLEYGRAM_CACHE", str(tmp_path / "cache"))
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def shut(monkeypatch):
+    """The function ``shut(folder)``: from then on it may not be entered. Root, who often runs tests, may enter any."""
+    stat, opened = os.stat, io.open
+    closed = []
+
+    def refuse(path) -> None:
+        if isinstance(path, (str, os.PathLike)) and any(os.fspath(path).startswith(f"{folder}{os.sep}") for folder in closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+
+    def asked(path, *arguments, **options):
+        refuse(path)
+        return stat(path, *arguments, **options)
+
+    def open_(path, *arguments, **options):
+        refuse(path)
+        return opened(path, *arguments, **options)
+
+    monkeypatch.setattr(os, "stat", asked)
+    monkeypatch.setattr(io, "open", open_)  # what Path.open calls
+    return lambda folder: closed.append(os.fspath(folder))
+
+
+@pytest.fixture
+def homeless(monkeypatch):
+    """No HOME, and a user whom the system does not know, as in a container that runs under any number."""
+    import pwd
+
+    def unknown(number):
+        raise KeyError(number)
+
+    for name in ("FOLEYGRAM_CACHE", "XDG_CACHE_HOME", "HOME"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setattr(pwd, "getpwuid", unknown)
 
 
 @pytest.fixture(scope="session")

@@ -18,7 +18,7 @@ from foleygram.errors import ModelError
 from foleygram.hub.doors import read_checkpoint
 from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.layouts import check_shapes
-from foleygram.hub.sources import cache_folder
+from foleygram.hub.sources import cache_folder, closed_cache
 
 FOLDER = "evaluators"
 
@@ -53,7 +53,9 @@ def evaluator_path(file: EvaluatorFile) -> Path:
 
 
 def find_evaluator(file: EvaluatorFile) -> Path:
-    """The file's path. Raises ModelError that tells where to get it and where to put it."""
+    """The file's path. Raises ModelError that tells where to get it and where to put it, or why nobody can see it."""
+    if closed := closed_cache(FOLDER):
+        raise ModelError(f"no weights for {file.judge}: {closed}")
     path = evaluator_path(file)
     if not path.is_file():
         raise ModelError(f"no weights for {file.judge}: get {file.name} from {file.origin} and put it into {path.parent}")

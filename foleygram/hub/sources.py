@@ -87,11 +87,35 @@ class WeightsSources(Config):
 
 
 def cache_folder() -> Path:
-    """Where imported models lie: ``$FOLEYGRAM_CACHE``, or ``foleygram`` in the user's cache folder."""
+    """Where imported models lie: ``$FOLEYGRAM_CACHE``, or ``foleygram`` in the user's cache folder. Raises ModelError where the
+    user has no home."""
     chosen = os.environ.get("FOLEYGRAM_CACHE")
-    if chosen:
-        return Path(chosen).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foleygram"
+    try:
+        if chosen:
+            return Path(chosen).expanduser()
+        return Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "foleygram"
+    except RuntimeError as error:  # no HOME, and a user whom the system does not know
+        raise ModelError(
+            "the cache has no place, as this user has no home folder; set FOLEYGRAM_CACHE to a folder for weights"
+        ) from error
+
+
+def closed_cache(name: str = "") -> str:
+    """Why nobody can tell what lies in the cache, or in its folder ``name``, and what to do; empty where it can be told, and
+    where there is no such folder."""
+    try:
+        place = cache_folder() / name
+        os.stat(os.path.join(place, "."))  # the dot asks for the right to enter, not only to see that it is there
+    except (FileNotFoundError, NotADirectoryError):
+        return ""
+    except ModelError as error:
+        return str(error)
+    except OSError as error:
+        return (
+            f"the cache {place} cannot be looked into ({error.strerror}); correct its permissions, or set FOLEYGRAM_CACHE to "
+            "another folder"
+        )
+    return ""
 
 
 def imported_folder(model: str) -> Path:
@@ -100,12 +124,21 @@ def imported_folder(model: str) -> Path:
 
 
 def local_weights(folder: Path, name: str) -> Path | None:
-    """``<name>.safetensors`` (or another file with a suffix) of a model folder, or of what was imported for a shipped one."""
+    """``<name>.safetensors`` (or another file with a suffix) of a model folder, or of what was imported for a shipped one. A
+    cache that cannot be looked into holds nothing (``unseen`` says why)."""
     file = name if "." in name else f"{name}.safetensors"
-    for place in (folder, imported_folder(folder.name)) if folder.parent == MODELS else (folder,):
-        if (place / file).is_file():
-            return place / file
-    return None
+    if (folder / file).is_file():
+        return folder / file
+    if folder.parent != MODELS or unseen(folder):
+        return None
+    imported = imported_folder(folder.name) / file
+    return imported if os.path.isfile(imported) else None  # nor does a link into a folder that may not be entered
+
+
+def unseen(folder: Path) -> str:
+    """Why nobody can tell what was imported for a shipped model, and what to do; empty where it can be told, and for any other
+    folder, to which nothing is imported."""
+    return closed_cache(folder.name) if folder.parent == MODELS else ""
 
 
 def find_weights(folder: Path, name: str, source: WeightsSource | None) -> Path:
@@ -115,6 +148,8 @@ def find_weights(folder: Path, name: str, source: WeightsSource | None) -> Path:
         if isinstance(source, FileSource) and source.sha256 is not None:
             check_sha256(local, source.sha256)
         return local
+    if closed := unseen(folder):  # there may be others in it than the hub has
+        raise ModelError(f"{folder.name}: the weights of {name} are not in the package, and {closed}")
     if isinstance(source, HubSource):
         return fetch_file(source)
     if isinstance(source, SuppliedSource):

@@ -13,7 +13,16 @@ from torch import nn
 from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.folder import read_notes
-from foleygram.hub.sources import MODELS, HubSource, SuppliedSource, WeightsSource, cached_file, commit_of, local_weights
+from foleygram.hub.sources import (
+    MODELS,
+    HubSource,
+    SuppliedSource,
+    WeightsSource,
+    cached_file,
+    commit_of,
+    local_weights,
+    unseen,
+)
 from foleygram.pipeline import HALVED, SHRUNK, FoleyGRAM
 from foleygram.quantisation import large_layers
 from foleygram.weights import find_folder
@@ -85,7 +94,8 @@ def describe_component(folder: Path, name: str, part: nn.Module, source: Weights
     """One weights file: whether it is here, whence it comes, its licence and, with ``hashes``, its SHA-256."""
     path = local_weights(folder, name)
     notes = read_notes(path) if path else {}
-    if path is None and isinstance(source, HubSource):
+    closed = "" if path else unseen(folder)
+    if path is None and isinstance(source, HubSource) and not closed:
         path = cached_file(source)
     revision = revision_of(path, source, notes)
     sha256 = sha256_of(path) if path and hashes else source.sha256 if source else None
@@ -99,7 +109,7 @@ def describe_component(folder: Path, name: str, part: nn.Module, source: Weights
         path=str(path) if path else None,
         revision=revision,
         sha256=sha256,
-        unknown="" if path else unknown(source, revision, sha256),
+        unknown="" if path else closed or unknown(source, revision, sha256),
         notes=notes,
     )
 

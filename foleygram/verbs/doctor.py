@@ -8,11 +8,14 @@ import json
 import os
 import platform
 import shutil
+from contextlib import suppress
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
+from foleygram.errors import ModelError
 from foleygram.hub.aisfx import INSTALL as AISFX_INSTALL
 from foleygram.hub.aisfx import find_aisfx_checkpoint
-from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, cached_file
+from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, cached_file, closed_cache
 
 LIBRARIES = (
     "torch", "numpy", "scipy", "safetensors", "huggingface_hub", "tokenizers", "av", "soxr", "soundfile",
@@ -57,7 +60,8 @@ class DoctorReport:
     devices: tuple[Device, ...]
     memory_gib: float
     disk_free_gib: float  # of the cache folder
-    cache: str
+    cache: str  # "" where it has no place
+    closed: str  # why the cache cannot be looked into, and what to do; "" where it can
     imported: tuple[str, ...]  # folders that ``foleygram import`` filled there
     ffmpeg: str
     reads: tuple[str, ...]
@@ -81,13 +85,15 @@ class DoctorReport:
             f"codecs (libavcodec {self.ffmpeg}): "
             + (f"lacks {', '.join(self.lacks)}" if self.lacks else "all that foleygram uses")
         )
-        lines.append(f"cache: {self.cache}, {self.disk_free_gib:.1f} GiB free" + "".join(f"; {name}" for name in self.imported))
+        free = f"{self.cache}, {self.disk_free_gib:.1f} GiB free" + "".join(f"; {name}" for name in self.imported)
+        lines.append(f"cache: {self.closed or free}")
         for model in self.models:
             lines.append(
                 f"model {model.name}: {len(model.present)} of {len(model.present) + len(model.missing)} weights files here"
             )
             lines += [f"  licence: {licence}" for licence in model.licences]
-            lines += [f"  {name}: {steps}" for name, steps in model.missing]
+            for how in dict.fromkeys(steps for _, steps in model.missing):  # several are often to be had by one step
+                lines.append(f"  {', '.join(name for name, steps in model.missing if steps == how)}: {how}")
         lines += [f"{verb}: " + ("ready" if not lacks else "; ".join(lacks)) for verb, lacks in self.verbs.items()]
         return lines
 
@@ -100,17 +106,22 @@ def doctor() -> DoctorReport:
 
     codecs = available_codecs()
     models = model_states()
-    cache = cache_folder()
-    existing = next(path for path in (cache, *cache.parents) if path.exists())
+    closed, cache, free = closed_cache(), "", 0
+    with suppress(ModelError):  # it has no place, as ``closed`` says
+        place = cache_folder()
+        # os.path: a folder within one that may not be entered is not there, instead of an error
+        existing = next(path for path in (place, *place.parents) if os.path.exists(path))
+        cache, free = str(place), shutil.disk_usage(existing).free
     return DoctorReport(
         python=platform.python_version(),
         system=f"{platform.system()} {platform.machine()}",
         versions={name: version_of(name) for name in LIBRARIES},
         devices=devices(torch),
         memory_gib=round(machine_memory() / GIB, 1),
-        disk_free_gib=round(shutil.disk_usage(existing).free / GIB, 1),
-        cache=str(cache),
-        imported=imported_folders(),
+        disk_free_gib=round(free / GIB, 1),
+        cache=cache,
+        closed=closed,
+        imported=() if closed else imported_folders(),
         ffmpeg=codecs.version,
         reads=codecs.reads,
         writes=codecs.writes,
@@ -155,7 +166,7 @@ def model_states() -> tuple[ModelState, ...]:
     """Which weights of the shipped models are on this machine."""
     from foleygram.config import read_json
     from foleygram.hub.folder import read_notes
-    from foleygram.hub.sources import MODELS, local_weights
+    from foleygram.hub.sources import MODELS, local_weights, unseen
     from foleygram.pipeline import FoleyGRAMConfig
     from foleygram.verbs.describe import PARTS
     from foleygram.weights import more_files
@@ -170,7 +181,10 @@ def model_states() -> tuple[ModelState, ...]:
             source, local = getattr(weights, name), local_weights(folder, name)
             licence = source.licence if source else read_notes(local).get("licence", "") if local else ""
             licences += [licence] if licence and licence not in licences else []
-            if local is not None or (isinstance(source, HubSource) and cached_file(source) is not None):
+            closed = "" if local else unseen(folder)
+            if closed:
+                missing.append((name, closed))
+            elif local is not None or (isinstance(source, HubSource) and cached_file(source) is not None):
                 present.append(name)
             elif isinstance(source, SuppliedSource):
                 missing.append((name, source.steps))
@@ -190,9 +204,18 @@ def imported_folders() -> tuple[str, ...]:
         return ()
     found = []
     for folder in sorted(path.parent for path in cache.glob("*/config.json")):
-        size = sum(path.stat().st_size for path in folder.iterdir())
-        found.append(f"{folder.name} ({size / GIB:.1f} GiB)")
+        found.append(f"{folder.name} ({size_of(folder) / GIB:.1f} GiB)")
     return tuple(found)
+
+
+def size_of(folder: Path) -> int:
+    """Bytes of its files; of a link that leads nowhere, and in a folder that may not be listed, none."""
+    total = 0
+    with suppress(OSError):
+        for path in folder.iterdir():
+            with suppress(OSError):
+                total += path.stat().st_size
+    return total
 
 
 def lacks_of_verbs(models: tuple[ModelState, ...]) -> dict[str, tuple[str, ...]]:

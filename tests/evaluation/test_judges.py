@@ -227,6 +227,16 @@ def test_absent_weights_say_what_to_do(make, empty_cache):
         make()
 
 
+@pytest.mark.parametrize("make", [clap.MsClap, clap.LaionClap, vggish.Vggish, i3d.I3d])
+def test_a_cache_that_cannot_be_looked_into_is_said_of_each_judge(make, empty_cache, shut, homeless, monkeypatch):
+    with pytest.raises(ModelError, match="no weights for .*no home folder; set FOLEYGRAM_CACHE"):
+        make()
+    monkeypatch.setenv("FOLEYGRAM_CACHE", str(empty_cache / "cache"))
+    shut(empty_cache)
+    with pytest.raises(ModelError, match="no weights for .*cannot be looked into .Permission denied."):
+        make()
+
+
 @pytest.mark.parametrize("content", [b"not a file of arrays", b"PK\x03\x04 and no more"])
 def test_broken_pca_is_named(content, empty_cache):
     path = evaluators.evaluator_path(evaluators.VGGISH_PCA)

@@ -15,12 +15,15 @@ from foleygram.hub.sources import (
     HubSource,
     SuppliedSource,
     cache_folder,
+    closed_cache,
     explained,
     fetch_file,
     fetch_folder,
     find_weights,
     imported_folder,
     is_repository,
+    local_weights,
+    unseen,
 )
 from foleygram.weights import find_folder
 
@@ -182,6 +185,51 @@ def test_weights_are_looked_for_in_the_folder_then_in_the_cache_then_on_the_hub(
     assert find_weights(namesake, "vae", SOURCE) == tmp_path / "fetched"  # not what was imported for the shipped one
     write_tensors(folder / "vae.safetensors", {"x": torch.zeros(1)})
     assert find_weights(folder, "vae", SOURCE) == folder / "vae.safetensors"
+
+
+def shipped(tmp_path, monkeypatch, name="full"):
+    """The folder of a model that comes with the package, with one file of weights."""
+    monkeypatch.setattr(sources, "MODELS", tmp_path / "models")
+    folder = tmp_path / "models" / name
+    folder.mkdir(parents=True)
+    (folder / "heads.safetensors").touch()
+    return folder
+
+
+def test_without_a_home_only_what_lies_in_the_package_is_found(hub, tmp_path, monkeypatch, homeless):
+    folder = shipped(tmp_path, monkeypatch)
+    hub(tmp_path / "fetched")
+    assert find_weights(folder, "heads", SOURCE) == local_weights(folder, "heads") == folder / "heads.safetensors"
+    assert local_weights(folder, "vae") is None
+    for ask in (lambda: find_weights(folder, "vae", SOURCE), cache_folder):
+        with pytest.raises(ModelError, match="no home folder; set FOLEYGRAM_CACHE"):
+            ask()
+    assert find_weights(tmp_path, "vae", SOURCE) == tmp_path / "fetched"  # a folder of one's own needs no cache
+    monkeypatch.setenv("FOLEYGRAM_CACHE", "~/cache")
+    with pytest.raises(ModelError, match="no home folder"):
+        cache_folder()
+
+
+def test_a_cache_that_may_not_be_entered_holds_nothing_and_says_so(hub, tmp_path, monkeypatch, shut):
+    folder = shipped(tmp_path, monkeypatch)
+    hub(tmp_path / "fetched")
+    imported_folder("full").mkdir(parents=True)
+    (imported_folder("full") / "vae.safetensors").touch()
+    assert not closed_cache() and not unseen(folder) and local_weights(folder, "vae")
+    shut(imported_folder("full"))
+    assert not closed_cache() and local_weights(folder, "vae") is None
+    assert local_weights(folder, "heads") == folder / "heads.safetensors"
+    assert "cache/full cannot be looked into (Permission denied)" in unseen(folder) and not unseen(tmp_path / "full")
+    with pytest.raises(ModelError, match="full: the weights of vae are not in the package, and the cache .*FOLEYGRAM_CACHE"):
+        find_weights(folder, "vae", SOURCE)  # those of the hub may be others
+    shut(cache_folder())
+    assert "(Permission denied)" in closed_cache()
+
+
+def test_a_cache_that_is_a_file_holds_nothing(tmp_path, monkeypatch):
+    folder = shipped(tmp_path, monkeypatch)
+    cache_folder().touch()
+    assert not closed_cache() and local_weights(folder, "vae") is None
 
 
 def test_weights_that_nobody_gives_away_come_with_their_steps(tmp_path):

@@ -6,7 +6,7 @@ import torch
 
 from foleygram.errors import ModelError
 from foleygram.hub.fingerprint import sha256_of
-from foleygram.hub.sources import imported_folder
+from foleygram.hub.sources import cache_folder, imported_folder
 from foleygram.media.codecs import available_codecs
 from foleygram.pipeline import FoleyGRAM
 from foleygram.verbs.describe import PARTS, describe_model, expected_memory
@@ -96,6 +96,38 @@ def test_doctor_sees_what_was_imported(tmp_path):
     write_tensors(imported_folder("full") / "vision.safetensors", {"x": torch.zeros(1)})
     full = next(model for model in doctor().models if model.name == "full")
     assert full.present == ("vision",)
+
+
+def test_a_dangling_link_in_the_cache_does_not_stop_doctor():
+    folder = imported_folder("full")
+    folder.mkdir(parents=True)
+    (folder / "config.json").write_text("{}")
+    (folder / "vision.safetensors").symlink_to(folder / "gone")
+    assert doctor().imported == ("full (0.0 GiB)",)
+
+
+def test_without_a_home_the_mini_is_whole_and_doctor_says_what_is_wrong(homeless):
+    report = doctor()
+    assert report.cache == "" and report.imported == () and "no home folder; set FOLEYGRAM_CACHE" in report.closed
+    assert f"cache: {report.closed}" in report.lines()
+    models = {model.name: model for model in report.models}
+    assert sum(report.closed in line for line in report.lines()) == 2  # of the cache, and once of all parts of the full model
+    assert not models["mini"].missing and "no home folder" in dict(models["full"].missing)["transformer"]
+    assert all(part.present for part in describe_model("mini", hashes=False).components)
+    assert "no home folder" in describe_model("full").components[0].unknown
+
+
+def test_a_cache_that_may_not_be_entered_does_not_stop_doctor(shut):
+    imported_folder("full").mkdir(parents=True)
+    shut(imported_folder("full"))
+    report = doctor()
+    assert not report.closed and report.disk_free_gib > 0
+    assert all("Permission denied" in steps for _, steps in report.models[0].missing)
+    shut(cache_folder())
+    assert "Permission denied" in doctor().closed
+    shut(cache_folder().parent)
+    assert "Permission denied" in doctor().closed and doctor().disk_free_gib > 0
+    assert all("Permission denied" in part.unknown for part in describe_model("full").components)
 
 
 def test_codecs_are_asked_of_the_library():
