@@ -58,20 +58,22 @@ def own_cache(tmp_path, monkeypatch):
 
 @pytest.fixture
 def shut(monkeypatch):
-    """The function ``shut(folder)``: from then on it may not be entered. Root, who often runs tests, may enter any."""
+    """The function ``shut(path)``: from then on a folder may not be entered, a file not be read. Root, who often runs tests,
+    may do both anywhere."""
     stat, opened = os.stat, io.open
     closed = []
 
-    def refuse(path) -> None:
-        if isinstance(path, (str, os.PathLike)) and any(os.fspath(path).startswith(f"{folder}{os.sep}") for folder in closed):
-            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), os.fspath(path))
+    def refuse(path, itself: bool) -> None:
+        name = os.fspath(path) if isinstance(path, (str, os.PathLike)) else ""
+        if any(name.startswith(f"{place}{os.sep}") or (itself and name == place) for place in closed):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES), name)
 
     def asked(path, *arguments, **options):
-        refuse(path)
+        refuse(path, False)
         return stat(path, *arguments, **options)
 
     def open_(path, *arguments, **options):
-        refuse(path)
+        refuse(path, True)
         return opened(path, *arguments, **options)
 
     monkeypatch.setattr(os, "stat", asked)

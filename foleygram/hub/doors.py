@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 
 from foleygram.errors import ModelError
-from foleygram.hub.folder import read_tensors
+from foleygram.hub.folder import check_readable, read_tensors
 
 WRAPPINGS = ("state_dict", "model", "module")
 """Keys under which training programs keep the weights inside of a checkpoint."""
@@ -30,7 +30,7 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
     """All tensors of a safetensors file or of a torch pickle (.pt, .pth, .ckpt, .bin), on the CPU, as they are stored.
 
     Wrapped states are unwrapped; what is neither tensor nor wrapping is left behind. Raises ModelError for a file that is
-    absent, truncated, holds code or holds no tensors."""
+    absent, may not be read, is truncated, holds code or holds no tensors."""
     path = Path(path)
     if path.suffix == ".safetensors":
         return read_tensors(path)
@@ -43,9 +43,9 @@ def read_checkpoint(path: Path) -> dict[str, Tensor]:
 
 def read_pickle(path: Path, allowed: Sequence[object] = ()) -> Any:
     """The content of a torch pickle: tensors, numbers, texts and containers of them. ``allowed``: further harmless types
-    (torch.serialization.safe_globals). Raises ModelError for a file that is absent, truncated or holds code."""
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such checkpoint; check the path")
+    (torch.serialization.safe_globals). Raises ModelError for a file that is absent, may not be read, is truncated or
+    holds code."""
+    check_readable(path, "there is no such checkpoint; check the path")
     try:
         with torch.serialization.safe_globals(list(allowed)), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of unusual pickles, which are then refused in our own words

@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from foleygram.errors import ModelError
 from foleygram.hub.doors import read_checkpoint
 from foleygram.hub.fingerprint import sha256_of
+from foleygram.hub.folder import check_readable
 from foleygram.hub.layouts import check_shapes
 from foleygram.hub.sources import cache_folder, closed_cache
 
@@ -72,6 +73,7 @@ def load_evaluator(file: EvaluatorFile) -> tuple[dict[str, Tensor], str]:
 def load_vggish_pca() -> tuple[np.ndarray, np.ndarray]:
     """Eigenvectors in rows, float32 [128, 128], and means [128]. Raises ModelError where the file is absent or broken."""
     path = find_evaluator(VGGISH_PCA)
+    check_readable(path)
     try:
         with path.open("rb") as file, np.load(file, allow_pickle=False) as content:
             vectors, means = content["pca_eigen_vectors"], content["pca_means"]

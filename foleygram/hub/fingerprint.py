@@ -4,7 +4,9 @@ made it."""
 from __future__ import annotations
 
 import hashlib
+import os
 import re
+import stat
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,8 +21,22 @@ def fingerprint(files: Iterable[Path]) -> str:
         try:
             digest.update(f"{path.name}\0{sha256_of(path)}\n".encode())
         except OSError as error:
-            raise ModelError(f"{path}: cannot be read ({error.strerror}); check its permissions") from error
+            raise unreadable(path, error) from error
     return digest.hexdigest()
+
+
+def unreadable(path: Path, error: OSError) -> ModelError:
+    """What is to be said of a file that is there and cannot be read, or about which the system tells nothing."""
+    return ModelError(f"{path}: cannot be read ({error.strerror or error}); check its name and permissions")
+
+
+def is_there(path: Path) -> bool:
+    """Whether it is a file. Raises OSError where the system does not tell, as of a folder that may not be entered; pathlib says
+    no to that since Python 3.14."""
+    try:
+        return stat.S_ISREG(os.stat(path).st_mode)
+    except (FileNotFoundError, NotADirectoryError):
+        return False
 
 
 def sha256_of(path: Path) -> str:
@@ -33,14 +49,17 @@ def sha256_of(path: Path) -> str:
 
 
 def check_sha256(path: Path, wanted: str | None) -> str:
-    """The sha256 of a file. Raises ModelError where it is not the ``wanted`` one or where there is no such file, UsageError
+    """The sha256 of a file. Raises ModelError where it is not the ``wanted`` one, cannot be read or is not there, UsageError
     where ``wanted`` is none."""
     path = Path(path)
     if wanted is not None and not re.fullmatch("[0-9a-fA-F]{64}", wanted):
         raise UsageError(f"a sha256 has 64 hexadecimal digits, '{wanted}' is none; correct it or leave it out")
-    if not path.is_file():
-        raise ModelError(f"{path}: there is no such checkpoint; check the path")
-    found = sha256_of(path)
+    try:
+        if not is_there(path):
+            raise ModelError(f"{path}: there is no such checkpoint; check the path")
+        found = sha256_of(path)
+    except OSError as error:
+        raise unreadable(path, error) from error
     if wanted is not None and found != wanted.lower():
         raise ModelError(
             f"{path}: its sha256 is {found[:12]}... instead of {wanted[:12]}..., so nothing of it was read; fetch it again, or "

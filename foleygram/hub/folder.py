@@ -13,6 +13,7 @@ from pathlib import Path
 from torch import Tensor
 
 from foleygram.errors import ModelError, OutputError
+from foleygram.hub.fingerprint import is_there, unreadable
 from foleygram.hub.rows import rows_in_int8
 from foleygram.output import whole_bytes, whole_file
 
@@ -54,17 +55,27 @@ def write_tensors(
             raise OutputError(f"{path}: cannot be written ({error}); free some space or choose another place") from error
 
 
+def check_readable(path: Path, absent: str = "this weights file is absent; train or import the model again") -> None:
+    """Raises ModelError where there is no such file, which ``absent`` says, or it may not be read: the libraries that open it
+    say of both that there is none."""
+    try:
+        if not is_there(path):
+            raise ModelError(f"{path}: {absent}")
+        path.open("rb").close()
+    except OSError as error:
+        raise unreadable(path, error) from error
+
+
 def read_tensors(path: Path) -> dict[str, Tensor]:
-    """All tensors of a safetensors file. Raises ModelError where it is absent or damaged."""
+    """All tensors of a safetensors file. Raises ModelError where it is absent, damaged or may not be read."""
     return dict(each_tensor(path))
 
 
 def each_tensor(path: Path) -> Iterator[tuple[str, Tensor]]:
-    """The tensors of a safetensors file, one after another. Raises ModelError where it is absent or damaged."""
+    """The tensors of a safetensors file, one after another. Raises ModelError as ``read_tensors``."""
     from safetensors import SafetensorError, safe_open
 
-    if not path.is_file():
-        raise ModelError(f"{path}: this weights file is absent; train or import the model again")
+    check_readable(path)
     try:
         with safe_open(path, framework="pt") as file:
             names = set(file.keys())
@@ -82,9 +93,10 @@ def each_tensor(path: Path) -> Iterator[tuple[str, Tensor]]:
 
 
 def read_notes(path: Path) -> dict[str, str]:
-    """The text notes in the header of a safetensors file."""
+    """The text notes in the header of a safetensors file. Raises ModelError as ``read_tensors``."""
     from safetensors import SafetensorError, safe_open
 
+    check_readable(path)
     try:
         with safe_open(path, framework="pt") as file:
             return dict(file.metadata() or {})

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -26,7 +27,7 @@ from foleygram.errors import ModelError, OutputError, UsageError
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.text import Tokenizer
 from foleygram.hub.doors import read_checkpoint
-from foleygram.hub.fingerprint import check_sha256
+from foleygram.hub.fingerprint import check_sha256, unreadable
 from foleygram.hub.folder import read_notes, read_tensors, write_atomically, write_json, write_tensors
 from foleygram.hub.layouts import (
     GramParts,
@@ -95,9 +96,10 @@ def import_stable_audio(
     config = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
     several = UsageError(f"--sha256 is for a checkpoint of one file, and {path} has several; take --revision, or one file")
-    if sha256 is not None and on_hub(path):
-        raise several
-    sources = stable_audio_files(path, revision)
+    with looked_up(path):
+        if sha256 is not None and on_hub(path):
+            raise several
+        sources = stable_audio_files(path, revision)
     if sha256 is not None and WHOLE not in sources:
         raise several
     hashes = {name: check_sha256(file, sha256) for name, file in sources.items()}
@@ -136,6 +138,15 @@ def import_stable_audio(
         return report
     still = "the projections and the ControlNet stand before training; train them: foleygram train control recipes/paper.yaml"
     return ImportReport(report.folder, report.written, open=(still,))
+
+
+@contextmanager
+def looked_up(path: str | Path) -> Iterator[None]:
+    """Within the block files are looked for. Raises ModelError where a folder may not be entered, or a name cannot be."""
+    try:
+        yield
+    except OSError as error:
+        raise unreadable(Path(error.filename or path), error) from error
 
 
 def on_hub(path: str | Path) -> bool:
@@ -230,7 +241,8 @@ def import_gram(
     that the weights file must have; ``force``: see :func:`write_parts`. Raises ModelError, OutputError."""
     full = config or full_config()
     out = Path(out) if out is not None else imported_folder("full")
-    file, settings = find_gram_files(Path(source))
+    with looked_up(source):
+        file, settings = find_gram_files(Path(source))
     config = with_gram(full, gram_config(full.gram, read_settings(settings), settings))
     found = check_sha256(file, sha256)
     parts = from_gram(read_checkpoint(file))

@@ -30,6 +30,13 @@ def test_reads_safetensors(tmp_path):
     same(read_checkpoint(tmp_path / "model.safetensors"))
 
 
+def test_a_checkpoint_without_permission_is_not_called_damaged(tmp_path, shut):
+    torch.save(TENSORS, tmp_path / "model.pt")
+    shut(tmp_path / "model.pt")
+    with pytest.raises(ModelError, match="model.pt: cannot be read .Permission denied."):
+        read_checkpoint(tmp_path / "model.pt")
+
+
 class Bomb:
     def __init__(self, path):
         self.path = path

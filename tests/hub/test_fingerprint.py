@@ -23,6 +23,18 @@ def test_the_hash_of_a_file(tmp_path):
         check_sha256(tmp_path / "x", "abc")
 
 
+def test_a_file_that_may_not_be_read_has_no_hash(tmp_path, shut):
+    (tmp_path / "x").write_bytes(b"abc")
+    with pytest.raises(ModelError, match="no such checkpoint"):
+        check_sha256(tmp_path / "y", None)
+    shut(tmp_path / "x")
+    with pytest.raises(ModelError, match="x: cannot be read .Permission denied.; check its name and permissions"):
+        check_sha256(tmp_path / "x", None)
+    shut(tmp_path)
+    with pytest.raises(ModelError, match="y: cannot be read .Permission denied."):
+        check_sha256(tmp_path / "y", None)
+
+
 def test_names_and_contents_count_and_places_do_not(tmp_path):
     for folder in ("one", "two"):
         (tmp_path / folder).mkdir()

@@ -21,6 +21,21 @@ def test_tensors_and_notes_come_back(tmp_path, tensors):
     assert read_notes(tmp_path / "a.safetensors") == {"origin": "here"}
 
 
+def test_weights_without_permission_are_not_called_absent_or_damaged(tmp_path, tensors, shut):
+    path = tmp_path / "a.safetensors"
+    write_tensors(path, tensors)
+    for read in (read_tensors, read_notes):
+        with pytest.raises(ModelError, match="b.safetensors: this weights file is absent"):
+            read(tmp_path / "b.safetensors")
+    shut(path)
+    for read in (read_tensors, read_notes):
+        with pytest.raises(ModelError, match="a.safetensors: cannot be read .Permission denied.; check its"):
+            read(path)
+    shut(tmp_path)
+    with pytest.raises(ModelError, match="b.safetensors: cannot be read .Permission denied."):
+        read_tensors(tmp_path / "b.safetensors")
+
+
 def test_a_table_in_bytes_comes_back_to_half_a_step(tmp_path, tensors):
     tensors["table"][3] = 0
     write_tensors(tmp_path / "a.safetensors", tensors, in_bytes=("table",))

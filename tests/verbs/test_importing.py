@@ -1,5 +1,6 @@
 import json
 import os
+from pathlib import Path
 
 import pytest
 import small
@@ -189,6 +190,24 @@ def test_a_checkpoint_of_another_hash_is_not_read(whole, stable_audio, tmp_path)
     assert not out.exists()
     with pytest.raises(UsageError, match="64 hexadecimal digits"):
         import_stable_audio(stable_audio, out, small.CONFIG, sha256="abc")
+
+
+def test_what_may_not_be_read_or_looked_up_is_one_line(tmp_path, monkeypatch, shut):
+    monkeypatch.chdir(tmp_path)
+    torch.save({}, tmp_path / "eva.pt")
+    shut(tmp_path / "eva.pt")
+    shut(Path("closed"))
+    for attempt in (
+        lambda: import_stable_audio(tmp_path / "eva.pt", tmp_path / "out", small.CONFIG),
+        lambda: import_stable_audio("closed/x", tmp_path / "out", small.CONFIG),  # it could be a repository
+        lambda: import_stable_audio("closed/x", tmp_path / "out", small.CONFIG, sha256="0" * 64),
+        lambda: import_gram(tmp_path / "eva.pt", tmp_path / "out", config=small.CONFIG),
+        lambda: import_gram("closed/x", tmp_path / "out", config=small.CONFIG),
+        lambda: import_tower("eva", tmp_path / "eva.pt", tmp_path / "out", small.CONFIG),
+        lambda: import_tower("eva", "closed/x", tmp_path / "out", small.CONFIG),
+    ):
+        with pytest.raises(ModelError, match="cannot be read .Permission denied.|no such checkpoint"):
+            attempt()
 
 
 def test_a_revision_of_the_hub_is_fetched_and_noted(whole, tmp_path, monkeypatch):
