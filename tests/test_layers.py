@@ -101,6 +101,11 @@ def test_weights_are_unpickled_only_behind_the_door():
                 assert "weights_only=True" in ast.unparse(node), f"{path}: torch.load without weights_only=True"
 
 
+def test_what_an_error_tells_to_install_needs_no_source_tree():
+    for path in FILES:
+        assert "pip install -e" not in path.read_text(encoding="utf-8"), f"{path}: whoever installed a wheel has none"
+
+
 def test_no_room_without_a_name():
     assert not {path.stem for path in FILES} & {"utils", "util", "common", "helpers", "misc", "base"}
 

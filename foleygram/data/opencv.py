@@ -15,7 +15,7 @@ class _OpenCV:
         try:
             module = importlib.import_module("cv2")
         except ImportError:
-            raise DataError("rendering pictures needs OpenCV, which is not installed; run: pip install -e '.[train]'") from None
+            raise DataError("rendering pictures needs OpenCV, which is absent; run: pip install 'foleygram[train]'") from None
         # Frames of this size are drawn faster by one thread, and callers render scenes in parallel processes.
         module.setNumThreads(1)
         self.__dict__.update({key: value for key, value in vars(module).items() if not key.startswith("_")})

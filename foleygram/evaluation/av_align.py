@@ -31,7 +31,7 @@ def flow_lengths(video: Video) -> np.ndarray:
     try:
         import cv2
     except ImportError:
-        raise UsageError("optical flow needs OpenCV; install it with: pip install -e '.[train]'") from None
+        raise UsageError("optical flow needs OpenCV; install it with: pip install 'foleygram[train]'") from None
     greys = [cv2.cvtColor(np.ascontiguousarray(frame.transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY) for frame in video.frames]
     lengths = []
     for before, after in zip(greys[:-1], greys[1:], strict=True):

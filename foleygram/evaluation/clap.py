@@ -245,5 +245,5 @@ def _transformers():
     try:
         import transformers
     except ImportError:
-        raise UsageError("the CLAP judges need transformers; install it with: pip install -e '.[eval]'") from None
+        raise UsageError("the CLAP judges need transformers; install it with: pip install 'foleygram[eval]'") from None
     return transformers

@@ -46,7 +46,7 @@ def onsets_of(wave: np.ndarray) -> np.ndarray:
     try:
         import librosa
     except ImportError:
-        raise UsageError("these onsets need librosa; install it with: pip install -e '.[eval]'") from None
+        raise UsageError("these onsets need librosa; install it with: pip install 'foleygram[eval]'") from None
     if not wave.any():
         return np.zeros(0, dtype=int)
     return librosa.onset.onset_detect(y=wave, sr=RATE, units="samples", delta=0.3)

@@ -182,7 +182,7 @@ def farneback(frames: torch.Tensor) -> torch.Tensor:
     try:
         import cv2
     except ImportError:
-        raise UsageError("optical flow needs OpenCV; install it with: pip install -e '.[train]'") from None
+        raise UsageError("optical flow needs OpenCV; install it with: pip install 'foleygram[train]'") from None
     greys = [
         cv2.cvtColor(np.ascontiguousarray(frame.numpy().transpose(1, 2, 0)), cv2.COLOR_RGB2GRAY).astype(np.uint8)
         for frame in frames

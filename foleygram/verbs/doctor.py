@@ -22,11 +22,11 @@ LIBRARIES = (
     "pydantic", "accelerate", "opencv-python-headless", "librosa", "transformers",
 )  # fmt: skip
 NEEDS = {  # what a command needs besides the core: (import name, how to install)
-    "prepare minihits": (("cv2", "pip install -e '.[train]'"),),
+    "prepare minihits": (("cv2", "pip install 'foleygram[train]'"),),
     "prepare greatest-hits": (),
-    "train": (("accelerate", "pip install -e '.[train]'"),),
-    "evaluate": (("librosa", "pip install -e '.[eval]'"),),
-    "benchmark": (("librosa", "pip install -e '.[eval]'"),),
+    "train": (("accelerate", "pip install 'foleygram[train]'"),),
+    "evaluate": (("librosa", "pip install 'foleygram[eval]'"),),
+    "benchmark": (("librosa", "pip install 'foleygram[eval]'"),),
 }
 GIB = 2**30
 

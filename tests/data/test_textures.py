@@ -111,5 +111,5 @@ def test_a_photograph_needs_a_folder():
 
 def test_without_opencv_the_extra_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "cv2", None)
-    with pytest.raises(DataError, match=r"pip install -e '\.\[train\]'"):
+    with pytest.raises(DataError, match=r"pip install 'foleygram\[train\]'"):
         _ = _OpenCV().resize
