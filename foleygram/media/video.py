@@ -35,9 +35,8 @@ SEEK_SECONDS = 5.0
 class MediaInfo:
     """What a file holds. ``seconds``: length of the picture, without one of the sound; ``width``, ``height``: pixels as
     presented, rotation applied; ``fps``: mean frame rate; ``rotation``: degrees clockwise by which players turn the stored
-    picture (0, 90, 180, 270); ``frames``: number of frames; ``audio_rate``: Hz of the first sound track;
-    ``audio_start``: when that begins, seconds after the first frame; ``stated``: seconds that a file which is cut
-    off says its picture has, 0 for a whole one. Numbers of an absent picture or sound are 0."""
+    picture (0, 90, 180, 270); ``frames``: number of frames; ``stated``: seconds that a file which is
+    cut off says its picture has, 0 for a whole one. Numbers of an absent picture are 0."""
 
     path: Path
     seconds: float
@@ -48,9 +47,6 @@ class MediaInfo:
     fps: float = 0.0
     rotation: int = 0
     frames: int = 0
-    audio_tracks: int = 0
-    audio_rate: int = 0
-    audio_start: float = 0.0
     stated: float = 0.0
 
     @property
@@ -71,27 +67,17 @@ def probe(path: Path) -> MediaInfo:
     path = Path(path)
     with open_media(path) as container:
         has_video = find_picture(container) is not None
-        tracks = container.streams.audio
-        has_audio = bool(tracks)
-        rate = tracks[0].codec_context.sample_rate if tracks and tracks[0].codec_context else 0
-    sound = {"audio_tracks": len(tracks), "audio_rate": rate}
+        has_audio = bool(container.streams.audio)
     if not has_video:
         samples, own_rate = track_samples(path, 0, None)
         if not samples.shape[1]:
             raise MediaError(f"{path}: its sound is empty or cannot be decoded; give a file with at least one sample")
-        return MediaInfo(path, samples.shape[1] / own_rate, False, True, **sound)
+        return MediaInfo(path, samples.shape[1] / own_rate, False, True)
     timeline = read_timeline(path)
     with open_media(path) as container:
         stream = picture_of(container, path)
         frame = next(frames_of(container, stream))
         nominal = float(stream.average_rate or 0)
-    start = 0.0
-    if has_audio:
-        with open_media(path) as container:
-            track = container.streams.audio[0]
-            first = next(frames_of(container, track), None) if track.codec_context else None
-            if first is not None and first.pts is not None:
-                start = float(first.pts * track.time_base - int(timeline.ticks[0]) * timeline.unit)
     stated = stated_seconds(path)
     measured = len(timeline.ticks) / timeline.seconds
     turns = quarter_turns(frame)
@@ -107,9 +93,7 @@ def probe(path: Path) -> MediaInfo:
         fps=nominal if abs(nominal - measured) < 0.01 * measured else measured,
         rotation=-90 * turns % 360,
         frames=len(timeline.ticks),
-        audio_start=start,
         stated=stated if stated - timeline.seconds > CUT_SECONDS else 0.0,
-        **sound,
     )
 
 

@@ -143,7 +143,7 @@ def train_gram(
     forget(out)
     forget_words(out)
     if recipe.gram.alignment == "none":
-        return leave_unaligned(encoder, recipe, shop.find("audio.safetensors", "gram"), out)
+        return leave_unaligned(encoder, shop.find("audio.safetensors", "gram"), out)
     train, valid = (shop.features(encoder, records, textures) for records in (shop.train, shop.valid))
     stage = GramStage(encoder, recipe.gram, recipe.seed, out, train, valid, [label_of(record) for record in shop.valid])
     result = run(stage, recipe.gram.loop, folder, stop_after)
@@ -163,7 +163,7 @@ def refuse_imported(path: Path) -> None:
         )
 
 
-def leave_unaligned(encoder: GramEncoder, recipe: Recipe, tower: Path, out: Path) -> LoopResult:
+def leave_unaligned(encoder: GramEncoder, tower: Path, out: Path) -> LoopResult:
     """The control experiment without a joint space: a trained audio tower, frozen picture and text towers, and heads as they
     are drawn at random. Nothing is trained."""
     tensors = {key.removeprefix("audio."): value for key, value in read_tensors(tower).items()}

@@ -154,7 +154,7 @@ def envelope(request: EnvelopeRequest) -> EnvelopeReport:
     return EnvelopeReport(
         request.file, guide.label, guide.kind, curve.seconds, len(curve.values), curve.rate, float(curve.values.max()), onsets,
         track.events, done, request.out, request.picture,
-        tuple(remarks(request, film, guide, track, curve, gone, seconds, rest)),
+        tuple(remarks(request, film, guide, track, curve, gone, rest)),
     )  # fmt: skip
 
 
@@ -168,8 +168,6 @@ def settled(request: EnvelopeRequest) -> EnvelopeEdits:
         )
     if request.picture is not None and request.picture.suffix.lower() != ".png":
         raise OutputError(f"{request.picture}: is written as PNG; end the name with .png")
-    if request.out is not None and request.picture is not None and request.out.absolute() == request.picture.absolute():
-        raise UsageError("-o and --picture are one file; give two names")
     for path in (request.out, request.picture):
         if path is not None:
             check_output(path, request.force, sources=inputs)
@@ -341,7 +339,6 @@ def remarks(
     track: OnsetTrack,
     curve: Envelope,
     gone: int,
-    seconds: float,
     rest: str,
 ) -> list[str]:
     """What the user should know before using the result. ``gone``: events that were moved out of the clip; ``rest``: what was

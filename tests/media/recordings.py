@@ -83,6 +83,25 @@ def shifted(source, path, seconds):
     return path
 
 
+def sound_rates(path):
+    """Hz of each sound track."""
+    import av
+
+    with av.open(str(path)) as container:
+        return [track.codec_context.sample_rate for track in container.streams.audio]
+
+
+def sound_start(path):
+    """When the first sound track begins, seconds after the first frame."""
+    import av
+
+    def first(kind):
+        with av.open(str(path)) as container:
+            return next(container.decode(**{kind: 0})).time
+
+    return first("audio") - first("video")
+
+
 def picture_packets(path):
     """The bytes of every packet of the picture."""
     import av

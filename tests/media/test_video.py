@@ -9,7 +9,7 @@ from foleygram.errors import MediaError, OutputError, UsageError
 from foleygram.media.audio import read_audio
 from foleygram.media.video import probe, read_frames, stream_frames, write_video
 
-from .recordings import record
+from .recordings import record, sound_rates, sound_start
 
 
 def grey(video) -> np.ndarray:
@@ -21,8 +21,8 @@ def test_story_write_probe_read(tiny_video, clicks):
     """A video that we wrote is what we read: length, frames, colours, sound."""
     info = probe(tiny_video)
     assert (info.seconds, info.fps, info.frames, info.width, info.height) == (1.2, 10.0, 12, 64, 36)
-    assert (info.has_video, info.has_audio, info.rotation, info.audio_rate, info.audio_tracks) == (True, True, 0, 44100, 1)
-    assert info.audio_start == pytest.approx(0, abs=1e-3)
+    assert (info.has_video, info.has_audio, info.rotation) == (True, True, 0) and sound_rates(tiny_video) == [44100]
+    assert sound_start(tiny_video) == pytest.approx(0, abs=1e-3)
     video = read_frames(tiny_video)
     assert video.frames.shape == (12, 3, 36, 64) and video.seconds == 1.2
     np.testing.assert_allclose(video.times, np.arange(12) / 10, atol=1e-9)

@@ -42,7 +42,7 @@ def test_towers_without_their_tokenizer(folder, tmp_path):
 def test_an_audio_tower_of_another_size_is_not_left_unaligned(folder, tmp_path):
     other = recipe(folder, audio={"layers": 2})
     with pytest.raises(ModelError, match="this recipe's audio tower"):
-        leave_unaligned(GramEncoder(other.model.gram), other, folder / "audio.safetensors", tmp_path)
+        leave_unaligned(GramEncoder(other.model.gram), folder / "audio.safetensors", tmp_path)
 
 
 def telling(folder, classes: int) -> Recipe:
