@@ -7,7 +7,7 @@ import pytest
 
 from foleygram.errors import OutputError
 from foleygram.hub.folder import write_tensors
-from foleygram.output import alone_in, make_folder, whole_bytes, whole_file
+from foleygram.output import alone_in, check_output, make_folder, whole_bytes, whole_file
 
 
 def test_whole_file_follows_links_and_respects_late_comers(tmp_path):
@@ -67,3 +67,24 @@ def test_one_run_is_alone_in_its_folder(tmp_path, monkeypatch):
     with alone_in(tmp_path / "gram"):  # the place is free again
         (tmp_path / "gram" / "log.jsonl").touch()
     assert [path.name for path in tmp_path.rglob("*")] == ["gram", "log.jsonl"]
+
+
+def test_folders_that_were_made_for_a_run_and_stay_empty_go_again(tmp_path):
+    with alone_in(tmp_path / "runs" / "mini" / "gram"):
+        pass
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_in_which_no_run_can_be_held_is_told(tmp_path):
+    (tmp_path / "lock").mkdir()
+    with pytest.raises(OutputError, match="cannot be written"), alone_in(tmp_path):
+        pass
+    assert (tmp_path / "lock").is_dir()
+
+
+def test_a_pipe_or_device_is_not_replaced(tmp_path):
+    if not hasattr(os, "mkfifo"):
+        pytest.skip("there are no named pipes on this system")
+    os.mkfifo(tmp_path / "pipe.wav")
+    with pytest.raises(OutputError, match="not a regular file"):
+        check_output(tmp_path / "pipe.wav", force=True)

@@ -8,7 +8,7 @@ import pytest
 from foleygram.data.credits import picture_lines
 from foleygram.data.features import read_scenes
 from foleygram.data.manifest import read_manifest
-from foleygram.data.minihits import prepare_minihits, texture_shelves
+from foleygram.data.minihits import _shown, prepare_minihits, texture_shelves
 from foleygram.errors import DataError, OutputError, UsageError
 from foleygram.media.audio import read_audio
 from foleygram.output import alone_in
@@ -40,7 +40,10 @@ def test_all_is_there(prepared):
         assert (sound.rate, sound.channels, sound.samples.shape[1]) == (44100, 2, 66150)
         assert record.video is None and record.seconds == 1.5
         assert record.onsets == tuple((event.seconds, event.strength) for event in scenes[record.id].events)
-        assert record.text == scenes[record.id].caption
+        scene = scenes[record.id]
+        assert record.text == scene.caption
+        told = (record.material, record.action, record.tool, record.texture)
+        assert told == (scene.material, scene.action, scene.tool, scene.texture)
         assert (len(record.captions) > 0) == (record.split != "test")
     assert len({record.family for record in records}) > 1
 
@@ -76,6 +79,10 @@ def test_pictures_are_made(tmp_path):
     [record] = read_manifest(manifest)
     assert record.video.name == "train_00000.mp4"
     assert probe(record.video).seconds == pytest.approx(1.0, abs=0.07)
+    before = bytes_of(tmp_path)
+    record.video.unlink()  # an interrupted run had come to the sound of the clip
+    prepare_minihits(tmp_path, train=1, validation=0, test=0, seconds=1.0)
+    assert bytes_of(tmp_path) == before
 
 
 @pytest.mark.parametrize(
@@ -85,6 +92,7 @@ def test_pictures_are_made(tmp_path):
         {"train": 0, "validation": 0, "test": 0},
         {"seconds": 0},
         {"seconds": float("nan")},
+        {"seconds": 600.5},
         {"workers": 0},
         {"seed": -1},
     ],
@@ -118,9 +126,10 @@ def test_a_folder_of_something_else_is_refused(tmp_path, note):
     (tmp_path / "prepared.json").write_text(note)
     with pytest.raises(OutputError, match="choose another folder"):
         prepare_minihits(tmp_path, **SMALL)
-    (tmp_path / "prepared.json").rename(tmp_path / "clips.jsonl")  # of somebody else
-    with pytest.raises(OutputError, match="choose another folder"):
-        prepare_minihits(tmp_path, **SMALL)
+    for name, other in (("prepared.json", "scenes.jsonl"), ("scenes.jsonl", "clips.jsonl")):
+        (tmp_path / name).rename(tmp_path / other)  # of somebody else
+        with pytest.raises(OutputError, match="choose another folder"):
+            prepare_minihits(tmp_path, **SMALL)
     with pytest.raises(OutputError, match="cannot be used .Not a directory"):
         prepare_minihits(tmp_path / "clips.jsonl", **SMALL)
     assert [path.name for path in tmp_path.iterdir()] == ["clips.jsonl"] and (tmp_path / "clips.jsonl").read_text() == note
@@ -132,6 +141,27 @@ def test_photographs_stand_for_materials(tmp_path):
     shelves = texture_shelves(tmp_path)
     assert sum(len(shelf.get("rock", ())) for shelf in shelves.values()) == 5
     assert shelves["train"]["wood"] == ("wood/a.jpg",)
+
+
+def test_photographs_are_noted_and_owed_to_somebody_where_pictures_are_made(tmp_path):
+    (tmp_path / "photos").mkdir()
+    listing = tmp_path / "photos" / "manifest.csv"
+    listing.write_text("path,material,asset_group,licence,author\nmoon.jpg,cheese,m,CC0-1.0,Dee\n")
+    for pictures in (True, False):
+        out = tmp_path / f"clips {pictures}"
+        with pytest.MonkeyPatch.context() as patch:
+            patch.setattr("foleygram.data.minihits.make_clip", lambda *_: None)
+            prepare_minihits(out, None, listing.parent, train=1, validation=0, test=0, pictures=pictures)
+        note = json.loads((out / "prepared.json").read_text())
+        assert note["sounds"] == "self-made" and len(note["textures"]) == 16
+        assert (out / "NOTICE").exists() == pictures
+    assert "Dee" in (tmp_path / "clips True" / "NOTICE").read_text()
+
+
+def test_a_bar_is_shown_on_a_terminal_or_on_demand(capsys):
+    for progress, told in ((None, False), (False, False), (True, True)):
+        assert list(_shown([None, None], 2, progress)) == [None, None]
+        assert ("MiniHits" in capsys.readouterr().err) == told
 
 
 def test_prepared_note_is_json(prepared):

@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -273,6 +274,40 @@ def test_the_page_holds_everything_inside(run, tmp_path):
     assert "clip_" in page and "Table II" in page and "<s>0.1418</s>" in page
     with pytest.raises(OutputError, match="exists"):
         reports.write_report([run], path)
+
+
+def test_worst_middle_and_best_are_played(run):
+    shares = (0.5, 0.1, 0.9, 0.3, 0.7)
+    ranked = tuple(dataclasses.replace(clip, share=share) for clip, share in zip(run.clips, shares, strict=True))
+    ranked = dataclasses.replace(run, clips=ranked)
+    assert reports.played([ranked]) == ["clip_1", "clip_0", "clip_2"]
+    assert reports.played([ranked] * (reports.MANY + 1)) == ["clip_0"], "a page of many runs can still be mailed"
+    assert reports.played([dataclasses.replace(run, clips=())]) == []
+
+
+def test_what_is_said_of_a_clip_that_is_played(run):
+    (clip, *rest), (player, *others) = run.clips, run.players
+    scored = tuple(SimpleNamespace(f1=f1) for f1 in (0.25, 0.5, 0.75))  # at 25, 50 and 100 ms
+    for share, told in ((0.5, "nearer to its truth than to 50% of the others, "), (np.nan, "")):
+        other = dataclasses.replace(run, clips=(dataclasses.replace(clip, share=share, onsets=scored), *rest))
+        assert f"<small>{told}onset F1 0.50 at 50 ms</small>" in reports.clip_section([other], clip.id)
+    moved = dataclasses.replace(run, players=(dataclasses.replace(player, result="moved.wav"), *others))
+    section = reports.clip_section([moved], clip.id)
+    assert "cannot be played" in section and "moved.wav" in section
+
+
+def test_runs_that_are_not_compared_say_why(run):
+    short = dataclasses.replace(run, name="short", span=1.0)
+    assert "- not compared: " in reports.markdown([run, short]) and "1.00 s of each clip" in reports.markdown([run, short])
+    assert "not compared: " not in reports.markdown([run, dataclasses.replace(run, name="again")])
+
+
+def test_the_name_of_a_report_may_be_in_capitals(run, tmp_path):
+    assert reports.write_report([run], tmp_path / "RUN.MD").read_text().startswith("# Evaluation of ours\n")
+
+
+def test_rounding_noise_is_no_value():
+    assert [reports.plain(value) for value in (-3e-12, 1e-9, 0.00012345)] == ["0", "0", "0.0001234"]
 
 
 @pytest.mark.parametrize("name, count", [("run.txt", 1), ("run.json", 2), ("run.html", 0)])

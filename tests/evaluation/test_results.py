@@ -11,9 +11,11 @@ import pytest
 
 from foleygram.data.manifest import ClipRecord, write_manifest
 from foleygram.evaluation.benchmark import BenchmarkRow
+from foleygram.evaluation.comparison import compare
 from foleygram.evaluation.evaluate import evaluate_folder
+from foleygram.evaluation.ingestion import Finding
 from foleygram.evaluation.logmel import LogMel
-from foleygram.evaluation.results import CLAIMS, VARIANTS, markdown, table_report, write_table
+from foleygram.evaluation.results import CLAIMS, VARIANTS, markdown, said, table_report, write_table
 from foleygram.evaluation.variants import information
 from foleygram.media.audio import write_audio
 from foleygram.types import Audio
@@ -66,16 +68,40 @@ def test_the_table_as_text(table):
     assert "**AVT against no timing, AVT: what does the envelope buy, all else known?**" in text
     assert "- onset F1 at 50 ms ↑: +" in text and "AVT better" in text
     assert "log-mel 64" in text and "5 clips of 2.00 s" in text
+    assert "4 differences, each with 95 %" in text and "- E-L1" not in text
+    assert "| FAD-C ↓" not in text, "a judge that is absent has no column"
+
+
+def test_a_row_that_does_worse_is_named(table):
+    late, truth = (row.report for row in table.rows)
+    (line,) = [said(each) for each in compare(late, truth) if each.score == "onset F1 at 50 ms"]
+    assert line.startswith("onset F1 at 50 ms ↑: -") and line.endswith(f"{late.name} worse")
+
+
+def test_rows_of_other_lengths_answer_no_claim(table):
+    late, truth = table.rows
+    short = dataclasses.replace(late, report=dataclasses.replace(late.report, span=1.0))
+    found = table_report(1, [short, truth])
+    assert found.answers == () and "No two rows of a claim are there." in markdown(found)
+
+
+def test_a_clip_without_a_score_is_told_under_its_row(table):
+    late, truth = table.rows
+    lost = dataclasses.replace(truth.report, findings=(Finding("missing", "c7", lost=True),))
+    found = table_report(1, [late, dataclasses.replace(truth, report=lost)])
+    assert table.complete and "### Files" not in markdown(table)
+    assert not found.complete and "### Files\n\n- AVT: missing c7\n" in markdown(found)
 
 
 def test_the_files_of_a_table(table, tmp_path):
     for row in table.rows:
         (tmp_path / row.variant.name).mkdir()
+    (tmp_path / "AVT" / "report.json").write_text("of before")
     paths = write_table(table, tmp_path)
     assert [path.name for path in paths] == ["table1.json", "table1.md", "table1.html"]
     content = json.loads(paths[0].read_text())
     assert content["answers"][0]["claim"]["question"] and content["rows"][1]["report"]["scores"]
-    assert (tmp_path / "AVT" / "report.json").is_file()
+    assert (tmp_path / "AVT" / "report.json").read_text().startswith("{")
     assert "what does the envelope buy" in markdown(table) and "no timing, AVT" in paths[2].read_text()
 
 

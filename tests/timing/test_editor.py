@@ -1,5 +1,6 @@
 """The page on which events are edited: what it holds, and, where node is installed, what it computes."""
 
+import base64
 import json
 import re
 import shutil
@@ -33,7 +34,11 @@ def test_a_page_holds_all_that_it_needs():
     found = sheet_of(page)
     assert parse_json(json.dumps({"events": found["events"]}), "page") == TRACK
     assert found["times"] == pytest.approx(np.arange(50) / 25) and found["seconds"] == 2.0
-    assert [time for time, _ in found["stills"]] == [0.1, 0.6] and found["film"] == "a%20film.mp4"
+    assert [(time, base64.b64decode(image)) for time, image in found["stills"]] == stills
+    assert [found[key] for key in ("title", "name", "command", "film")] == [sheet.title, sheet.name, sheet.command, sheet.film]
+    shape = Shape()
+    expected = {"hit": [shape.attack, shape.decay], "scratch": [shape.scratch_attack, shape.scratch_decay]}
+    assert found["shapes"] == expected
     assert not re.search(r"https?:|src=\"[^\"]|<link", page), "nothing is fetched from elsewhere"
 
 
@@ -53,6 +58,12 @@ def test_a_curve_is_drawn_by_its_loudest_moments(values, most):
     assert len(levels) <= most and len(levels) * step >= len(values) / ENVELOPE_RATE - 1e-9
     loudest = max(20 * np.log10(max(max(values), 1e-4)), -80)
     assert max(levels) == pytest.approx(loudest, abs=0.51) and min(levels) >= -80
+
+
+def test_a_long_curve_is_drawn_in_its_place(monkeypatch):
+    monkeypatch.setattr(editor, "CURVE_POINTS", 3)
+    levels, step = levels_of(Envelope(np.array([0.1, 1.0, 0.01, 0.01, 0.1])))
+    assert levels == [0, -40, -20] and step == pytest.approx(2 / ENVELOPE_RATE)
 
 
 @pytest.fixture(scope="module")

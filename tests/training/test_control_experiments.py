@@ -160,6 +160,10 @@ def test_fields_that_have_to_agree_are_changed_together(recipe):
         assert model.gram.dim == model.conditioner.embedding_dim == 8
 
 
+def test_a_value_may_hold_an_equals_sign_and_spaces_lie_around_it(recipe):
+    assert read_recipe(recipe, (" out = runs/rate=1e-3 ",)).out == "runs/rate=1e-3"
+
+
 def test_changes_leave_all_else_alone(recipe):
     before, after = read_recipe(recipe), read_recipe(recipe, ("control.guide=onsets", "seed=3"))
     assert (after.control.guide, after.seed) == ("onsets", 3)

@@ -10,7 +10,8 @@ from torch import Tensor, nn
 from foleygram.errors import RecipeError
 from foleygram.hub.folder import read_notes, read_tensors
 from foleygram.training import curve
-from foleygram.training.checkpoint import Checkpoint
+from foleygram.training.checkpoint import Checkpoint, Swapped
+from foleygram.training.journal import Journal
 from foleygram.training.loop import (
     FINISHED,
     LoopConfig,
@@ -234,3 +235,42 @@ def test_blocks_that_cannot_be_compiled_say_what_to_do(tmp_path, monkeypatch):
     monkeypatch.setattr(Line, "batch", batch)
     with pytest.raises(RecipeError, match=r"could not be compiled .OSError: a.so: file too short.; empty .*loop.compile=false"):
         run(Line(), LOOP, tmp_path)
+
+
+def test_a_line_of_the_log_holds_means_since_the_line_before(tmp_path):
+    journal = Journal(tmp_path / "log.jsonl", ("loss",), ("score",), 0, True)
+    for step, losses in ((2, (1.0, 2.0)), (4, (5.0, 6.0))):
+        for loss in losses:
+            journal.add(torch.tensor([loss]))
+        journal.write_losses(step, step + 0.26, 0.1)
+    journal.write_validation(4, 5.26, [0.25])
+    assert logged(tmp_path) == [
+        {"step": 2, "seconds": 2.3, "rate": 0.1, "loss": 1.5},
+        {"step": 4, "seconds": 4.3, "rate": 0.1, "loss": 5.5},
+        {"step": 4, "seconds": 5.3, "score": 0.25},
+    ]
+    assert journal.last == (5.5,)
+
+
+def test_a_checkpoint_of_another_network_is_named_and_the_time_goes_on(tmp_path):
+    path, net = tmp_path / "checkpoint.safetensors", nn.Linear(3, 1)
+    Checkpoint(path, dict(net.named_parameters()), [torch.optim.AdamW(net.parameters())]).save({}, 7, 12.25)
+    for other, told in (
+        (nn.Linear(3, 1), None),
+        (nn.Linear(4, 1), "sizes differ from the recipe's"),
+        (nn.Linear(3, 1, bias=False), "belongs to another recipe"),
+    ):
+        checkpoint = Checkpoint(path, dict(other.named_parameters()), [torch.optim.AdamW(other.parameters())])
+        if told is None:
+            assert checkpoint.load({}) == (7, pytest.approx(12.25, abs=0.06)) and torch.equal(other.weight, net.weight)
+            continue
+        with pytest.raises(RecipeError, match=told):
+            checkpoint.load({})
+
+
+def test_averaged_weights_are_lent_and_given_back():
+    net = nn.Linear(3, 1)
+    average, own = {"weight": torch.ones(1, 3)}, net.weight.detach().clone()
+    with Swapped(dict(net.named_parameters()), average):
+        assert (net.weight == 1).all()
+    assert torch.equal(net.weight, own) and (average["weight"] == 1).all()

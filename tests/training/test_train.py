@@ -1,6 +1,7 @@
 """What the verb reports."""
 
 import json
+from pathlib import Path
 
 import pytest
 import yaml
@@ -106,6 +107,69 @@ def test_the_recipe_of_a_run_that_was_killed_is_known(monkeypatch, tmp_path):
     run(0.5)
     run(0.25)
     assert rates() == {"recipe.json": 0.5, "recipe-3.json": 0.25}
+
+
+def test_a_run_that_was_killed_before_its_first_checkpoint_begins_anew(monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    path = tmp_path / "training" / "gram" / "recipe.json"
+    path.parent.mkdir(parents=True)
+    path.write_text('{"seed": 1}')
+    monkeypatch.setitem(STAGES, "gram", lambda *_, **__: LoopResult(3, 1.0, True, (0.5,)))
+    assert not train("gram", tmp_path / "tiny.yaml", out=tmp_path, changes=("seed=4",)).notes
+    assert json.loads(path.read_text())["seed"] == 4
+
+
+def test_of_many_numbers_that_changed_some_are_named(monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+
+    def stage(*_, **__) -> LoopResult:
+        write_tensors(tmp_path / "training" / "gram" / "checkpoint.safetensors", {}, {"step": "3"})
+        return LoopResult(3, 1.0, True, (0.5,))
+
+    monkeypatch.setitem(STAGES, "gram", stage)
+    sampler = ("eta=0.5", "guidance=9")
+    loop = ("learning_rate=0.5", "batch=3", "warmup=1", "ema=0.5")
+    changes = (*(f"gram.loop.{each}" for each in loop), *(f"model.sampler.{each}" for each in sampler), "towers=x", "base=y")
+    train("gram", tmp_path / "tiny.yaml", out=tmp_path)
+    (note,) = train("gram", tmp_path / "tiny.yaml", out=tmp_path, changes=changes).notes
+    assert note.endswith("model.sampler.eta, model.sampler.guidance and 2 more changed since"), note
+    (note,) = train("gram", tmp_path / "tiny.yaml", out=tmp_path, changes=("towers=x", "base=y")).notes
+    assert note.endswith(": towers, base changed since")
+
+
+def test_what_is_given_goes_to_the_stage(monkeypatch, tmp_path):
+    (tmp_path / "tiny.yaml").write_text(yaml.safe_dump({"model": CONFIG.model_dump(mode="json")}))
+    given = []
+
+    def stage(recipe, data, out, steps, **pictures) -> LoopResult:
+        given.append((data, out, steps, pictures))
+        return LoopResult(3, 1.0, True, (0.5,))
+
+    for name in ("gram", "autoencoder"):
+        monkeypatch.setitem(STAGES, name, stage)
+    monkeypatch.setattr("torch.set_num_threads", given.append)
+    train("gram", tmp_path / "tiny.yaml", Path("my.jsonl"), tmp_path, 7, 2, Path("pictures"))
+    train("autoencoder", tmp_path / "tiny.yaml", out=tmp_path, changes=("data=other.jsonl",))
+    assert given == [
+        2,
+        (Path("my.jsonl"), tmp_path, 7, {"textures": Path("pictures")}),
+        (Path("other.jsonl"), tmp_path, None, {}),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("stage", "options", "told"),
+    [
+        ("gramm", {}, "there is no stage 'gramm'; take one of autoencoder, diffusion"),
+        ("gram", {"steps": 0}, "--steps is at least 1, not 0"),
+        ("gram", {"threads": 0}, "--threads is at least 1, not 0"),
+        ("autoencoder", {"textures": "pictures"}, "--textures is for gram, control, prior, timing"),
+    ],
+)
+def test_what_no_stage_takes_is_refused(tmp_path, stage, options, told):
+    with pytest.raises(UsageError, match=told):
+        train(stage, tmp_path / "tiny.yaml", out=tmp_path / "out", **options)
+    assert not list(tmp_path.iterdir())
 
 
 def test_what_is_computed_at_once_takes_no_steps(tmp_path):

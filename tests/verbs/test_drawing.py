@@ -1,12 +1,22 @@
 """Pages and pictures of guides; the verb that makes them is in test_shaping.py."""
 
 import dataclasses
+import json
 import shlex
 from pathlib import Path
 from urllib.parse import unquote
 
-from foleygram.media.video import MediaInfo, probe, write_video
-from foleygram.verbs.drawing import address_of, command
+import numpy as np
+import pytest
+
+from foleygram.errors import OutputError
+from foleygram.media.audio import write_audio
+from foleygram.media.video import MediaInfo, probe, read_frames, write_video
+from foleygram.timing.track import OnsetTrack
+from foleygram.types import Envelope
+from foleygram.verbs import drawing
+from foleygram.verbs.drawing import address_of, command, write_page
+from foleygram.verbs.guide import Guide
 
 
 def film(path: Path, moving_bar) -> MediaInfo:
@@ -30,3 +40,40 @@ def test_the_command_can_be_pasted(tmp_path, moving_bar):
     old = dataclasses.replace(shot, path=tmp_path / "old.avi")  # into which nothing is written
     assert shlex.split(command(old, Path("guide.json")))[4] == str(tmp_path / "old_foley.mkv")
     assert shlex.split(command(None, Path("guide.json")))[2] == "FILM.mp4"
+
+
+def sheet(path: Path) -> dict:
+    return json.loads(path.read_text().split('id="sheet">')[1].split("</script>")[0])
+
+
+def test_a_page_of_a_long_film_has_no_more_stills_than_can_be_mailed(tmp_path, moving_bar, monkeypatch):
+    shot, track, curve = film(tmp_path / "film.mp4", moving_bar), OnsetTrack(()), Envelope(np.zeros(137))
+    asked = []
+
+    def frames(path, count, short_side):
+        asked.append(count)
+        return read_frames(path, count=count, short_side=short_side)
+
+    monkeypatch.setattr(drawing, "read_frames", frames)
+    for seconds, wanted in ((0.4, drawing.FILM_FRAMES), (10, 10 * drawing.STILLS_A_SECOND), (3600, drawing.MOST_STILLS)):
+        page = tmp_path / f"{seconds}.html"
+        write_page(page, Path("a/guide.csv"), dataclasses.replace(shot, seconds=seconds), curve, track, False)
+        assert asked.pop() == wanted
+        found = sheet(page)
+        assert len(found["stills"]) == 4  # each frame of the film once
+        assert (found["title"], found["name"]) == ("guide.csv", f"{page.stem}.json")
+        assert shlex.split(found["command"])[-1] == str(page.with_suffix(".json"))
+    with pytest.raises(OutputError, match="exists already"):
+        write_page(page, Path("guide.csv"), shot, curve, track, False)
+
+
+@pytest.mark.parametrize(("kind", "shown"), [("sound", True), ("voice", True), ("table", False), ("own", False)])
+def test_a_picture_shows_the_sound_that_was_measured(tmp_path, monkeypatch, clicks, kind, shown):
+    sound, drawn = tmp_path / "guide.wav", []
+    write_audio(sound, clicks(0.4, [0.1]))
+    monkeypatch.setattr("foleygram.signal.plot.draw_envelope", lambda *_, **given: drawn.append(given))
+    curve = Envelope(np.zeros(137))
+    drawing.draw(tmp_path / "a.png", sound, None, Guide(curve, kind, sound), curve, (0.1,), True)
+    (given,) = drawn
+    assert (given["audio"] is not None) == shown and given["frames"] is None
+    assert given["onsets"] == (0.1,) and given["force"]
