@@ -7,15 +7,22 @@ from typing import Annotated
 
 import typer
 
-from foleygram.cli.options import Device, Json, Model
+from foleygram.cli.options import Device, Dtype, Json, Model
 
 PAIRS = ("AV", "AT", "VT")
 
-Files = Annotated[list[Path], typer.Argument(help="Videos and sounds.")]
+Files = Annotated[list[Path], typer.Argument(help="Videos, still pictures and sounds.")]
 Texts = Annotated[list[str] | None, typer.Option("--text", help="A text to embed with each file; may be given several times.")]
 
 
-def embed(files: Files, texts: Texts = None, model: Model = None, device: Device = None, json: Json = False) -> None:
+def embed(
+    files: Files,
+    texts: Texts = None,
+    model: Model = None,
+    device: Device = None,
+    dtype: Dtype = None,
+    json: Json = False,
+) -> None:
     """Show how well sound (A), picture (V) and text (T) agree.
 
     Prints the cosines (1: alike) and the volume of Eq. 2 (0: full agreement, 1: none at all).
@@ -23,7 +30,7 @@ def embed(files: Files, texts: Texts = None, model: Model = None, device: Device
     from foleygram.verbs.alignment import as_json
     from foleygram.verbs.alignment import embed as library
 
-    rows = library(files, texts or (), model or "mini", device or "auto")
+    rows = library(files, texts or (), model or "mini", device or "auto", dtype or "auto")
     typer.echo(as_json(rows) if json else in_words(rows))
 
 

@@ -51,11 +51,11 @@ def embed(
     device: str = "auto",
     dtype: str = "auto",
 ) -> tuple[Alignment, ...]:
-    """Embeds each file alone, or with each of ``texts``: one row a pair, files outermost.
+    """Embeds each file alone, or with each of ``texts``: one row a pair, files outermost. Still pictures may be among them.
 
     Raises UsageError without files, MediaError, ModelError."""
     if not files:
-        raise UsageError("there is nothing to embed; name at least one video or sound file")
+        raise UsageError("there is nothing to embed; name at least one video, picture or sound file")
     if any(not text.strip() for text in texts):
         raise UsageError("a --text is empty; write what is heard, or leave the option out")
     for file in files:
@@ -64,7 +64,7 @@ def embed(
     words = [loaded.embed(Clip(text=text)).text for text in texts]
     rows = []
     for file in files:
-        clip = read_clip(file)
+        clip = read_clip(file, still=True)
         alone = loaded.embed(clip)
         for text, word in zip(texts, words, strict=True) if texts else [(None, None)]:
             points = replace(alone, text=word)

@@ -220,6 +220,8 @@ def test_clip_of_one_frame_is_refused(tmp_path):
     with pytest.raises(MediaError, match="single frame") as error:
         read_clip(tmp_path / "a.mp4")
     assert_one_line(error)
+    clip = read_clip(tmp_path / "a.mp4", frames=3, still=True)
+    assert clip.modalities == "V" and clip.video.frames.shape[0] == 3 and clip.seconds == pytest.approx(0.04)
 
 
 def test_clips(tiny_video, tiny_sound):
