@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import io
+import os
 from pathlib import Path
 
 import numpy as np
 
+from foleygram.errors import OutputError
 from foleygram.evaluation.embedders import Embedder
 from foleygram.hub.folder import write_atomically
+from foleygram.output import make_folder
 from foleygram.types import Audio
 
 
@@ -18,6 +21,14 @@ def content_key(audio: Audio) -> str:
     digest = hashlib.sha256(f"{audio.rate} {audio.samples.shape}".encode())
     digest.update(audio.samples.tobytes())
     return digest.hexdigest()
+
+
+def check_cache(folder: str | Path) -> None:
+    """Makes the folder in which embeddings are to be kept. Raises OutputError where that cannot be done, or nothing be written
+    there: before a long work, and not at its first embedding."""
+    make_folder(Path(folder))
+    if not os.access(folder, os.W_OK | os.X_OK):
+        raise OutputError(f"{folder}: embeddings cannot be kept there, it may not be written to; choose another cache folder")
 
 
 class CachedEmbedder:

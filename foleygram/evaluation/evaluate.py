@@ -18,7 +18,7 @@ from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.errors import DataError, ModelError, UsageError
 from foleygram.evaluation.aisfx import Aisfx
 from foleygram.evaluation.embedders import Embedder
-from foleygram.evaluation.embedding_cache import CachedEmbedder
+from foleygram.evaluation.embedding_cache import CachedEmbedder, check_cache
 from foleygram.evaluation.ingestion import LENGTH_SLACK, Finding, Output, ingest
 from foleygram.evaluation.judge_rows import paper_judges, picture_rows, published_onsets
 from foleygram.evaluation.materials import material_rows
@@ -118,7 +118,7 @@ def evaluate_folder(
     a clip; ``limit``: only the first clips of the truth; ``cache``: folder in which embeddings are kept; ``embedder``:
     the judge of the main rows, AISFX by default, whose rows stay empty and say why where it is not installed; ``probe``:
     also whether the material is recognised, by a probe fitted to the same judge (``train_probe``). Raises DataError for a
-    folder or manifest that cannot be used."""
+    folder or manifest that cannot be used, OutputError for a ``cache`` that cannot be written."""
     started = time.perf_counter()
     truth, folder = Path(truth), Path(folder)
     if limit is not None and limit < 1:
@@ -126,6 +126,8 @@ def evaluate_folder(
     records = read_manifest(truth, split)
     scored = records[:limit]
     seen_ids = None if seen is None else seen_clips(Path(seen), scored)
+    if cache:
+        check_cache(cache)
     judge, absent = embedder, ""
     if judge is None:
         try:

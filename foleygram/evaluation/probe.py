@@ -20,7 +20,7 @@ from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.aisfx import Aisfx
 from foleygram.evaluation.embedders import Embedder
-from foleygram.evaluation.embedding_cache import CachedEmbedder
+from foleygram.evaluation.embedding_cache import CachedEmbedder, check_cache
 from foleygram.evaluation.similarity import window_means
 from foleygram.media.audio import read_audio
 
@@ -84,7 +84,10 @@ class MaterialProbe:
 
 
 def chosen_judge(embedder: Embedder | None, cache: str | Path | None) -> Embedder:
-    """AISFX where no other judge is given, remembering in ``cache``. Raises ModelError where AISFX is not installed."""
+    """AISFX where no other judge is given, remembering in ``cache``. Raises ModelError where AISFX is not installed,
+    OutputError where nothing can be kept there."""
+    if cache:
+        check_cache(cache)
     judge = Aisfx() if embedder is None else embedder
     return CachedEmbedder(judge, Path(cache)) if cache else judge
 

@@ -2,7 +2,9 @@
 
 import dataclasses
 import json
+import os
 import re
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -18,6 +20,7 @@ from foleygram.evaluation import report as reports
 from foleygram.evaluation.evaluate import evaluate_folder, load_report, unused
 from foleygram.evaluation.ingestion import ingest
 from foleygram.evaluation.logmel import LogMel
+from foleygram.evaluation.probe import chosen_judge
 from foleygram.evaluation.scores import FEW
 from foleygram.evaluation.systems import OutputName, recognise, system_named
 from foleygram.evaluation.tables import TABLE_1, TABLE_2
@@ -215,6 +218,27 @@ def test_folders_that_cannot_be_scored(truth, tmp_path):
         ingest(tmp_path, read_manifest(truth))
     with pytest.raises(UsageError, match="at least one clip"):
         evaluate_folder(tmp_path, truth, limit=0, embedder=LogMel())
+
+
+def test_a_cache_that_cannot_be_kept_is_refused_before_anything_is_embedded(truth, outputs, tmp_path, monkeypatch):
+    class Deaf(LogMel):
+        def embed(self, audio):
+            raise AssertionError("embedded before the cache was looked at")
+
+    (tmp_path / "file").touch()
+
+    def refused(cache, message):
+        for work in (
+            lambda: evaluate_folder(outputs, truth, cache=cache, embedder=Deaf()),
+            lambda: chosen_judge(Deaf(), cache),  # of every probe
+        ):
+            with pytest.raises(OutputError, match=message) as caught:
+                work()
+            assert ".npy" not in str(caught.value)
+
+    refused(tmp_path / "file" / "cache", "file/cache: cannot be made a folder")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path).name != "closed")  # root may write anywhere
+    refused(tmp_path / "closed", "closed: embeddings cannot be kept there")
 
 
 def test_what_a_system_was_given_is_told_by_who_knows(truth, outputs):
