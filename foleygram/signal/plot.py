@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import io
+import logging
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -21,13 +22,24 @@ FILM_WIDTH = 11.0  # inches that the time axis takes in a figure 12 inches wide
 RANGE_DB = 80.0  # from the loudest point down to black
 
 
-def new_figure(heights: Sequence[float], width: float = 12.0) -> tuple[Figure, list[Axes]]:
-    """Panels of ``heights`` (inch) under each other on one time axis. Without pyplot: no global state, no display."""
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(width, sum(heights) + 0.8), layout="constrained", dpi=110)
+def blank_figure(**settings: Any) -> Figure:
+    """A figure of matplotlib's ``settings``. Without pyplot: no global state, no display."""
+    logger = logging.getLogger("matplotlib")
+    before = logger.level
+    logger.setLevel(logging.ERROR)  # where the home folder cannot be written, it says at length that it makes do with another
+    try:
+        from matplotlib.backends.backend_agg import FigureCanvasAgg
+        from matplotlib.figure import Figure
+    finally:
+        logger.setLevel(before)
+    figure = Figure(**settings)
     FigureCanvasAgg(figure)
+    return figure
+
+
+def new_figure(heights: Sequence[float], width: float = 12.0) -> tuple[Figure, list[Axes]]:
+    """Panels of ``heights`` (inch) under each other on one time axis."""
+    figure = blank_figure(figsize=(width, sum(heights) + 0.8), layout="constrained", dpi=110)
     axes = figure.subplots(len(heights), 1, sharex=True, squeeze=False, gridspec_kw={"height_ratios": list(heights)})
     return figure, list(axes[:, 0])
 

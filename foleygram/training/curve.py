@@ -20,12 +20,10 @@ def draw_curve(log: Path, out: Path) -> None:
         return
     import io
 
-    from matplotlib.backends.backend_agg import FigureCanvasAgg
-    from matplotlib.figure import Figure
+    from foleygram.signal.plot import blank_figure
 
     high = 1.6 * len(series) + 0.7  # inches; margins by hand, since a layout engine takes longer than the drawing
-    figure = Figure(figsize=(8, high))
-    FigureCanvasAgg(figure)
+    figure = blank_figure(figsize=(8, high))
     figure.subplots_adjust(left=0.14, right=0.98, bottom=0.55 / high, top=1 - 0.15 / high, hspace=0.12)
     panels = figure.subplots(len(series), sharex=True, squeeze=False)[:, 0]
     for axes, (name, points) in zip(panels, series.items(), strict=True):

@@ -1,6 +1,9 @@
 """Pictures are PNGs of the right shape, whole or not at all."""
 
+import os
 import struct
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -34,6 +37,16 @@ def test_envelope_with_everything(tmp_path, clicks):
     draw_envelope(tmp_path / "a.png", envelope, force=True)
     with pytest.raises(OutputError, match="no folder"):
         draw_envelope(tmp_path / "nowhere" / "a.png", envelope)
+
+
+def test_a_home_folder_that_cannot_be_written_is_no_matter(tmp_path):
+    """Matplotlib then keeps its files in a temporary folder, and says so in 300 letters."""
+    (tmp_path / "home").touch()
+    home = {name: str(tmp_path / "home" / "x") for name in ("HOME", "XDG_CONFIG_HOME", "XDG_CACHE_HOME")}
+    others = {name: value for name, value in os.environ.items() if name != "MPLCONFIGDIR"}
+    code = "from foleygram.signal.plot import blank_figure; blank_figure(figsize=(1, 1))"
+    done = subprocess.run([sys.executable, "-c", code], env=others | home, capture_output=True, text=True)
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("video", [film(1), film(40), film(3, 64, 36)])
