@@ -42,6 +42,21 @@ def overview(context: typer.Context, version: Version = False) -> None:
         typer.echo(f"foleygram {version_of('foleygram')}")
     elif context.invoked_subcommand is None:
         typer.echo(context.get_help())
+    else:
+        check_place()
+
+
+def check_place() -> None:
+    """Raises OutputError where the working folder was deleted: names are then of nothing, and the libraries of torch end the
+    process without a word of use."""
+    import os
+
+    from foleygram.errors import OutputError
+
+    try:
+        os.getcwd()
+    except OSError as error:
+        raise OutputError(f"the working folder is gone ({error.strerror}); change into another one, and repeat") from error
 
 
 def command():

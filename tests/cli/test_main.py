@@ -91,6 +91,17 @@ def test_wrong_usage_is_one_line_and_code_2(foleygram, line, message):
     assert err.startswith("foleygram: ") and message in err and err.count("\n") == 1
 
 
+def test_a_working_folder_that_was_deleted(foleygram, tiny_video, tmp_path, monkeypatch):
+    (tmp_path / "gone").mkdir()
+    (tmp_path / "clip.mp4").write_bytes(tiny_video.read_bytes())
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    for line in (("generate", "../clip.mp4", "-o", "x.wav"), ("envelope", tmp_path / "clip.mp4"), ("doctor",)):
+        code, out, err = foleygram(*line)
+        assert code == 1 and not out and "the working folder is gone" in err and err.count("\n") == 1
+    assert foleygram("--version")[0] == foleygram()[0] == 0
+
+
 def test_installed_command():
     command = Path(sys.executable).with_name("foleygram")
     result = subprocess.run([command, "--version"], capture_output=True, text=True)
@@ -206,6 +217,21 @@ def test_embed(foleygram, tiny_folder, tiny_video, tiny_sound):
     assert rows[2]["volume"] ** 2 == pytest.approx(1 - rows[2]["cosines"]["AT"] ** 2, abs=1e-5)
     code, out, _ = foleygram("embed", tiny_sound, "--model", tiny_folder, "--json")
     assert json.loads(out)[0]["volume"] is None
+
+
+def test_embed_takes_still_pictures_and_a_dtype(foleygram, tiny_folder, tmp_path, monkeypatch):
+    from foleygram.media.stills import jpeg
+    from foleygram.pipeline import FoleyGRAM
+
+    picture, asked, load = tmp_path / "picture.jpg", [], FoleyGRAM.load
+    picture.write_bytes(jpeg(np.full((3, 48, 64), 90, np.uint8)))
+    monkeypatch.setattr(FoleyGRAM, "load", lambda *arguments: asked.append(arguments[2]) or load(*arguments))
+    line = ("embed", picture, "--text", "a person hits wood", "--model", tiny_folder, "--json")
+    code, out, err = foleygram(*line, "--dtype", "int8")
+    assert (code, err) == (0, "") and json.loads(out)[0]["modalities"] == "VT"
+    assert foleygram(*line)[0] == 0 and asked == ["int8", "auto"]
+    code, _, err = foleygram(*line, "--dtype", "x")
+    assert code == 2 and "--dtype" in err and err.count("\n") == 1
 
 
 def test_prepare_minihits(foleygram, tmp_path):
