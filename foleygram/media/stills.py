@@ -16,5 +16,5 @@ def jpeg(frame: UInt8[np.ndarray, "3 height width"]) -> bytes:
     picture = av.VideoFrame.from_ndarray(np.ascontiguousarray(frame[:, :height, :width].transpose(1, 2, 0)), format="rgb24")
     coder = av.CodecContext.create("mjpeg", "w")
     coder.width, coder.height, coder.pix_fmt, coder.time_base = width, height, "yuvj420p", Fraction(1, 25)
-    coder.options = {"qscale": "4"}
+    coder.options = {"qmin": "4", "qmax": "4"}  # of 31, where 1 is best
     return b"".join(bytes(packet) for packet in (*coder.encode(picture.reformat(format="yuvj420p")), *coder.encode(None)))

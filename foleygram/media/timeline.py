@@ -29,12 +29,14 @@ RESTART = 1  # s by which time stamps fall where another film begins
 class Timeline:
     """The presentation of a picture. ``ticks``: int64 [frame], rising, in units of ``unit`` s; ``length``: s from the first
     frame, which is time zero, to the end of the last; ``first_stamp``: what the packet of the first frame states as its
-    presentation time, None where the packets do not tell when to show them."""
+    presentation time, None where the packets do not tell when to show them; ``begins``: s from the start of the file, where
+    players begin to count, to the first frame."""
 
     ticks: np.ndarray
     unit: Fraction
     length: Fraction
     first_stamp: int | None
+    begins: float = 0.0
 
     @property
     def times(self) -> np.ndarray:
@@ -156,6 +158,7 @@ def read_timeline(path: Path) -> Timeline:
     with open_media(path) as container:
         shown = shown_frames(container, picture_of(container, path))
         first, frame = next(shown, (None, None))
+        start = container.start_time or 0  # microseconds
         if frame is None:
             raise MediaError(f"{path}: no frame of its picture can be decoded; copy or export it again")
         if unsure:
@@ -167,4 +170,5 @@ def read_timeline(path: Path) -> Timeline:
     # Frames before the first that can be decoded (leading pictures of a cut stream) are never shown.
     spans = sorted((pts, duration or 0) for pts, duration in packets if pts >= first) or [(first, 0)]
     ticks = np.array([pts for pts, _ in spans], dtype=np.int64)
-    return Timeline(ticks, unit, picture_length(ticks, spans[-1][1], unit, step), first)
+    begins = max(float(first * unit) - start / 1e6, 0.0)
+    return Timeline(ticks, unit, picture_length(ticks, spans[-1][1], unit, step), first, begins)

@@ -27,8 +27,9 @@ FLOOR_DB = -80.0
 @dataclass(frozen=True, eq=False)
 class Sheet:
     """What a page is made of. ``seconds``: length of the clip; ``curve``: drawn behind the events; ``title``: what is edited;
-    ``name``: of the file that is saved; ``command``: what to do with it; ``film``: its address relative to the page, ``times``:
-    when each of its frames is shown, s, ``stills``: (s, JPEG) in the order of time; these are empty without a film."""
+    ``name``: of the file that is saved; ``command``: what to do with it; ``film``: its address relative to the page;
+    ``begins``: s of the file before its first frame; ``times``: when each of its frames is shown, s from the first;
+    ``stills``: (s, JPEG) in the order of time; these are empty without a film."""
 
     track: OnsetTrack
     seconds: float
@@ -37,6 +38,7 @@ class Sheet:
     name: str
     command: str
     film: str = ""
+    begins: float = 0.0
     times: np.ndarray = field(default_factory=lambda: np.zeros(0))
     stills: Sequence[tuple[float, bytes]] = ()
 
@@ -45,9 +47,10 @@ class Sheet:
         shape, levels, step = Shape(), *levels_of(self.curve)
         content = {
             "title": self.title, "name": self.name, "command": self.command, "film": self.film, "seconds": self.seconds,
+            "begins": round(self.begins, 6),
             "events": [asdict(event) for event in self.track.events],
             "curve": {"step": step, "levels": levels},
-            "times": [round(float(time), 5) for time in self.times],
+            "times": [round(float(time), 6) for time in self.times],
             "shapes": {"hit": (shape.attack, shape.decay), "scratch": (shape.scratch_attack, shape.scratch_decay)},
             "stills": [(round(time, 4), base64.b64encode(image).decode()) for time, image in self.stills],
         }  # fmt: skip

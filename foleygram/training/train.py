@@ -138,7 +138,8 @@ def changes_since(folder: Path, stage: str, recipe: Recipe) -> tuple[str, ...]:
         return ()
     before, now = json.loads(path.read_text(encoding="utf-8")), recipe.model_dump(mode="json")
     names = [name for section in (stage, "model", "seed", "towers", "base") for name in differing(section, before, now)]
-    others = [name for name in names if name.rpartition(".")[2] not in FREE]
+    free = {f"{stage}.loop.{name}" for name in FREE}
+    others = [name for name in names if name not in free]
     more = f" and {len(others) - MOST_NAMED} more" if len(others) > MOST_NAMED else ""
     named = ", ".join(others[:MOST_NAMED]) + more
     return (f"this run was begun with other numbers: {named} changed since",) if others else ()

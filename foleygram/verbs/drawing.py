@@ -42,14 +42,15 @@ def draw(path: Path, file: Path, film: MediaInfo | None, guide: Guide, curve: En
 def write_page(path: Path, file: Path, film: MediaInfo | None, curve: Envelope, track: OnsetTrack, force: bool) -> None:
     """The page on which the events of ``file`` are edited; it names the film by its place relative to ``path``."""
     saved = path.with_suffix(".json")
-    times, stills, address = np.zeros(0), [], ""
+    times, stills, address, begins = np.zeros(0), [], "", 0.0
     if film is not None:
         count = min(max(round(STILLS_A_SECOND * film.seconds), FILM_FRAMES), MOST_STILLS)
         strip = read_frames(film.path, count=count, short_side=STILL_SIDE)
         shown = np.unique(strip.times, return_index=True)[1]  # a film of few frames repeats them
         stills = [(float(strip.times[place]), jpeg(strip.frames[place])) for place in shown]
-        times, address = read_timeline(film.path).times, address_of(film.path, path.parent)
-    page = Sheet(track, curve.seconds, curve, file.name, saved.name, command(film, saved), address, times, stills)
+        timeline = read_timeline(film.path)
+        times, begins, address = timeline.times, timeline.begins, address_of(film.path, path.parent)
+    page = Sheet(track, curve.seconds, curve, file.name, saved.name, command(film, saved), address, begins, times, stills)
     whole_text(path, editor_page(page), force)
 
 

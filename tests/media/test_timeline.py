@@ -2,13 +2,14 @@
 
 from fractions import Fraction
 
+import av
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from foleygram.media.timeline import Timeline, picture_length, read_timeline
-from foleygram.media.video import probe, stream_frames
+from foleygram.media.video import probe, stream_frames, write_video
 
 from .recordings import record, shifted
 
@@ -105,3 +106,19 @@ def test_avi_and_raw_streams_without_timestamps(tmp_path):
         timeline = read_timeline(path)
         assert len(timeline.ticks) == 20 and timeline.seconds == pytest.approx(0.8)
         assert (np.diff(timeline.times) > 0).all()
+
+
+def test_where_the_picture_begins_after_the_sound_players_begin_with_the_sound(tmp_path, moving_bar, clicks):
+    write_video(tmp_path / "even.mp4", moving_bar(12), 10, clicks(1.2, [0.3]))
+    with av.open(str(tmp_path / "even.mp4")) as source, av.open(str(tmp_path / "late.mp4"), "w") as late:
+        streams = {stream.index: late.add_stream_from_template(stream) for stream in source.streams}
+        for packet in source.demux():
+            if packet.dts is not None:
+                if packet.stream.type == "video":
+                    shift = round(0.5 / packet.time_base)
+                    packet.pts, packet.dts = packet.pts + shift, packet.dts + shift
+                packet.stream = streams[packet.stream.index]
+                late.mux(packet)
+    assert read_timeline(tmp_path / "even.mp4").begins == pytest.approx(0, abs=0.03)
+    timeline = read_timeline(tmp_path / "late.mp4")
+    assert timeline.begins == pytest.approx(0.5, abs=0.03) and timeline.times[0] == 0

@@ -29,11 +29,14 @@ def sheet_of(page: str) -> dict:
 
 def test_a_page_holds_all_that_it_needs():
     stills = [(0.1, b"\xff\xd8one"), (0.6, b"\xff\xd8two")]
-    sheet = Sheet(TRACK, 2.0, CURVE, "film.mp4", "guide.json", "foleygram generate", "a%20film.mp4", np.arange(50) / 25, stills)
+    sheet = Sheet(
+        TRACK, 2.0, CURVE, "film.mp4", "guide.json", "foleygram generate", "a%20film.mp4", 0.5, np.arange(50) / 30, stills
+    )
     page = editor_page(sheet)
     found = sheet_of(page)
     assert parse_json(json.dumps({"events": found["events"]}), "page") == TRACK
-    assert found["times"] == pytest.approx(np.arange(50) / 25) and found["seconds"] == 2.0
+    np.testing.assert_allclose(found["times"], np.arange(50) / 30, atol=1e-6)  # a coarser one would show the frame before
+    assert found["seconds"] == 2.0 and found["begins"] == 0.5
     assert [(time, base64.b64decode(image)) for time, image in found["stills"]] == stills
     assert [found[key] for key in ("title", "name", "command", "film")] == [sheet.title, sheet.name, sheet.command, sheet.film]
     shape = Shape()
@@ -126,7 +129,8 @@ def test_events_stay_within_the_clip_and_below_full_scale(core):
         "core.moved(event, 0.3, sheet, true).seconds, core.moved(event, 9, sheet, true).seconds, "
         "core.louder(event, 90).strength, core.louder(event, -6).strength, core.louder(event, -200).strength > 0, "
         "core.ofKind(event, 'hit').duration, core.ofKind({...event, kind: 'hit', duration: 0}, 'scratch').duration > 0, "
-        "core.stepped(sheet.times, 0.9, 1), core.stepped(sheet.times, 0.9, -9)]"
+        "core.stepped(sheet.times, 0.9, 1), core.stepped(sheet.times, 0.9, -1), core.stepped(sheet.times, 1.0, 1), "
+        "core.stepped(sheet.times, 1.9, 1), core.stepped(sheet.times, 0, -1), core.louder({...event, strength: 3}, 0).strength]"
     )
-    expected = [1.999, 0, 1.5, 1.5, 1, 0.1 * 10 ** (-6 / 20), True, 0, True, 1.5, 0]
+    expected = [1.999, 0, 1.5, 1.5, 1, 0.1 * 10 ** (-6 / 20), True, 0, True, 1.0, 0.5, 1.5, 1.9, 0, 3]
     assert core(expression, event=event, sheet=sheet) == pytest.approx(expected)
