@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from tiny import tiny_model
 
-from foleygram import generation, weights
+from foleygram import weights
 from foleygram.cli import main
 from foleygram.cli.app import command
 from foleygram.hub import sources
 from foleygram.media.audio import write_audio
 from foleygram.media.video import write_video
+from foleygram.verbs import generation
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text()

@@ -19,6 +19,7 @@ from foleygram.data.manifest import ClipRecord, read_manifest
 from foleygram.data.minihits import digest
 from foleygram.errors import DataError, UsageError
 from foleygram.evaluation.embedders import Embedder
+from foleygram.evaluation.embedding_cache import check_cache
 from foleygram.evaluation.evaluate import EvaluationReport, evaluate_folder
 from foleygram.evaluation.probe import Progress, train_probe
 from foleygram.evaluation.variants import TABLE_2_VARIANTS, Timing, Variant, information
@@ -117,6 +118,8 @@ def benchmark_minihits(
     if limit is not None and limit < 1:
         raise UsageError(f"at least one clip is made, not {limit}")
     check_detector()
+    if cache is not None:
+        check_cache(Path(cache))
     records = read_manifest(Path(manifest), split)[:limit]
     scenes = read_scenes(Path(manifest).parent / "scenes.jsonl")
     drawn = any(record.video is None or not record.video.exists() for record in records)

@@ -165,6 +165,15 @@ def test_nothing_is_made_where_the_detector_of_onsets_lacks_its_library(records,
     assert not (tmp_path / "out").exists()
 
 
+def test_nothing_is_made_where_embeddings_cannot_be_kept(records, model, tmp_path):
+    manifest = write_manifest(tmp_path / "clips.jsonl", records)
+    (tmp_path / "file").write_text("mine")
+    variants = [Variant("A", "A")]
+    with pytest.raises(OutputError):
+        benchmark_minihits(model, manifest, tmp_path / "out", variants=variants, cache=tmp_path / "file", embedder=LogMel())
+    assert not (tmp_path / "out").exists()
+
+
 def test_settings_that_cannot_be_kept_are_one_line(tmp_path, monkeypatch):
     def full(self, content):
         with self.open("wb") as file:
