@@ -21,13 +21,14 @@ from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.diffusion.autoencoder import OobleckAutoencoder, OobleckConfig
 from foleygram.diffusion.conditioner import Conditioner, ConditionerConfig
 from foleygram.diffusion.control import ControlNet, ControlNetConfig
-from foleygram.diffusion.sampler import SamplerConfig, guided, sample, takes_noise
+from foleygram.diffusion.sampler import Denoiser, SamplerConfig, guided, sample, takes_noise
 from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.diffusion.transformer import Transformer, TransformerConfig
 from foleygram.errors import EnvelopeError, UsageError
 from foleygram.finish.matching import FinishConfig, Pieces, finished
 from foleygram.finish.memory import Memory, MemoryConfig
 from foleygram.finish.palette import PARTIALS, palette
+from foleygram.finish.tint import tint, tinted
 from foleygram.gram.encoder import GramConfig, GramEncoder
 from foleygram.gram.prior import Prior
 from foleygram.gram.text import Tokenizer
@@ -256,8 +257,8 @@ class FoleyGRAM(nn.Module):
     @torch.no_grad()
     def references(self, clip: Clip) -> Embeddings:
         """What conditions a sound: the points of :meth:`embed`, the strokes of the sound, where it has some, and where the
-        model has a ``finish`` what that takes over, palette, partials and detail; of the loudest ``config.seconds`` of a long
-        one."""
+        model has a ``finish`` what that takes over, palette, partials, detail and tint; of the loudest ``config.seconds`` of a
+        long one."""
         points = self.embed(clip)
         if points.audio is None:
             return points
@@ -277,7 +278,17 @@ class FoleyGRAM(nn.Module):
             return points
         with self.in_use(self.autoencoder):
             latent = self.autoencoder.encode(torch.from_numpy(sound.samples)[None].to(self.device))
-            return replace(points, detail=self.autoencoder.detail(latent))
+            shapes = tint(latent, sound, self.autoencoder)
+            return replace(points, detail=self.autoencoder.detail(latent), tint=None if shapes is None else shapes[None])
+
+    def tinted(self, denoise: Denoiser, envelope: Envelope, points: Sequence[Embeddings], raw: bool) -> Denoiser:
+        """The denoiser, with the tint of the reference sound where it was measured and the model has a ``finish``; ``points``:
+        of the clip, or of each of its windows. ``raw``: unchanged."""
+        wanted = [embeddings.tint for embeddings in points if embeddings.tint is not None]
+        if raw or not wanted or self.config.finish is None or not self.config.finish.tint:
+            return denoise
+        mean = torch.cat(wanted).nanmean(0)
+        return tinted(denoise, self.autoencoder, mean, envelope, self.config.finish.tint)
 
     def detailed(self, latent: torch.Tensor, points: Sequence[Embeddings]) -> torch.Tensor:
         """The latent [1, latent_dim, length] with the detail of the reference sound, where it was measured and the model has a
@@ -404,7 +415,8 @@ class FoleyGRAM(nn.Module):
         condition = self.condition(embeddings, seconds)
         control = self.encode_envelope(envelope, seconds)
         denoise = guided(self.transformer, self.control_net, condition, control, sampler)
-        with self.in_use(self.transformer, self.control_net):
+        denoise = self.tinted(denoise, envelope, [embeddings], raw)
+        with self.in_use(self.transformer, self.control_net, self.autoencoder):
             latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, on_step, self.device)
         latent = latent if raw else self.detailed(latent, [embeddings])
         with self.in_use(self.autoencoder):

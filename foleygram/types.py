@@ -288,9 +288,10 @@ def modality_set(use: str) -> str:
 @dataclass(frozen=True, eq=False)
 class Embeddings:
     """Points of the GRAM space (III-A): each [batch, dim] with unit norm, or absent. ``palette``, ``partials``, ``detail``,
-    ``strokes``: what was measured of the sound beside its point, its colour at each moment after an attack and its lines
-    between attacks (finish/palette.py), the strength of its finer structure (diffusion/spectral.py) and how its events rise
-    and die away, dB under the peak (timing/strokes.py); not in the paper: the finish uses the first three, the guide the last.
+    ``tint``, ``strokes``: what was measured of the sound beside its point, its colour at each moment after an attack and its
+    lines between attacks (finish/palette.py), the strength of its finer structure (diffusion/spectral.py), its mean
+    latent in each shade (finish/tint.py) and how its events rise and die away, dB under the peak (timing/strokes.py); not
+    in the paper: the finish uses the first three, the sampler the fourth, the guide the last.
     ``classes``: how likely the picture shows each class that its tower can tell (gram/vision.py), for the memory alone; not in
     the paper either."""
 
@@ -300,6 +301,7 @@ class Embeddings:
     palette: Float[Tensor, "batch shade band"] | None = None
     partials: Float[Tensor, "batch late_shade line"] | None = None
     detail: Float[Tensor, "batch 4"] | None = None
+    tint: Float[Tensor, "batch broad_shade latent_dim"] | None = None
     strokes: Float[Tensor, "batch stroke step"] | None = None
     classes: Float[Tensor, "batch class"] | None = None
 
@@ -322,6 +324,7 @@ class Embeddings:
             palette=self.palette if "A" in use else None,
             partials=self.partials if "A" in use else None,
             detail=self.detail if "A" in use else None,
+            tint=self.tint if "A" in use else None,
             strokes=self.strokes if "A" in use else None,
             classes=self.classes if "V" in use else None,
         )

@@ -240,10 +240,10 @@ def long_pieces(
         condition = model.condition(points[-1], span)
         part = control[..., window.start : window.end]
         denoisers.append(guided(model.transformer, model.control_net, condition, part, sampler))
-    denoise = joint(denoisers, windows, length)
+    denoise = model.tinted(joint(denoisers, windows, length), envelope, points, raw)
     for index, seed in enumerate(seeds):
         report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
-        with model.in_use(model.transformer, model.control_net):
+        with model.in_use(model.transformer, model.control_net, model.autoencoder):
             latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, model.device)
         latent = latent if raw else model.detailed(latent, points)
         yield exactly(finished_pieces(model, latent, seed, envelope, points, config, raw), samples)

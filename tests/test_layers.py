@@ -22,7 +22,7 @@ BESIDE_PIPELINE = 4
 
 SEEN = {
     "media": set(), "signal": set(), "gram": {"signal"}, "diffusion": {"signal"}, "timing": {"signal"}, "hub": set(),
-    "finish": {"signal", "gram", "timing"},
+    "finish": {"signal", "gram", "diffusion", "timing"},
 }  # fmt: skip
 """What the lower folders may import besides level 0 and themselves; the upper ones may import all below them."""
 

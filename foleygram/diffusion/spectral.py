@@ -151,6 +151,20 @@ class SpectralAutoencoder(nn.Module):
         with torch.autocast(sound.device.type, enabled=False):
             return self.to_latent(self.magnitudes(sound)).transpose(1, 2)
 
+    def frames(self, latent: Float[Tensor, "batch latent_dim length"]) -> Float[Tensor, "batch frame channel bin"]:
+        """Compressed magnitudes of each frame as the linear code has them, fp32; below 0 where it errs about silence."""
+        config = self.config
+        magnitude = self.to_magnitude(latent.float().transpose(1, 2))
+        magnitude = magnitude.unflatten(-1, (config.channels, config.window // 2 + 1, config.group))
+        return magnitude.permute(0, 1, 4, 2, 3).flatten(1, 2)
+
+    def shifted(
+        self, latent: Float[Tensor, "batch latent_dim length"], change: Float[Tensor, "batch frame channel bin"]
+    ) -> Float[Tensor, "batch latent_dim length"]:
+        """The latent with ``change`` added to the compressed magnitudes of its frames, as far as the linear code can say it."""
+        whole = change.unflatten(1, (-1, self.config.group)).permute(0, 1, 3, 4, 2).flatten(2)
+        return latent + nn.functional.linear(whole, self.to_latent.weight).mT
+
     def octaves(self) -> list[slice]:
         """The latent's directions from coarse to fine without the coarsest sixteenth: four octaves."""
         first = max(self.latent_dim // 16, 1)

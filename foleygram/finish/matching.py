@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 import torch
 
-from foleygram.config import Config, NotNegative
+from foleygram.config import Config, NotNegative, Share
 from foleygram.finish.palette import COLOURS, PARTIALS, Grain, measured_gains, repainted
 from foleygram.gram.audio import FBANK_MEAN, FULL_SCALE, BankConfig
 from foleygram.gram.colour import DEPTH, NATS
@@ -37,7 +37,8 @@ class FinishConfig(Config):
     """``palette_db``: most that a band is lifted or lowered to the palette of a reference sound; ``partials_db``: most that a
     line is, between attacks; ``colour_db``: the same, to a colour read off a point; 0 = none; ``boost_db``, ``cut_db``: most
     that the gain lifts and lowers a moment that is not silent in the guide; both 0 = no gain at all; ``detail``: most that an
-    octave of the latent is stretched or shrunk to the reference's detail, 1 = none."""
+    octave of the latent is stretched or shrunk to the reference's detail, 1 = none; ``tint``: how much of the way estimates of
+    the latent go to the reference's tint (tint.py), 0 = none."""
 
     palette_db: NotNegative = 40.0
     partials_db: NotNegative = 20.0
@@ -45,6 +46,7 @@ class FinishConfig(Config):
     boost_db: NotNegative = 24.0
     cut_db: NotNegative = 40.0
     detail: NotNegative = 2.0
+    tint: Share = 1.0
 
 
 class Kept:
