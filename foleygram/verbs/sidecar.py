@@ -155,12 +155,18 @@ def reserved_sidecar(path: Path, draft: Sidecar, force: bool) -> Iterator[Callab
 def find_source(source: Source, sidecar: Path, option: str) -> Path:
     """The file of a sidecar: where it was, or under its name beside the sidecar. ``option``: how to name another one.
 
-    Raises MediaError where it is gone or has changed."""
+    Raises MediaError where it is gone, has changed or cannot be read."""
     folder = Path(sidecar).resolve().parent
     first = (folder / source.path).resolve()
     for path in (first, folder / first.name):
-        if path.is_file():
-            if sha256_of(path) != source.sha256:
-                raise MediaError(f"{path}: has changed since {sidecar} was written; restore it, or name it with {option}")
-            return path
+        try:
+            if not path.is_file():
+                continue
+            found = sha256_of(path)
+        except OSError as error:
+            why = error.strerror or error
+            raise MediaError(f"{path}: cannot be read ({why}); check its permissions, or name another with {option}") from error
+        if found != source.sha256:
+            raise MediaError(f"{path}: has changed since {sidecar} was written; restore it, or name it with {option}")
+        return path
     raise MediaError(f"{first}: is gone, {sidecar} was made from it; put it beside the sidecar, or name it with {option}")

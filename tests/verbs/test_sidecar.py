@@ -44,6 +44,18 @@ def test_a_file_is_taken_from_its_place_before_one_beside_the_sidecar(tmp_path):
         find_source(source, tmp_path / "a.wav.json", "--video")
 
 
+def test_a_source_that_may_not_be_read_is_told(tmp_path, shut):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "clip.mp4").write_bytes(b"a film")
+    source = source_of(tmp_path / "films" / "clip.mp4", tmp_path)
+    shut(tmp_path / "films" / "clip.mp4")
+    with pytest.raises(MediaError, match=r"clip\.mp4: cannot be read \(Permission denied\).*name another with --video"):
+        find_source(source, tmp_path / "a.wav.json", "--video")
+    shut(tmp_path / "films")
+    with pytest.raises(MediaError, match=r"clip\.mp4: cannot be read \(Permission denied\).*name another with --video"):
+        find_source(source, tmp_path / "a.wav.json", "--video")
+
+
 @pytest.mark.parametrize(
     ("content", "told"),
     [
