@@ -281,14 +281,18 @@ class FoleyGRAM(nn.Module):
             shapes = tint(latent, sound, self.autoencoder)
             return replace(points, detail=self.autoencoder.detail(latent), tint=None if shapes is None else shapes[None])
 
-    def tinted(self, denoise: Denoiser, envelope: Envelope, points: Sequence[Embeddings], raw: bool) -> Denoiser:
-        """The denoiser, with the tint of the reference sound where it was measured and the model has a ``finish``; ``points``:
-        of the clip, or of each of its windows. ``raw``: unchanged."""
+    @contextmanager
+    def sampling(self, denoise: Denoiser, envelope: Envelope, points: Sequence[Embeddings], raw: bool) -> Iterator[Denoiser]:
+        """The networks at work, and their denoiser, with the tint of the reference sound where it was measured and the model
+        has a ``finish``; ``points``: of the clip, or of each of its windows. ``raw``: unchanged."""
         wanted = [embeddings.tint for embeddings in points if embeddings.tint is not None]
-        if raw or not wanted or self.config.finish is None or not self.config.finish.tint:
-            return denoise
-        mean = torch.cat(wanted).nanmean(0)
-        return tinted(denoise, self.autoencoder, mean, envelope, self.config.finish.tint)
+        share = 0.0 if raw or not wanted or self.config.finish is None else self.config.finish.tint
+        if not share:
+            with self.in_use(self.transformer, self.control_net):
+                yield denoise
+            return
+        with self.in_use(self.transformer, self.control_net, self.autoencoder):
+            yield tinted(denoise, self.autoencoder, torch.cat(wanted).nanmean(0), envelope, share)
 
     def detailed(self, latent: torch.Tensor, points: Sequence[Embeddings]) -> torch.Tensor:
         """The latent [1, latent_dim, length] with the detail of the reference sound, where it was measured and the model has a
@@ -415,9 +419,8 @@ class FoleyGRAM(nn.Module):
         condition = self.condition(embeddings, seconds)
         control = self.encode_envelope(envelope, seconds)
         denoise = guided(self.transformer, self.control_net, condition, control, sampler)
-        denoise = self.tinted(denoise, envelope, [embeddings], raw)
-        with self.in_use(self.transformer, self.control_net, self.autoencoder):
-            latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, on_step, self.device)
+        with self.sampling(denoise, envelope, [embeddings], raw) as steered:
+            latent = sample(steered, takes_noise(tuple(control.shape[1:]), [seed]), sampler, on_step, self.device)
         latent = latent if raw else self.detailed(latent, [embeddings])
         with self.in_use(self.autoencoder):
             sound = self.autoencoder.decode(latent, seed=seed)[0].float().cpu().numpy()

@@ -240,11 +240,11 @@ def long_pieces(
         condition = model.condition(points[-1], span)
         part = control[..., window.start : window.end]
         denoisers.append(guided(model.transformer, model.control_net, condition, part, sampler))
-    denoise = model.tinted(joint(denoisers, windows, length), envelope, points, raw)
+    denoise = joint(denoisers, windows, length)
     for index, seed in enumerate(seeds):
         report = None if on_step is None else lambda done, total, index=index: on_step(index * total + done, len(seeds) * total)
-        with model.in_use(model.transformer, model.control_net, model.autoencoder):
-            latent = sample(denoise, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, model.device)
+        with model.sampling(denoise, envelope, points, raw) as steered:
+            latent = sample(steered, takes_noise(tuple(control.shape[1:]), [seed]), sampler, report, model.device)
         latent = latent if raw else model.detailed(latent, points)
         yield exactly(finished_pieces(model, latent, seed, envelope, points, config, raw), samples)
 

@@ -176,7 +176,8 @@ def test_a_model_tints_where_it_has_a_finish_unless_raw():
         def denoise(x, sigma):
             return x
 
-        return model.tinted(denoise, guide, [lent], raw) is not denoise
+        with model.sampling(denoise, guide, [lent], raw) as found:
+            return found is not denoise
 
     assert steered(1.0) and steered(0.5)
     assert not steered(0.0) and not steered(None) and not steered(1.0, raw=True)
@@ -193,3 +194,24 @@ def test_the_tint_is_heard(seconds):
         model.config = model.config.replace(finish=FinishConfig(tint=share))
         sounds.append(model.generate(clip, guide)[0].samples)
     assert np.array_equal(sounds[1], sounds[2]) and np.abs(sounds[1] - sounds[0]).max() > 1e-3
+
+
+def test_with_offload_the_autoencoder_is_there_while_estimates_take_a_tint(monkeypatch):
+    model, clip = tiny_model(), Clip(audio=Audio(strokes(seconds=1.5, times=(0.3, 0.9)), RATE))
+    model.config = model.config.replace(finish=FinishConfig())
+    guide = extract_envelope(clip.audio)
+    (expected,) = model.generate(clip, guide)
+    model.place("cpu", "fp32", offload=True)
+    moves, move = [], torch.nn.Module.to
+
+    def watched(self, *where, **more):
+        moves.append((type(self).__name__, str(where[0])))
+        return move(self, *where, **more)
+
+    monkeypatch.setattr(torch.nn.Module, "to", watched)
+    model.working_device = torch.device("cpu", 0)  # tells the two apart, and is the same memory
+    (sound,) = model.generate(clip, guide)
+    assert np.array_equal(sound.samples, expected.samples)
+    there = [(name, "cpu:0") for name in ("Transformer", "ControlNet", "SpectralAutoencoder")]
+    start = moves.index(there[0])
+    assert moves[start : start + 6] == there + [(name, "cpu") for name, _ in there]
