@@ -278,8 +278,8 @@ class FoleyGRAM(nn.Module):
             return points
         with self.in_use(self.autoencoder):
             latent = self.autoencoder.encode(torch.from_numpy(sound.samples)[None].to(self.device))
-            shapes = tint(latent, sound, self.autoencoder)
-            return replace(points, detail=self.autoencoder.detail(latent), tint=None if shapes is None else shapes[None])
+            means = tint(latent, sound, self.autoencoder)
+            return replace(points, detail=self.autoencoder.detail(latent), tint=None if means is None else means[None])
 
     @contextmanager
     def sampling(self, denoise: Denoiser, envelope: Envelope, points: Sequence[Embeddings], raw: bool) -> Iterator[Denoiser]:
