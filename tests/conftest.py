@@ -82,6 +82,21 @@ def shut(monkeypatch):
 
 
 @pytest.fixture
+def moves(monkeypatch):
+    """Which modules were moved where from then on: (class, device)."""
+    import torch
+
+    seen, move = [], torch.nn.Module.to
+
+    def watched(self, *where, **more):
+        seen.append((type(self).__name__, str(where[0])))
+        return move(self, *where, **more)
+
+    monkeypatch.setattr(torch.nn.Module, "to", watched)
+    return seen
+
+
+@pytest.fixture
 def homeless(monkeypatch):
     """No HOME, and a user whom the system does not know, as in a container that runs under any number."""
     import pwd

@@ -62,18 +62,12 @@ def test_saved_and_loaded_it_sounds_the_same(tmp_path):
     assert before.samples.shape == (2, 882) and (before.samples == after.samples).all()
 
 
-def test_offload_moves_each_part_for_its_work_only(monkeypatch):
+def test_offload_moves_each_part_for_its_work_only(moves):
     whole = small.model()
     clip = Clip(audio=ENVELOPE.as_audio(0.02), seconds=0.02)
     (expected,) = whole.place("cpu", "fp32").generate(clip, ENVELOPE)
     whole.place("cpu", "fp32", offload=True)
-    moves, move = [], torch.nn.Module.to
-
-    def watched(self, *where, **more):
-        moves.append((type(self).__name__, str(where[0])))
-        return move(self, *where, **more)
-
-    monkeypatch.setattr(torch.nn.Module, "to", watched)
+    moves.clear()
     whole.working_device = torch.device("cpu", 0)  # tells the two apart, and is the same memory
     (sound,) = whole.generate(clip, ENVELOPE)
     parts = (("GramEncoder",), ("OobleckAutoencoder",), ("Transformer", "ControlNet"), ("OobleckAutoencoder",))

@@ -143,27 +143,36 @@ class SpectralAutoencoder(nn.Module):
         """Compressed magnitudes of whole positions."""
         short = -sound.shape[-1] % self.hop
         magnitude = self.spectrum(torch.nn.functional.pad(sound, (0, short))).abs() ** self.config.compression
-        magnitude = magnitude.unflatten(-1, (-1, self.config.group))  # batch channel bin length group
-        return magnitude.permute(0, 3, 1, 2, 4).flatten(2)
+        return self.by_position(magnitude)
+
+    def by_position(self, magnitude: Float[Tensor, "batch channel bin frame"]) -> Float[Tensor, "batch length frame_dim"]:
+        """Magnitudes of frames as those of whole positions; the inverse of ``by_frame``."""
+        return magnitude.unflatten(-1, (-1, self.config.group)).permute(0, 3, 1, 2, 4).flatten(2)
+
+    def by_frame(self, magnitude: Float[Tensor, "batch length frame_dim"]) -> Float[Tensor, "batch channel frame bin"]:
+        """Magnitudes of whole positions as those of their frames, the bins of a frame side by side as in a spectrum."""
+        shape = (self.config.channels, self.config.window // 2 + 1, self.config.group)
+        return magnitude.unflatten(-1, shape).permute(0, 2, 1, 4, 3).flatten(2, 3)
 
     def encode(self, sound: Float[Tensor, "batch channel sample"]) -> Float[Tensor, "batch latent_dim length"]:
         """The latent; no randomness."""
         with torch.autocast(sound.device.type, enabled=False):
             return self.to_latent(self.magnitudes(sound)).transpose(1, 2)
 
-    def frames(self, latent: Float[Tensor, "batch latent_dim length"]) -> Float[Tensor, "batch frame channel bin"]:
+    @property
+    def silence(self) -> Float[Tensor, "latent_dim 1"]:
+        """Each position of the latent of silence."""
+        return self.to_latent.bias[:, None]
+
+    def frames(self, latent: Float[Tensor, "batch latent_dim length"]) -> Float[Tensor, "batch channel frame bin"]:
         """Compressed magnitudes of each frame as the linear code has them, fp32; below 0 where it errs about silence."""
-        config = self.config
-        magnitude = self.to_magnitude(latent.float().transpose(1, 2))
-        magnitude = magnitude.unflatten(-1, (config.channels, config.window // 2 + 1, config.group))
-        return magnitude.permute(0, 1, 4, 2, 3).flatten(1, 2)
+        return self.by_frame(self.to_magnitude(latent.float().transpose(1, 2)))
 
     def shifted(
-        self, latent: Float[Tensor, "batch latent_dim length"], change: Float[Tensor, "batch frame channel bin"]
+        self, latent: Float[Tensor, "batch latent_dim length"], change: Float[Tensor, "batch channel frame bin"]
     ) -> Float[Tensor, "batch latent_dim length"]:
         """The latent with ``change`` added to the compressed magnitudes of its frames, as far as the linear code can say it."""
-        whole = change.unflatten(1, (-1, self.config.group)).permute(0, 1, 3, 4, 2).flatten(2)
-        return latent + nn.functional.linear(whole, self.to_latent.weight).mT
+        return latent + nn.functional.linear(self.by_position(change.mT), self.to_latent.weight).mT
 
     def octaves(self) -> list[slice]:
         """The latent's directions from coarse to fine without the coarsest sixteenth: four octaves."""
@@ -173,7 +182,7 @@ class SpectralAutoencoder(nn.Module):
     def detail(self, latent: Float[Tensor, "batch latent_dim length"]) -> Float[Tensor, "batch 4"]:
         """How strong a sound is in each octave of directions, as a share of its strength in all (RMS, silence at zero): lines
         and grain are strong in the fine ones. A gain or more silence changes nothing."""
-        sounding = latent - self.to_latent.bias[:, None]
+        sounding = latent - self.silence
         whole = sounding.square().sum(dim=(1, 2)).sqrt()[:, None]
         parts = [sounding[:, octave].square().sum(dim=(1, 2)).sqrt() for octave in self.octaves()]
         return torch.stack(parts, dim=1) / whole.clamp(min=1e-6)
@@ -182,12 +191,11 @@ class SpectralAutoencoder(nn.Module):
         self, latent: Float[Tensor, "batch latent_dim length"], wanted: Float[Tensor, "batch 4"], limit: float
     ) -> Float[Tensor, "batch latent_dim length"]:
         """The latent with its octaves stretched, at most ``limit`` times, to the wanted ``detail``."""
-        silent = self.to_latent.bias[:, None]
         factors = (wanted / self.detail(latent).clamp(min=1e-6)).clamp(1 / limit, limit)
         scale = torch.ones_like(latent[..., :1])
         for octave, factor in zip(self.octaves(), factors.unbind(1), strict=True):
             scale[:, octave] = factor[:, None, None]
-        return silent + (latent - silent) * scale
+        return self.silence + (latent - self.silence) * scale
 
     def predict(
         self, latent: Float[Tensor, "batch latent_dim length"]
@@ -209,10 +217,7 @@ class SpectralAutoencoder(nn.Module):
         config = self.config
         mean, spread = self.predict(latent.to(self.conv_in.weight.dtype))
         batch, length = mean.shape[:2]
-        shape = (config.channels, config.window // 2 + 1, config.group)
-        mean, spread = (
-            part.unflatten(-1, shape).permute(0, 2, 1, 4, 3).flatten(2, 3).mT for part in (mean, spread)
-        )  # batch channel bin frame, the bins of a frame side by side as in a spectrum
+        mean, spread = (self.by_frame(part).mT for part in (mean, spread))  # batch channel bin frame
         samples = length * config.hop
         generator = torch.Generator().manual_seed(seed)
         white = torch.randn(1, 1, samples, generator=generator).to(mean.device)

@@ -3,12 +3,11 @@
 A palette is laid on a finished sound: what was noise stays noise, through a comb. A tint is laid on what the sampler believes
 at its high noise levels, and the network goes on from there, so that it makes what fits: tones where the reference has lines.
 What the network expects is a mean over all that may be, so over the moments of one shade its mean has to be the reference's,
-which is all that is asked here. Each frame keeps its strength, and so its timing. Not in the paper.
+which is all that is asked here. Each frame keeps its strength, and so its timing. Not in the paper; means of features are
+matched as in AdaIN (Huang and Belongie 2017), on the way from noise as in ILVR (Choi et al. 2021).
 """
 
 from __future__ import annotations
-
-from dataclasses import replace
 
 import torch
 from jaxtyping import Float
@@ -20,13 +19,11 @@ from foleygram.finish.palette import FEWEST, Grain, Shading
 from foleygram.signal.envelope import extract_envelope
 from foleygram.types import Audio, Envelope
 
-TINTS = Grain(
-    4096,
-    128,
-    moments=(-0.02, 0.0, 0.023, 0.05, 0.1, 0.2, 0.5),
-    strengths=(0.0, -6.0, -12.0, -18.0, -25.0, -35.0, -45.0, -65.0),
-)
-"""Its bands are the directions of the latent, and a quarter of its window is a position."""
+MOMENTS = (-0.02, 0.0, 0.023, 0.05, 0.1, 0.2, 0.5)
+"""s since the attack at which shades lie."""
+
+STRENGTHS = (0.0, -6.0, -12.0, -18.0, -25.0, -35.0, -45.0, -65.0)
+"""dB under the loudest moment at which shades lie."""
 
 FEWEST_LENT = 1.0
 """Positions in a shade of the reference below which it lends nothing."""
@@ -45,8 +42,8 @@ PIECE = 1024
 
 
 def shading(guide: Envelope, autoencoder: SpectralAutoencoder) -> Shading:
-    """By the positions of the latent."""
-    return Shading(guide, autoencoder.config.rate, replace(TINTS, window=4 * autoencoder.hop))
+    """By the positions of the latent, of which a window of the grain holds four; the bands are the latent's directions."""
+    return Shading(guide, autoencoder.config.rate, Grain(4 * autoencoder.hop, autoencoder.latent_dim, MOMENTS, STRENGTHS))
 
 
 def sounding(
@@ -54,8 +51,7 @@ def sounding(
 ) -> Float[Tensor, "length latent_dim"]:
     """The latent with silence at zero, as if the loudest moment of its guide were 1 and not ``top``: the code is linear in
     compressed magnitudes."""
-    silent = autoencoder.to_latent.bias[:, None]
-    return ((latent[0].float() - silent) / top**autoencoder.config.compression).T
+    return ((latent[0].float() - autoencoder.silence) / top**autoencoder.config.compression).T
 
 
 @torch.no_grad()
@@ -102,8 +98,8 @@ def as_strong(
     for start in range(0, moved.shape[-1], PIECE):
         now, then = (latent[..., start : start + PIECE] for latent in (moved, before))
         frames, was = (autoencoder.frames(latent) for latent in (now, then))
-        factor = was.flatten(2).norm(dim=2) / frames.flatten(2).norm(dim=2).clamp(min=1e-6)
-        factor = factor.clamp(1 / LIMIT, LIMIT)[..., None, None]
+        factor = was.norm(dim=(1, 3), keepdim=True) / frames.norm(dim=(1, 3), keepdim=True).clamp(min=1e-6)
+        factor = factor.clamp(1 / LIMIT, LIMIT)
         parts.append(autoencoder.shifted(now, frames * (factor - 1)))
     return torch.cat(parts, dim=-1)
 

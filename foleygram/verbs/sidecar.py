@@ -18,7 +18,7 @@ from pydantic import AliasChoices, Field, ValidationError
 
 from foleygram.config import Config, Count, NotNegative, Positive, Seed, first_complaint
 from foleygram.errors import MediaError, UsageError
-from foleygram.hub.fingerprint import sha256_of
+from foleygram.hub.fingerprint import is_there, sha256_of
 from foleygram.output import whole_file
 from foleygram.types import ENVELOPE_RATE
 
@@ -160,7 +160,7 @@ def find_source(source: Source, sidecar: Path, option: str) -> Path:
     first = (folder / source.path).resolve()
     for path in (first, folder / first.name):
         try:
-            if not path.is_file():
+            if not is_there(path):
                 continue
             found = sha256_of(path)
         except OSError as error:

@@ -12,7 +12,7 @@ from scipy.signal import butter, sosfilt
 import foleygram.finish.tint
 from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.finish.matching import FinishConfig
-from foleygram.finish.tint import LIMIT, TINTS, UNTIL, as_strong, shifts, tint, tinted
+from foleygram.finish.tint import LIMIT, MOMENTS, STRENGTHS, UNTIL, as_strong, shifts, tint, tinted
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import Audio, Clip, Envelope
 from tests.finish.test_palette import strokes
@@ -52,7 +52,7 @@ def known(*tints: torch.Tensor) -> torch.Tensor:
 
 
 def loudness(codec: SpectralAutoencoder, latent: torch.Tensor) -> torch.Tensor:
-    return codec.frames(latent)[0].flatten(1).norm(dim=1)
+    return codec.frames(latent)[0].norm(dim=(0, 2))
 
 
 def moved_to(codec, latent: torch.Tensor, wanted: torch.Tensor, guide: Envelope, **options) -> torch.Tensor:
@@ -62,7 +62,7 @@ def moved_to(codec, latent: torch.Tensor, wanted: torch.Tensor, guide: Envelope,
 def test_a_tint_knows_neither_level_nor_time(codec):
     sound = strokes()
     own = tint_of(codec, sound)
-    assert own.shape == (TINTS.shades, codec.latent_dim) and known(own).sum() > 10
+    assert own.shape == (len(MOMENTS) * len(STRENGTHS), codec.latent_dim) and known(own).sum() > 10
     for other in (0.2 * sound, np.roll(sound, 40 * codec.hop, axis=1)):
         there = tint_of(codec, np.ascontiguousarray(other))
         both = known(own, there)
@@ -79,7 +79,7 @@ def test_silence_and_sounds_that_do_not_tell_their_highs_have_no_tint(codec):
 
 
 def test_shades_that_a_sound_does_not_go_through_lend_nothing(codec):
-    stroke = known(tint_of(codec, strokes(times=(0.3,), seconds=0.45))).view(len(TINTS.moments), len(TINTS.strengths))
+    stroke = known(tint_of(codec, strokes(times=(0.3,), seconds=0.45))).view(len(MOMENTS), len(STRENGTHS))
     assert not stroke[-1, :-1].any() and stroke[1, 0]  # nothing sounds half a second after its attack
 
 
@@ -135,7 +135,7 @@ def test_strengths_are_restored_within_a_limit_and_frame_by_frame(codec):
     latent = latent_of(codec, strokes())
     was = loudness(codec, latent)
     factors = torch.tensor([1.0, 2.0, 0.5, 10.0]).repeat(latent.shape[-1])
-    louder = codec.shifted(latent, codec.frames(latent) * (factors - 1)[None, :, None, None])
+    louder = codec.shifted(latent, codec.frames(latent) * (factors - 1)[:, None])
     torch.testing.assert_close(loudness(codec, louder), factors * was, rtol=1e-3, atol=1e-4)
     now = loudness(codec, as_strong(louder, latent, codec))
     near = factors < LIMIT
@@ -167,7 +167,7 @@ def test_a_model_tints_where_it_has_a_finish_unless_raw():
     model, clip = tiny_model(), Clip(audio=Audio(strokes(seconds=1.5, times=(0.3, 0.9)), RATE))
     model.config = model.config.replace(finish=FinishConfig())
     points, guide = model.references(clip), extract_envelope(clip.audio)
-    assert points.tint.shape == (1, TINTS.shades, model.autoencoder.latent_dim)
+    assert points.tint.shape == (1, len(MOMENTS) * len(STRENGTHS), model.autoencoder.latent_dim)
     assert points.only("A").tint is points.tint
 
     def steered(share: float | None, raw: bool = False, lent=points) -> bool:
@@ -196,19 +196,12 @@ def test_the_tint_is_heard(seconds):
     assert np.array_equal(sounds[1], sounds[2]) and np.abs(sounds[1] - sounds[0]).max() > 1e-3
 
 
-def test_with_offload_the_autoencoder_is_there_while_estimates_take_a_tint(monkeypatch):
+def test_with_offload_the_autoencoder_is_there_while_estimates_take_a_tint(moves):
     model, clip = tiny_model(), Clip(audio=Audio(strokes(seconds=1.5, times=(0.3, 0.9)), RATE))
     model.config = model.config.replace(finish=FinishConfig())
     guide = extract_envelope(clip.audio)
     (expected,) = model.generate(clip, guide)
     model.place("cpu", "fp32", offload=True)
-    moves, move = [], torch.nn.Module.to
-
-    def watched(self, *where, **more):
-        moves.append((type(self).__name__, str(where[0])))
-        return move(self, *where, **more)
-
-    monkeypatch.setattr(torch.nn.Module, "to", watched)
     model.working_device = torch.device("cpu", 0)  # tells the two apart, and is the same memory
     (sound,) = model.generate(clip, guide)
     assert np.array_equal(sound.samples, expected.samples)
