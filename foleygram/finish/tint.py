@@ -87,6 +87,11 @@ def shifts(
     return found
 
 
+def strengths(frames: Float[Tensor, "batch channel frame bin"]) -> Float[Tensor, "batch frame"]:
+    """Length of each frame's compressed magnitudes."""
+    return frames.transpose(1, 2).flatten(2).norm(dim=2)
+
+
 def as_strong(
     moved: Float[Tensor, "1 latent_dim length"],
     before: Float[Tensor, "1 latent_dim length"],
@@ -98,8 +103,7 @@ def as_strong(
     for start in range(0, moved.shape[-1], PIECE):
         now, then = (latent[..., start : start + PIECE] for latent in (moved, before))
         frames, was = (autoencoder.frames(latent) for latent in (now, then))
-        factor = was.norm(dim=(1, 3), keepdim=True) / frames.norm(dim=(1, 3), keepdim=True).clamp(min=1e-6)
-        factor = factor.clamp(1 / LIMIT, LIMIT)
+        factor = (strengths(was) / strengths(frames).clamp(min=1e-6)).clamp(1 / LIMIT, LIMIT)[:, None, :, None]
         parts.append(autoencoder.shifted(now, frames * (factor - 1)))
     return torch.cat(parts, dim=-1)
 

@@ -1,4 +1,4 @@
-"""Pages and pictures of guides; the verb that makes them is in test_shaping.py."""
+"""Pages and pictures of guides; what else the verb that makes them does is in test_shaping.py."""
 
 import dataclasses
 import json
@@ -12,11 +12,13 @@ import pytest
 from foleygram.errors import OutputError
 from foleygram.media.audio import write_audio
 from foleygram.media.video import MediaInfo, probe, read_frames, write_video
+from foleygram.timing.exchange import write_track
 from foleygram.timing.track import OnsetTrack
 from foleygram.types import Envelope
 from foleygram.verbs import drawing
 from foleygram.verbs.drawing import address_of, command, write_page
 from foleygram.verbs.guide import Guide
+from tests.verbs.conftest import TRACK
 
 
 def film(path: Path, moving_bar) -> MediaInfo:
@@ -77,3 +79,34 @@ def test_a_picture_shows_the_sound_that_was_measured(tmp_path, monkeypatch, clic
     (given,) = drawn
     assert (given["audio"] is not None) == shown and given["frames"] is None
     assert given["onsets"] == (0.1,) and given["force"]
+
+
+def test_events_become_a_page_to_edit_them(foleygram, desk):
+    code, report, err = foleygram("clip.mp4", "-o", "guide.html", "--scale-db", 6)
+    assert code == 0, err
+    found = sheet(Path("guide.html"))
+    assert [event["seconds"] for event in found["events"]] == pytest.approx([seconds for seconds, _ in report["onsets"]])
+    assert found["film"] == "clip.mp4" and len(found["times"]) == 12 == len(found["stills"])
+    assert found["name"] == "guide.json" and found["command"].endswith("-o clip_foley.mp4 --envelope guide.json")
+    assert not report["notes"]
+    code, _, err = foleygram("clip.mp4", "-o", "guide.html")
+    assert code == 1 and "--force" in err
+    Path("pages").mkdir()
+    write_track(Path("short.json"), OnsetTrack(TRACK.events[:2]))
+    assert foleygram("short.json", "--film", "silent.mp4", "-o", "pages/other.html")[0] == 0
+    found = sheet(Path("pages/other.html"))
+    assert found["film"] == "../silent.mp4" and found["events"][1]["kind"] == "scratch"
+
+
+def test_a_page_without_a_film_has_the_curve_alone(foleygram, desk):
+    assert foleygram("guide.wav", "-o", "guide.html")[0] == 0
+    found = sheet(Path("guide.html"))
+    assert not found["film"] and not found["stills"] and not found["times"]
+    assert max(found["curve"]["levels"]) > -20 and len(found["events"]) == 2
+
+
+def test_a_page_is_no_guide_itself(foleygram, desk):
+    """It would be taken for what was edited in it, which is saved elsewhere."""
+    assert foleygram("clip.mp4", "-o", "guide.html")[0] == 0
+    code, _, err = foleygram("guide.html")
+    assert code == 1 and "open it in a browser" in err and err.count("\n") == 1

@@ -1,12 +1,11 @@
-"""The verb ``envelope``: every form in, every edit, every form out, by the real command line."""
+"""The verb ``envelope``: every form in, every edit, every form out, by the real command line; pages are in
+test_drawing.py."""
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from foleygram.cli import main
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.media.video import write_video
 from foleygram.timing.editing import louder
@@ -15,31 +14,7 @@ from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Audio
 from foleygram.verbs import guide
 from foleygram.verbs.guide import read_file
-
-TRACK = OnsetTrack((OnsetEvent(0.25, 0.3), OnsetEvent(0.81, 0.1, "scratch", 0.4), OnsetEvent(1.5, 0.02)))
-
-
-@pytest.fixture
-def foleygram(capsys):
-    """Runs ``foleygram envelope`` in this process: (exit code, report or None, err)."""
-
-    def run(*arguments):
-        code = main(["envelope", *[str(argument) for argument in arguments], "--json"])
-        out, err = capsys.readouterr()
-        return code, json.loads(out) if out else None, err
-
-    return run
-
-
-@pytest.fixture
-def desk(tmp_path, monkeypatch, clicks, moving_bar):
-    """clip.mp4 (1.2 s at 10 fps, clicks at 0.27 and 0.77 s), silent.mp4, guide.wav, track.json."""
-    monkeypatch.chdir(tmp_path)
-    write_video(Path("clip.mp4"), moving_bar(12), 10, clicks(1.2, [0.27, 0.77]))
-    write_video(Path("silent.mp4"), moving_bar(12), 10)
-    write_audio(Path("guide.wav"), clicks(1.0, [0.2, 0.6]))
-    write_track(Path("track.json"), TRACK)
-    return tmp_path
+from tests.verbs.conftest import TRACK
 
 
 def times(report) -> list[float]:
@@ -73,42 +48,6 @@ def test_a_csv_is_a_curve_unless_events_are_asked_for(foleygram, desk):
     assert Path("a.csv").read_text().startswith("seconds,amplitude\n")
     assert foleygram("track.json", "-o", "b.csv", "--events")[0] == 0
     assert Path("b.csv").read_text().startswith("seconds,strength,kind,duration\n")
-
-
-def sheet_of(page: Path) -> dict:
-    content = page.read_text().split('id="sheet">')[1].split("</script>")[0]
-    return json.loads(content)
-
-
-def test_events_become_a_page_to_edit_them(foleygram, desk):
-    code, report, err = foleygram("clip.mp4", "-o", "guide.html", "--scale-db", 6)
-    assert code == 0, err
-    sheet = sheet_of(Path("guide.html"))
-    assert [event["seconds"] for event in sheet["events"]] == pytest.approx(times(report))
-    assert sheet["film"] == "clip.mp4" and len(sheet["times"]) == 12 == len(sheet["stills"])
-    assert sheet["name"] == "guide.json" and sheet["command"].endswith("-o clip_foley.mp4 --envelope guide.json")
-    assert not report["notes"]
-    code, _, err = foleygram("clip.mp4", "-o", "guide.html")
-    assert code == 1 and "--force" in err
-    Path("pages").mkdir()
-    write_track(Path("short.json"), OnsetTrack(TRACK.events[:2]))
-    assert foleygram("short.json", "--film", "silent.mp4", "-o", "pages/other.html")[0] == 0
-    sheet = sheet_of(Path("pages/other.html"))
-    assert sheet["film"] == "../silent.mp4" and sheet["events"][1]["kind"] == "scratch"
-
-
-def test_a_page_without_a_film_has_the_curve_alone(foleygram, desk):
-    assert foleygram("guide.wav", "-o", "guide.html")[0] == 0
-    sheet = sheet_of(Path("guide.html"))
-    assert not sheet["film"] and not sheet["stills"] and not sheet["times"]
-    assert max(sheet["curve"]["levels"]) > -20 and len(sheet["events"]) == 2
-
-
-def test_a_page_is_no_guide_itself(foleygram, desk):
-    """It would be taken for what was edited in it, which is saved elsewhere."""
-    assert foleygram("clip.mp4", "-o", "guide.html")[0] == 0
-    code, _, err = foleygram("guide.html")
-    assert code == 1 and "open it in a browser" in err and err.count("\n") == 1
 
 
 def test_a_sound_becomes_events(foleygram, desk):
