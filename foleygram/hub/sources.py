@@ -141,6 +141,15 @@ def unseen(folder: Path) -> str:
     return closed_cache(folder.name) if folder.parent == MODELS else ""
 
 
+def present_weights(folder: Path, name: str, source: WeightsSource | None) -> tuple[Path | None, str]:
+    """The weights file of a component where it is on this machine, else None and why nobody can tell (as ``unseen``)."""
+    local = local_weights(folder, name)
+    closed = "" if local else unseen(folder)
+    if local is None and isinstance(source, HubSource) and not closed:
+        return cached_file(source), ""
+    return local, closed
+
+
 def find_weights(folder: Path, name: str, source: WeightsSource | None) -> Path:
     """The weights file of a component. Raises ModelError that says how to get it where it is nowhere."""
     local = local_weights(folder, name)

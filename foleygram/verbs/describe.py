@@ -13,16 +13,7 @@ from torch import nn
 from foleygram.device import DTYPES, INT8, arithmetic, pick_device
 from foleygram.hub.fingerprint import sha256_of
 from foleygram.hub.folder import read_notes
-from foleygram.hub.sources import (
-    MODELS,
-    HubSource,
-    SuppliedSource,
-    WeightsSource,
-    cached_file,
-    commit_of,
-    local_weights,
-    unseen,
-)
+from foleygram.hub.sources import MODELS, HubSource, SuppliedSource, WeightsSource, commit_of, present_weights
 from foleygram.pipeline import HALVED, SHRUNK, FoleyGRAM
 from foleygram.quantisation import large_layers
 from foleygram.weights import find_folder
@@ -92,11 +83,8 @@ def parts_of(model: FoleyGRAM) -> dict[str, nn.Module]:
 
 def describe_component(folder: Path, name: str, part: nn.Module, source: WeightsSource | None, hashes: bool) -> ComponentReport:
     """One weights file: whether it is here, whence it comes, its licence and, with ``hashes``, its SHA-256."""
-    path = local_weights(folder, name)
-    notes = read_notes(path) if path else {}
-    closed = "" if path else unseen(folder)
-    if path is None and isinstance(source, HubSource) and not closed:
-        path = cached_file(source)
+    path, closed = present_weights(folder, name, source)
+    notes = read_notes(path) if path and path.suffix == ".safetensors" else {}
     revision = revision_of(path, source, notes)
     sha256 = sha256_of(path) if path and hashes else source.sha256 if source else None
     return ComponentReport(

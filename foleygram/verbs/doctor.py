@@ -15,7 +15,7 @@ from pathlib import Path
 from foleygram.errors import ModelError
 from foleygram.hub.aisfx import INSTALL as AISFX_INSTALL
 from foleygram.hub.aisfx import find_aisfx_checkpoint
-from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, cached_file, closed_cache
+from foleygram.hub.sources import HubSource, SuppliedSource, cache_folder, closed_cache
 
 LIBRARIES = (
     "torch", "numpy", "scipy", "safetensors", "huggingface_hub", "tokenizers", "av", "soxr", "soundfile",
@@ -166,7 +166,7 @@ def model_states() -> tuple[ModelState, ...]:
     """Which weights of the shipped models are on this machine."""
     from foleygram.config import read_json
     from foleygram.hub.folder import read_notes
-    from foleygram.hub.sources import MODELS, local_weights, unseen
+    from foleygram.hub.sources import MODELS, present_weights
     from foleygram.pipeline import FoleyGRAMConfig
     from foleygram.verbs.describe import PARTS
     from foleygram.weights import more_files
@@ -178,14 +178,14 @@ def model_states() -> tuple[ModelState, ...]:
         weights = config.weights
         present, missing, licences = [], [], []
         for name in (*PARTS, *more_files(config)):
-            source, local = getattr(weights, name), local_weights(folder, name)
-            licence = source.licence if source else read_notes(local).get("licence", "") if local else ""
+            source = getattr(weights, name)
+            path, closed = present_weights(folder, name, source)
+            licence = source.licence if source else read_notes(path).get("licence", "") if path else ""
             licences += [licence] if licence and licence not in licences else []
-            closed = "" if local else unseen(folder)
-            if closed:
-                missing.append((name, closed))
-            elif local is not None or (isinstance(source, HubSource) and cached_file(source) is not None):
+            if path is not None:
                 present.append(name)
+            elif closed:
+                missing.append((name, closed))
             elif isinstance(source, SuppliedSource):
                 missing.append((name, source.steps))
             elif isinstance(source, HubSource):
