@@ -48,6 +48,9 @@ NAMES = {
 BRANDS = ("major_brand", "minor_version", "compatible_brands")
 """What an .mp4 says of its own form: no metadata of the film."""
 
+OF_MAKERS = "com."
+"""How names begin that makers of phones and cameras give to place, time and device; .mp4 and .mov hold them by an option."""
+
 TRIED = 8  # packets; enough for a first frame of any order of decoding, few enough for the memory
 
 
@@ -74,6 +77,8 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
         try:
             # bitexact: no random number of the file in Matroska, so that the same input gives the same bytes
             options = {"fflags": "+bitexact", **CLOCKS.get(kind, {})}
+            if kind in EDITABLE and any(name.startswith(OF_MAKERS) for name in source.metadata):
+                options["movflags"] = "use_metadata_tags"  # all names, in a form that fewer programs look for a title in
             with av.open(str(temporary), "w", format=kind, container_options=options) as target:
                 try:
                     copy = copied_stream(target, picture)

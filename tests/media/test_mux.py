@@ -355,6 +355,34 @@ def test_a_time_code_of_a_codec_that_does_not_know_its_rate_is_kept(tmp_path, so
         assert out.streams.video[0].metadata["timecode"] == "10:00:00:00"
 
 
+@pytest.mark.parametrize("suffix", ["mov", "mp4"])
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"title": "Plate", "comment": "take 3"},
+        {"com.apple.quicktime.location.ISO6709": "+48.1+011.6/", "com.apple.quicktime.model": "phone", "title": "Plate"},
+    ],
+    ids=["of a film", "of a phone"],
+)
+def test_what_a_film_says_of_itself_is_kept(tmp_path, sound, suffix, said):
+    import av
+
+    source = record(tmp_path / "plain.mp4")
+    with (
+        av.open(str(source)) as plain,
+        av.open(str(tmp_path / "told.mov"), "w", container_options={"movflags": "use_metadata_tags"}) as told,
+    ):
+        stream = told.add_stream_from_template(plain.streams.video[0], opaque=True)
+        told.metadata.update(said)
+        for packet in plain.demux(video=0):
+            if packet.size:
+                packet.stream = stream
+                told.mux(packet)
+    mux(tmp_path / "told.mov", sound, tmp_path / f"out.{suffix}")
+    with av.open(str(tmp_path / f"out.{suffix}")) as out:
+        assert {name: out.metadata.get(name) for name in said} == said
+
+
 @pytest.mark.parametrize("profile, pixels", [("4444", "yuva444p10le"), ("hq", "yuv422p10le")])
 def test_prores_keeps_its_flavour_in_matroska(tmp_path, sound, profile, pixels):
     import av
