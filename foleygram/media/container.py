@@ -57,8 +57,10 @@ def open_media(path: Path) -> Iterator[InputContainer]:
 
     check_input(path)
     try:
+        # PyAV 19 reads what is no UTF-8 in what a film says of itself; until then it has to be told
+        lenient = {"metadata_errors": "replace"} if int(av.__version__.split(".")[0]) < 19 else {}
         # An absolute name, so that FFmpeg never takes a colon in a file name for a protocol.
-        container = av.open(os.path.abspath(path), metadata_errors="replace")
+        container = av.open(os.path.abspath(path), **lenient)
     except (av.FFmpegError, OSError, ValueError) as error:
         raise MediaError(not_media(path)) from error
     with container:

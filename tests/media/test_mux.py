@@ -383,6 +383,13 @@ def test_what_a_film_says_of_itself_is_kept(tmp_path, sound, suffix, said):
         assert {name: out.metadata.get(name) for name in said} == said
 
 
+def test_a_title_that_is_no_utf8_does_no_harm(tmp_path, sound):
+    film = rich(tmp_path / "rich.mkv", sound)
+    film.write_bytes(film.read_bytes().replace("zwölf".encode(), b"zw\xf6lf!"))
+    mux(film, sound, tmp_path / "out.mkv")
+    assert [span for _, *span in chapters(tmp_path / "out.mkv")] == [[0, 0.5], [0.5, 1.2]]
+
+
 @pytest.mark.parametrize("profile, pixels", [("4444", "yuva444p10le"), ("hq", "yuv422p10le")])
 def test_prores_keeps_its_flavour_in_matroska(tmp_path, sound, profile, pixels):
     import av
