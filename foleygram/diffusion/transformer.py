@@ -14,7 +14,6 @@ from jaxtyping import Float
 from pydantic import model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.checkpoint import checkpoint
 
 from foleygram.config import Config, Count
 from foleygram.types import Condition
@@ -182,6 +181,8 @@ class Trunk(nn.Module):
 
     def run(self, block: Block, hidden: Tensor, tokens: Tensor, angles: Tensor) -> Tensor:
         if self.gradient_checkpointing and self.training:
+            from torch.utils.checkpoint import checkpoint  # before torch 2.9 it brings the compiler
+
             return checkpoint(block, hidden, tokens, angles, use_reentrant=False)
         return block(hidden, tokens, angles)
 

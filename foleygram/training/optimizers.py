@@ -33,10 +33,10 @@ def build_optimizers(stage: Stage, parameters: dict[str, nn.Parameter], config: 
     """AdamW for everything, or for what Muon leaves. Raises RecipeError where this torch has no Muon, and for it in fp16."""
     matrices: set[nn.Parameter] = set()
     if config.optimizer == "muon":
-        if not hasattr(torch.optim, "Muon"):
-            raise RecipeError("optimizer muon: needs torch 2.9 or newer; install it, or say optimizer: adamw")
         if config.precision == "fp16":  # accelerate would unscale the gradients once for each of the two optimisers
             raise RecipeError("optimizer muon: does not go with precision fp16; take bf16, or optimizer: adamw")
+        if not hasattr(torch.optim, "Muon"):
+            raise RecipeError("optimizer muon: needs torch 2.9 or newer; install it, or say optimizer: adamw")
         inside = {parameter for block in stage.hidden_blocks() for parameter in block.parameters()}
         matrices = {parameter for parameter in parameters.values() if parameter.ndim == 2 and parameter in inside}
     rest = rate_groups(stage, {name: parameter for name, parameter in parameters.items() if parameter not in matrices})

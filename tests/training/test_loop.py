@@ -143,10 +143,14 @@ def test_a_checkpoint_of_other_settings_is_named(tmp_path):
     with pytest.raises(RecipeError, match="was begun without an average; set ema to 0"):
         run(Line(), LOOP, tmp_path / "plain")
     assert run(Line(), LOOP.replace(ema=0), tmp_path / "plain").finished
-    run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path / "muon", stop_after=2)
+
+
+@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")
+def test_a_checkpoint_of_another_optimizer_is_named(tmp_path):
+    run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path, stop_after=2)
     with pytest.raises(RecipeError, match="was begun with optimizer muon"):
-        run(Hidden(), LOOP, tmp_path / "muon")
-    assert run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path / "muon").finished
+        run(Hidden(), LOOP, tmp_path)
+    assert run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path).finished
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM", "SIGHUP"])
@@ -187,6 +191,13 @@ def test_rates_rise_and_fall():
     assert rate_at(55, cosine) == pytest.approx(1.0) and rate_at(32, cosine) > rate_at(32, config)
     assert rate_at(50, late) == 2.0 and rate_at(75, late) == pytest.approx(1.0)
     assert rate_at(100, config.replace(decay="none")) == 2.0 and rate_at(75, late, peak=4.0) == pytest.approx(2.0)
+
+
+def test_muon_is_refused_where_torch_has_none(monkeypatch, tmp_path):
+    monkeypatch.delattr(torch.optim, "Muon", raising=False)
+    with pytest.raises(RecipeError, match="muon: needs torch 2.9 or newer; install it, or say optimizer: adamw"):
+        run(Line(), LOOP.replace(optimizer="muon"), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_muon_is_refused_in_fp16(tmp_path):

@@ -80,7 +80,9 @@ def test_loading_the_full_model_without_weights_says_how_to_get_them():
 
 def test_doctor_knows_versions_devices_codecs_and_what_is_missing():
     report = doctor()
-    assert report.versions["torch"] == torch.__version__ and report.devices[0].name == "cpu"
+    assert (
+        torch.__version__.startswith(report.versions["torch"]) and report.versions["torch"] and report.devices[0].name == "cpu"
+    )
     assert report.memory_gib > 0 and "h264" in report.reads and "aac" in report.writes
     full = next(model for model in report.models if model.name == "full")
     assert {"vision", "transformer"} <= {name for name, _ in full.missing}
