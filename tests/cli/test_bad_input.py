@@ -93,17 +93,19 @@ def test_bad_guides(refused, guide, message):
 @pytest.mark.parametrize(
     "options",
     [
-        "--envelope nan.csv",
-        "--envelope own --audio nothing.wav",
-        "--envelope own --video-ref guide.wav",
-        "--envelope own --dtype x",
+        "-o out.mp4 --envelope nan.csv",
+        "-o out.mp4 --envelope own --audio nothing.wav",
+        "-o out.mp4 --envelope own --video-ref guide.wav",
+        "-o out.mp4 --envelope own --dtype x",
+        "-o out.mp4 --envelope own --steps 0",
+        "-o out.webm --envelope own",
     ],
 )
 def test_mistakes_are_found_before_the_model_is_loaded(refused, monkeypatch, options):
     from foleygram.pipeline import FoleyGRAM
 
-    monkeypatch.setattr(FoleyGRAM, "load", lambda *_: pytest.fail("was loaded"))
-    refused(f"clip.mp4 -o out.mp4 {options}")
+    monkeypatch.setattr(FoleyGRAM, "fill", lambda *_: pytest.fail("was loaded"))
+    refused(f"clip.mp4 {options}")
 
 
 def test_no_guide_names_the_choices(refused):
@@ -111,6 +113,7 @@ def test_no_guide_names_the_choices(refused):
         message = refused(f"{video} -o out.mp4", 1)
         assert "--envelope own" in message and "list of hits" in message
     assert "no sound of its own" in refused("silent.mp4 -o out.mp4 --envelope own", 1)
+    assert "no sound of its own for --use A" in refused("silent.mp4 -o out.mp4 --envelope hits.csv --use A", 2)
 
 
 @pytest.mark.parametrize(

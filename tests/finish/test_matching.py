@@ -10,7 +10,7 @@ from tiny import CONFIG, tiny_model
 
 from foleygram.diffusion.sampler import SamplerConfig
 from foleygram.finish.matching import FinishConfig, finished, matching_gains, mean_power
-from foleygram.finish.palette import PARTIALS, band_centres, palette
+from foleygram.finish.palette import COLOURS, PARTIALS, band_centres, palette
 from foleygram.gram.audio import preprocess_audio
 from foleygram.gram.colour import NATS, colour
 from foleygram.gram.sound_net import SoundNetConfig
@@ -139,6 +139,8 @@ def test_gains_are_bounded_and_keep_the_loudness():
     mild = matching_gains(own, own + 0.05 * np.sin(np.arange(48)), 15)
     power = np.exp(own * NATS)
     assert (power * mild**2).sum() == pytest.approx(power.sum())
+    spike = np.log(matching_gains(np.zeros(48), 0.1 * np.eye(48)[20], 15))
+    np.testing.assert_allclose((spike - spike[0])[18:23] / (spike - spike[0])[20], [0, 0.5, 1, 0.5, 0], atol=1e-6)  # not a line
 
 
 @pytest.fixture(scope="module")
@@ -272,7 +274,7 @@ def test_the_gain_may_lift_alone_or_lower_alone():
             assert result.std() / truth.std() == pytest.approx(wanted, rel=0.03)
 
 
-def test_partials_come_after_the_palette_and_are_as_none_where_they_are_not_asked_for():
+def test_partials_come_after_the_palette_and_are_as_none_where_they_are_not_asked_for(monkeypatch):
     truth, made = strokes(), [darker(strokes(1))]
     guide = extract_envelope(Audio(truth, RATE))
     colours, lines = palette(Audio(truth, RATE)), palette(Audio(truth, RATE), grain=PARTIALS)
@@ -290,6 +292,15 @@ def test_partials_come_after_the_palette_and_are_as_none_where_they_are_not_aske
         return float(strengths[:, :3].mean())  # these strokes die away at once: what is fainter is no sound
 
     assert far(result(lines)) < 0.9 * far(without)
+    turns = []
+
+    def painted(pieces, rate, guide, wanted, limit, grain):
+        turns.append((wanted is lines, limit, grain))
+        return pieces
+
+    monkeypatch.setattr("foleygram.finish.matching.painted", painted)
+    result(lines)
+    assert turns == [(False, CONFIG_ALL.palette_db, COLOURS), (True, CONFIG_ALL.partials_db, PARTIALS)]
 
 
 def test_a_long_sound_is_made_once_more_for_each_palette(monkeypatch):

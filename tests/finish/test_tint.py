@@ -1,5 +1,6 @@
 """Tints: measured without time and level, laid on what a sampler believes, in pieces as at once."""
 
+import copy
 import dataclasses
 
 import numpy as np
@@ -12,7 +13,8 @@ from scipy.signal import butter, sosfilt
 import foleygram.finish.tint
 from foleygram.diffusion.spectral import SpectralAutoencoder, SpectralAutoencoderConfig
 from foleygram.finish.matching import FinishConfig
-from foleygram.finish.tint import LIMIT, MOMENTS, STRENGTHS, UNTIL, as_strong, shifts, tint, tinted
+from foleygram.finish.palette import FEWEST
+from foleygram.finish.tint import FEWEST_LENT, LIMIT, MOMENTS, STRENGTHS, UNTIL, as_strong, shading, shifts, tint, tinted
 from foleygram.signal.envelope import envelope_from_hits, extract_envelope
 from foleygram.types import Audio, Clip, Envelope
 from tests.finish.test_palette import strokes
@@ -83,6 +85,16 @@ def test_shades_that_a_sound_does_not_go_through_lend_nothing(codec):
     assert not stroke[-1, :-1].any() and stroke[1, 0]  # nothing sounds half a second after its attack
 
 
+def test_a_shade_lends_what_it_has_of_a_whole_position(codec):
+    sound = strokes()
+    latent = latent_of(codec, sound)
+    weights = shading(extract_envelope(Audio(sound, RATE)), codec).of(0, latent.shape[-1]).sum(axis=1)
+    assert np.array_equal(known(tint_of(codec, sound)), weights >= FEWEST_LENT)
+    assert ((weights > 0) & (weights < FEWEST_LENT)).sum() > 3
+    moment = np.ascontiguousarray(sound[:, round(0.3 * RATE) :][:, :64])
+    assert latent_of(codec, moment).shape[-1] == 1 and tint_of(codec, moment) is None  # one position in several shades
+
+
 @given(st.integers(0, 2**20), st.integers(1, 6))
 @settings(max_examples=30, deadline=None)
 def test_shifts_move_the_mean_of_each_known_shade_to_the_wanted_one(seed, shades):
@@ -121,6 +133,21 @@ def test_an_estimate_takes_the_tint_at_the_level_of_its_guide(codec, gain, monke
     assert (now - there).norm() < 0.1 * there.norm()
 
 
+def test_shades_that_an_estimate_hardly_goes_through_are_left_alone(codec, monkeypatch):
+    sound, asked = strokes(), []
+    latent, guide = latent_of(codec, sound), extract_envelope(Audio(sound, RATE))
+    weights = shading(guide, codec).of(0, latent.shape[-1]).sum(axis=1)
+    assert ((weights > 0) & (weights < FEWEST)).sum() > 3
+
+    def shifts(mean, mixed, wanted, known):
+        asked.append(known)
+        return torch.zeros_like(mean)
+
+    monkeypatch.setattr(foleygram.finish.tint, "shifts", shifts)
+    moved_to(codec, latent, torch.ones(len(weights), codec.latent_dim), guide)
+    assert np.array_equal(asked[0], weights >= FEWEST)
+
+
 def test_each_frame_keeps_its_strength(codec):
     sound = dull(strokes())
     latent = latent_of(codec, sound)
@@ -134,13 +161,19 @@ def test_each_frame_keeps_its_strength(codec):
 def test_strengths_are_restored_within_a_limit_and_frame_by_frame(codec):
     latent = latent_of(codec, strokes())
     was = loudness(codec, latent)
-    factors = torch.tensor([1.0, 2.0, 0.5, 10.0]).repeat(latent.shape[-1])
+    factors = torch.tensor([0.1, 2.0, 0.5, 10.0]).repeat(latent.shape[-1])
     louder = codec.shifted(latent, codec.frames(latent) * (factors - 1)[:, None])
     torch.testing.assert_close(loudness(codec, louder), factors * was, rtol=1e-3, atol=1e-4)
     now = loudness(codec, as_strong(louder, latent, codec))
-    near = factors < LIMIT
-    torch.testing.assert_close(now[near], was[near], rtol=1e-3, atol=1e-3)
-    torch.testing.assert_close(now[~near], 10 / LIMIT * was[~near], rtol=1e-3, atol=1e-3)
+    for changed, left in ((0.1, 0.1 * LIMIT), (2.0, 1.0), (0.5, 1.0), (10.0, 10 / LIMIT)):
+        there = factors == changed
+        torch.testing.assert_close(now[there], left * was[there], rtol=1e-3, atol=1e-3)
+
+
+def test_frames_of_no_strength_stay_so(codec):
+    code, nothing = copy.deepcopy(codec), torch.zeros(1, codec.latent_dim, 8)
+    code.to_magnitude.bias.zero_()
+    assert not code.frames(nothing).any() and torch.equal(as_strong(nothing, nothing, code), nothing)
 
 
 def test_low_noise_levels_and_silent_guides_are_left_alone(codec):

@@ -361,8 +361,9 @@ def test_a_time_code_of_a_codec_that_does_not_know_its_rate_is_kept(tmp_path, so
     [
         {"title": "Plate", "comment": "take 3"},
         {"com.apple.quicktime.location.ISO6709": "+48.1+011.6/", "com.apple.quicktime.model": "phone", "title": "Plate"},
+        {"com.android.version": "14", "title": "Plate"},
     ],
-    ids=["of a film", "of a phone"],
+    ids=["of a film", "of a phone", "of another phone"],
 )
 def test_what_a_film_says_of_itself_is_kept(tmp_path, sound, suffix, said):
     import av
@@ -381,6 +382,8 @@ def test_what_a_film_says_of_itself_is_kept(tmp_path, sound, suffix, said):
     mux(tmp_path / "told.mov", sound, tmp_path / f"out.{suffix}")
     with av.open(str(tmp_path / f"out.{suffix}")) as out:
         assert {name: out.metadata.get(name) for name in said} == said
+    by_any_name = b"mdta" in (tmp_path / f"out.{suffix}").read_bytes()  # in which fewer programs look for a title
+    assert by_any_name == any(name.startswith("com.") for name in said)
 
 
 def test_a_title_that_is_no_utf8_does_no_harm(tmp_path, sound):

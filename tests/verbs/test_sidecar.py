@@ -44,6 +44,24 @@ def test_a_file_is_taken_from_its_place_before_one_beside_the_sidecar(tmp_path):
         find_source(source, tmp_path / "a.wav.json", "--video")
 
 
+def test_a_link_to_a_sidecar_names_what_lies_beside_the_sidecar_itself(tmp_path):
+    (tmp_path / "films").mkdir()
+    (tmp_path / "films" / "clip.mp4").write_bytes(b"film")
+    (tmp_path / "films" / "a.wav.json").touch()
+    (tmp_path / "link.json").symlink_to(tmp_path / "films" / "a.wav.json")
+    source = source_of(tmp_path / "films" / "clip.mp4", tmp_path / "films")
+    assert find_source(source, tmp_path / "link.json", "VIDEO") == tmp_path / "films" / "clip.mp4"
+
+
+def test_a_source_on_another_drive_has_its_whole_name(tmp_path, monkeypatch):
+    def relpath(path, start):
+        raise ValueError("path is on mount 'C:', start on mount 'D:'")
+
+    (tmp_path / "clip.mp4").write_bytes(b"film")
+    monkeypatch.setattr(sidecar.os.path, "relpath", relpath)
+    assert source_of(tmp_path / "clip.mp4", tmp_path / "films").path == (tmp_path / "clip.mp4").resolve().as_posix()
+
+
 def test_a_source_that_may_not_be_read_is_told(tmp_path, shut):
     (tmp_path / "films").mkdir()
     (tmp_path / "films" / "clip.mp4").write_bytes(b"a film")

@@ -5,7 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
+from foleygram.diffusion.spectral import SpectralAutoencoder
 from foleygram.media.audio import read_audio, write_audio
 from foleygram.types import SAMPLE_RATE, Audio
 
@@ -78,6 +80,17 @@ def test_takes_have_tones_of_their_own(foleygram, desk):
         assert foleygram(*line)[0] == 0
     first, second = (between(f"wet_take{number}.wav", f"dry_take{number}.wav") for number in (1, 2))
     assert abs(np.corrcoef(first.ravel(), second.ravel())[0, 1]) < 0.9
+
+
+def test_what_is_loud_with_its_tone_is_told(foleygram, desk, monkeypatch):
+    def loud(self, latent, seed=0):
+        return torch.full((1, 2, latent.shape[-1] * self.hop), 0.99)
+
+    monkeypatch.setattr(SpectralAutoencoder, "decode", loud)
+    code, out, err = foleygram("generate", "silent.mp4", "-o", "a.wav", "--envelope", "hits.csv", "--room", "-20", "--json")
+    assert code == 0, err
+    report = json.loads(out)
+    assert report["results"][0]["peak"] > 1 and any("over full scale" in note for note in report["notes"])
 
 
 @pytest.mark.parametrize(
