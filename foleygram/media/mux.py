@@ -49,7 +49,8 @@ BRANDS = ("major_brand", "minor_version", "compatible_brands")
 """What an .mp4 says of its own form: no metadata of the film."""
 
 OF_MAKERS = "com."
-"""How names begin that makers of phones and cameras give to place, time and device; .mp4 and .mov hold them by an option."""
+"""How names begin that makers of phones and cameras give to place, time and device, in Matroska in capitals; .mp4 and .mov hold
+them by an option."""
 
 TRIED = 8  # packets; enough for a first frame of any order of decoding, few enough for the memory
 
@@ -77,7 +78,7 @@ def mux(video: Path, audio: Sound, out: Path, force: bool = False) -> None:
         try:
             # bitexact: no random number of the file in Matroska, so that the same input gives the same bytes
             options = {"fflags": "+bitexact", **CLOCKS.get(kind, {})}
-            if kind in EDITABLE and any(name.startswith(OF_MAKERS) for name in source.metadata):
+            if kind in EDITABLE and any(name.lower().startswith(OF_MAKERS) for name in source.metadata):
                 options["movflags"] = "use_metadata_tags"  # all names, in a form that fewer programs look for a title in
             with av.open(str(temporary), "w", format=kind, container_options=options) as target:
                 try:

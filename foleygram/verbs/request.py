@@ -207,8 +207,8 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     if request.envelope is None:
         filled["envelope"] = recorded_envelope(sidecar, again, new_video=request.video is not None)
         fill("voice", sidecar.envelope.kind == "voice")
-    use = request.use or "".join(sorted(set(sidecar.use) | given_modalities(request)))
-    heard, seen = (letter in use.upper() for letter in "AV")  # what is left out need not be there any more
+    use = "".join(sorted(set(sidecar.use) | given_modalities(request))) if request.use is None else request.use
+    heard, seen, read = (letter in use.upper() for letter in "AVT")  # what is left out need not be there any more
     if request.audio is None and sidecar.audio is not None and heard:
         filled["audio"] = OWN if sidecar.audio == OWN else find_source(sidecar.audio, again, "--audio")
     if request.video_ref is None and sidecar.video_ref is not None and seen:
@@ -219,7 +219,9 @@ def repeated(request: Request, sidecar: Sidecar) -> Request:
     fill("out", again.parent / Path(sidecar.result.path).name)
     fill("use", use)
     fill("model", sidecar.model.source if sidecar.model.shipped else again.resolve().parent / sidecar.model.source)
-    for name in ("text", "seed", *sidecar.asked, "device", "dtype", "raw"):
+    if read:
+        fill("text", sidecar.text)
+    for name in ("seed", *sidecar.asked, "device", "dtype", "raw"):
         fill(name, getattr(sidecar, name))
     # what was decided for one guide and its references says nothing of others
     if all(getattr(request, name) is None for name in ("video", "envelope", "audio", "use", "model", "raw")):

@@ -384,6 +384,10 @@ def test_what_a_film_says_of_itself_is_kept(tmp_path, sound, suffix, said):
         assert {name: out.metadata.get(name) for name in said} == said
     by_any_name = b"mdta" in (tmp_path / f"out.{suffix}").read_bytes()  # in which fewer programs look for a title
     assert by_any_name == any(name.startswith("com.") for name in said)
+    mux(tmp_path / "told.mov", sound, tmp_path / "out.mkv")  # where names are in capitals
+    mux(tmp_path / "out.mkv", sound, tmp_path / f"again.{suffix}")
+    with av.open(str(tmp_path / f"again.{suffix}")) as out:
+        assert set(said.values()) <= set(out.metadata.values())
 
 
 def test_a_title_that_is_no_utf8_does_no_harm(tmp_path, sound):

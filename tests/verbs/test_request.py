@@ -106,6 +106,14 @@ def test_what_use_leaves_out_need_not_be_there_any_more(recorded):
         assert order.audio is order.video_ref is order.room is None
 
 
+def test_a_text_that_use_leaves_out_is_nobody_s(recorded):
+    again = recorded(use="TV", text="wood")
+    assert settle(Request(out=Path("b.wav"), again=again, use="vt")).text == "wood"
+    assert settle(Request(out=Path("b.wav"), again=again, use="V")).text is None  # else a note says that it is unused
+    with pytest.raises(UsageError, match="use"):
+        settle(Request(out=Path("b.wav"), again=again, use=""))
+
+
 def test_what_is_given_anew_conditions_beside_what_did(recorded):
     other = Path("other.mp4")
     again = recorded(use="A", audio=source_of(other, Path()))

@@ -25,10 +25,6 @@ def digest(path) -> str:
     return hashlib.sha256(Path(path).read_bytes()).hexdigest()
 
 
-def names(folder: Path) -> set[str]:
-    return {path.name for path in folder.iterdir()}
-
-
 def test_main_command(foleygram, desk):
     code, out, err = foleygram(
         "generate", "clip.mp4", "-o", "clip_foley.mp4", "--envelope", "guide.wav",
