@@ -22,7 +22,6 @@ TEMPERATURE = 0.07
 class GramLossConfig(Config):
     """Options of the GRAM loss; the defaults are Eqs. 3 and 4 as printed, :meth:`reference` is the published code."""
 
-    anchors: Literal["text", "each"] = "text"  # the side that is told from those of other clips; each: all in turn
     label_smoothing: Chance = 0.0
     detach: bool = False  # no gradient into the gathered side, so that Eq. 4 moves only text, Eq. 3 only video and audio
     eps: NotNegative = EPS  # floor of the squared volume; 0: sqrt(|det|)
@@ -40,18 +39,12 @@ def gram_loss(
     temperature: Float[Tensor, ""] | float = TEMPERATURE,
     config: GramLossConfig | None = None,
 ) -> Float[Tensor, ""]:
-    """Mean of L_AV2T (Eq. 3) and L_T2AV (Eq. 4), in nats. Row i of the three is one clip; all have unit norm. With ``each``
-    anchor the mean also of the same two with video, and with audio, in the place of the text."""
+    """Mean of L_AV2T (Eq. 3) and L_T2AV (Eq. 4), in nats. Row i of the three is one clip; all have unit norm."""
     config = config or GramLossConfig()
-    sides = (text, video, audio)
-    every = tuple(gathered(side, config.detach) for side in sides)
-    losses = []
-    for anchor in range(1 if config.anchors == "text" else len(sides)):
-        (own, *pair), (all_own, *all_pairs) = ((rows[anchor], *rows[:anchor], *rows[anchor + 1 :]) for rows in (sides, every))
-        rows = pairwise_volume(own, *all_pairs, config.eps)
-        columns = pairwise_volume(all_own, *pair, config.eps).T
-        losses.append(_contrast(-rows, -columns, temperature, config.label_smoothing))
-    return torch.stack(losses).mean()
+    every_text, every_video, every_audio = (gathered(side, config.detach) for side in (text, video, audio))
+    t2av = pairwise_volume(text, every_video, every_audio, config.eps)
+    av2t = pairwise_volume(every_text, video, audio, config.eps).T
+    return _contrast(-t2av, -av2t, temperature, config.label_smoothing)
 
 
 class CosineLossConfig(Config):

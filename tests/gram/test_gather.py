@@ -14,7 +14,6 @@ PROCESSES, BATCH, FEATURES, DIM = 2, 8, 5, 6
 LOSSES = {
     "pure": (gram_loss, GramLossConfig()),
     "reference": (gram_loss, GramLossConfig.reference()),
-    "each anchor": (gram_loss, GramLossConfig(anchors="each", detach=True)),
     "cosine": (cosine_loss, CosineLossConfig(pairs="all")),
 }
 
