@@ -112,7 +112,8 @@ def test_heights_are_summed_along_the_strongest_forest(edges):
     (source, target), rng = scattered_edges(count, edges, seed=edges)
     climb = rng.normal(size=len(source))
     island, height = heights(source, target, climb, count)
-    graph = coo_array((1.0 + np.arange(len(source)), (source, target)), shape=(count, count)).tocsr()
+    places = source.astype(np.int32), target.astype(np.int32)  # some versions of scipy know trees of no others
+    graph = coo_array((1.0 + np.arange(len(source)), places), shape=(count, count)).tocsr()
     islands, label = connected_components(graph, directed=False)
     assert len(np.unique(island)) == islands == len(np.unique(np.stack([island, label]), axis=1).T)
     tree = minimum_spanning_tree(graph).tocoo()
