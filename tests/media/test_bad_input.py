@@ -86,6 +86,20 @@ def test_files_that_are_no_media(tmp_path, bad_files, read):
         assert_one_line(error)
 
 
+@pytest.mark.parametrize(("version", "options"), [("18.1.0", {"metadata_errors": "replace"}), ("19.0.2", {})])
+def test_names_that_are_no_utf8_are_asked_for_where_pyav_has_an_option(monkeypatch, version, options):
+    import av
+
+    def asked(_, **given):
+        assert given == options
+        raise ValueError
+
+    monkeypatch.setattr(av, "__version__", version)
+    monkeypatch.setattr(av, "open", asked)
+    with pytest.raises(MediaError), open_media(Path(__file__)):
+        pass
+
+
 def test_names_with_colons_and_percents_are_files(tmp_path, tiny_sound):
     """FFmpeg would take these for protocols and patterns."""
     for name in ("data:x.wav", "concat:a|b.wav", "take %03d.wav", "sound é.wav", "-i.wav"):
