@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from foleygram.errors import MediaError
-from foleygram.media.container import DamagedError, frames_of, open_media, packets_of, picture_of
+from foleygram.media.container import DamagedError, check_input, frames_of, open_media, packets_of, picture_of
 
 if TYPE_CHECKING:
     from av import VideoFrame, VideoStream
@@ -138,8 +139,16 @@ def shown_after(path: Path, last: int | None) -> Iterator[tuple[int, VideoFrame]
 
 def read_timeline(path: Path) -> Timeline:
     """The timeline of a video from its packets (nothing but the first frame is decoded), or from all its frames where
-    packets carry no presentation time, as in some AVI and raw streams. Raises MediaError where no frame can be shown, and
-    where the time stamps start again."""
+    packets carry no presentation time, as in some AVI and raw streams. Kept until the file is another: all of it is read.
+    Raises MediaError where no frame can be shown, and where the time stamps start again."""
+    check_input(path)
+    state = Path(path).stat()
+    return timeline_of(Path(path), (state.st_dev, state.st_ino, state.st_size, state.st_mtime_ns))
+
+
+@lru_cache(maxsize=4)
+def timeline_of(path: Path, state: tuple[int, ...]) -> Timeline:
+    """``state``: of the file as it is now."""
     with open_media(path) as container:
         stream = picture_of(container, path)
         unit, step = stream.time_base, frame_step(stream)

@@ -122,3 +122,20 @@ def test_where_the_picture_begins_after_the_sound_players_begin_with_the_sound(t
     assert read_timeline(tmp_path / "even.mp4").begins == pytest.approx(0, abs=0.03)
     timeline = read_timeline(tmp_path / "late.mp4")
     assert timeline.begins == pytest.approx(0.5, abs=0.03) and timeline.times[0] == 0
+
+
+def test_a_film_is_read_once_until_it_is_another(tmp_path, monkeypatch):
+    path = record(tmp_path / "a.mp4", times=np.arange(5) / 25)
+    first = read_timeline(path)
+    record(tmp_path / "b.mp4", times=np.arange(9) / 25).replace(path)
+    second = read_timeline(path)
+    assert (len(first.ticks), len(second.ticks)) == (5, 9)
+
+    def opened(_):
+        raise AssertionError
+
+    monkeypatch.setattr("foleygram.media.timeline.open_media", opened)
+    assert read_timeline(str(path)) is second
+    path.write_bytes(path.read_bytes() + b"\0")
+    with pytest.raises(AssertionError):
+        read_timeline(path)
