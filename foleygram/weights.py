@@ -91,7 +91,7 @@ class _NothingDrawn(TorchFunctionMode):
         kwargs = kwargs or {}
         if getattr(function, "__module__", "") == "torch.nn.init":
             return args[0] if args else kwargs["tensor"]
-        if function in (torch.randn, torch.rand, torch.zeros, torch.ones):
+        if function in (torch.randn, torch.rand, torch.zeros, torch.ones):  # the last two: before torch 2.9
             function = torch.empty
         if function in (torch.arange, torch.hann_window):
             return function(*args, **{**kwargs, "device": "cpu"}).to("meta")

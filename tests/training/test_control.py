@@ -17,6 +17,7 @@ from foleygram.training.control import (
 from foleygram.training.latents import Captions, Crops
 from foleygram.training.loop import LoopConfig, run
 from foleygram.types import Embeddings
+from tests.training.muon import needs_muon
 
 CAPTIONS = Captions(tuple("abcdefgh"), tuple((k, (k + 1) % 8) for k in range(8)))
 
@@ -66,7 +67,7 @@ def pairs(first: ClipEmbeddings, second: ClipEmbeddings) -> list[tuple[np.ndarra
     "optimizer",
     [
         "adamw",
-        pytest.param("muon", marks=pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")),
+        pytest.param("muon", marks=needs_muon),
     ],
 )
 def test_the_base_learns_where_it_is_not_locked(tmp_path, locked, optimizer):

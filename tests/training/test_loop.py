@@ -20,6 +20,7 @@ from foleygram.training.loop import (
     rate_at,
     run,
 )
+from tests.training.muon import needs_muon
 
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-2, precision="fp32", log_every=1)
 
@@ -145,7 +146,7 @@ def test_a_checkpoint_of_other_settings_is_named(tmp_path):
     assert run(Line(), LOOP.replace(ema=0), tmp_path / "plain").finished
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")
+@needs_muon
 def test_a_checkpoint_of_another_optimizer_is_named(tmp_path):
     run(Hidden(), LOOP.replace(optimizer="muon"), tmp_path, stop_after=2)
     with pytest.raises(RecipeError, match="was begun with optimizer muon"):

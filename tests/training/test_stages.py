@@ -27,6 +27,7 @@ from foleygram.training.recipe import Recipe
 from foleygram.training.vocabulary import LEARNS, VocabularyTraining
 from foleygram.training.workshop import BEFORE, Workshop
 from foleygram.types import Clip
+from tests.training.muon import needs_muon
 
 STAGES = ("autoencoder", "diffusion", "gram", "vocabulary", "control")
 LOOP = LoopConfig(steps=4, batch=2, learning_rate=1e-3, ema=0.5, log_every=1, validate_every=2)
@@ -320,7 +321,7 @@ def test_a_stage_says_which_one_comes_before_it(recipe, data, tmp_path):
         stages.train_diffusion(recipe, data, tmp_path)
 
 
-@pytest.mark.skipif(not hasattr(torch.optim, "Muon"), reason="torch has Muon from 2.9 on")
+@needs_muon
 def test_muon_takes_the_matrices_of_the_blocks_and_only_them(monkeypatch):
     class Blocks(Stage):
         def __init__(self):
