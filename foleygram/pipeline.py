@@ -39,7 +39,7 @@ from foleygram.quantisation import int8_weights, to_int8
 from foleygram.signal.resample import resample
 from foleygram.timing.network import TimingConfig
 from foleygram.timing.predictor import EnvelopePredictor
-from foleygram.timing.strokes import Strokes, sound_strokes, with_strokes
+from foleygram.timing.strokes import Strokes, Whose, sound_strokes, with_strokes
 from foleygram.timing.track import Kind, OnsetTrack
 from foleygram.types import Audio, Clip, Condition, Embeddings, Envelope, sample_count
 from foleygram.weights import GRAM_FILES, assign, find_folder, float_state, read_tokenizer, unloaded, weights_files
@@ -326,6 +326,20 @@ class FoleyGRAM(nn.Module):
             return envelope
         return with_strokes(envelope, Strokes(embeddings.strokes[0].cpu().numpy()), track, take)
 
+    def whose_strokes(self, embeddings: Embeddings, raw: bool = False) -> Whose:
+        """Whose strokes events of made-up shapes become: the reference's, where that has some, or without one those of a sound
+        that the model remembers, unless nothing is finished (``raw``)."""
+        if embeddings.audio is None:
+            return "guide" if self.memory is None or raw else "memory"
+        return "guide" if embeddings.strokes is None else "reference"
+
+    def played(
+        self, embeddings: Embeddings, envelope: Envelope, whose: Whose, take: int = 0, track: OnsetTrack | None = None
+    ) -> tuple[Embeddings, Envelope]:
+        """What conditions one take, and its guide, where the events become strokes of ``whose``."""
+        known = self.recalled(embeddings, take, track) if whose == "memory" else embeddings
+        return known, envelope if whose == "guide" else self.struck(envelope, known, track, take)
+
     def sampler_for(self, embeddings: Embeddings, raw: bool = False) -> SamplerConfig:
         """How this is sampled when nobody says otherwise: in few steps where colours are measured, since the finish gives
         what few steps without new noise lack. ``raw``: nothing is finished. Ours, docs/decisions.md."""
@@ -384,6 +398,7 @@ class FoleyGRAM(nn.Module):
             raise EnvelopeError("generate needs an Envelope; extract one from a sound, or make one from hits or a CSV")
         embeddings = self.references(clip)
         embeddings = embeddings.only(use if use is not None else embeddings.modalities)
+        whose = self.whose_strokes(embeddings, raw) if strokes else "guide"
         results = []
         for index, number in enumerate(numbers):
             report = (
@@ -391,10 +406,7 @@ class FoleyGRAM(nn.Module):
                 if on_step is None
                 else lambda done, total, index=index: on_step(index * total + done, len(numbers) * total)
             )
-            known, guide = embeddings, envelope
-            if strokes:
-                known = embeddings if raw else self.recalled(embeddings, number, track)
-                guide = self.struck(envelope, known, track, number)
+            known, guide = self.played(embeddings, envelope, whose, number, track)
             sampler = self.sampler_for(known, raw).chosen(steps, guidance)
             results.append(self.synthesise(known, guide, clip.seconds, sampler, take_seed(seed, number), report, raw=raw))
         return tuple(results)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, replace
+from typing import Literal
 
 import numpy as np
 from jaxtyping import Float
@@ -16,6 +17,9 @@ from jaxtyping import Float
 from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.track import OnsetTrack
 from foleygram.types import ENVELOPE_RATE, Audio, Envelope
+
+Whose = Literal["guide", "reference", "memory"]
+"""Whose strokes events become: as the guide has them, a reference sound's, or those of a sound that the model remembers."""
 
 MOST = 8
 """Strokes that are measured of a sound, spread over it."""

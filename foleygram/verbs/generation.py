@@ -34,6 +34,7 @@ from foleygram.pipeline import (
     FoleyGRAMConfig,
     take_seed,
 )
+from foleygram.timing.strokes import Whose
 from foleygram.types import SAMPLE_RATE, Audio, Clip, Embeddings, Envelope, Sound, sample_count
 from foleygram.verbs.describe import GIB, expected_memory
 from foleygram.verbs.guide import FROM_FILES, OWN, Guide, read_guide
@@ -107,10 +108,9 @@ def generate(
     with torch_threads(card.threads):
         for number, out in order.outs:
             name = "sample" if len(order.outs) == 1 else f"sample take {number + 1}"
-            known = model.recalled(embeddings, number, guide.track) if strokes == "memory" else embeddings
+            known, curve = model.played(embeddings, guide.envelope, strokes, number, guide.track)
             sampler = model.sampler_for(known, order.raw).chosen(order.steps, order.guidance)
             card = card.replace(steps=sampler.steps, guidance=sampler.guidance)
-            curve = guide.envelope if strokes == "guide" else model.struck(guide.envelope, known, guide.track, number)
             with watch.stage("embed"):
                 film = filmed(order, info, model, known, film)
             seed = take_seed(order.seed, number)
@@ -199,19 +199,14 @@ def whose_room(order: Order, tone: RoomTone | None) -> str:
     return f"{place}{tone.level_db:.0f} dBFS"
 
 
-def whose_strokes(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> str:
-    """Whose strokes the events become, one of ``STROKES``: as it was asked for; else, where those of the guide are made up,
-    the reference's, or without one those of a sound that the model remembers. Raises UsageError where it remembers none and is
-    asked to."""
+def whose_strokes(order: Order, guide: Guide, model: FoleyGRAM, embeddings: Embeddings) -> Whose:
+    """Whose strokes the events become: as it was asked for, else, where those of the guide are made up, as the model has it.
+    Raises UsageError where it remembers none and is asked to."""
     if order.strokes == "memory" and model.memory is None:
         raise UsageError(f"--strokes memory: {order.model} remembers no sounds; leave the option out")
     if order.strokes is not None:
         return "guide" if order.strokes == "reference" and embeddings.strokes is None else order.strokes
-    if not guide.made_up:
-        return "guide"
-    if embeddings.audio is None:
-        return "guide" if model.memory is None or order.raw else "memory"
-    return "guide" if embeddings.strokes is None else "reference"
+    return model.whose_strokes(embeddings, order.raw) if guide.made_up else "guide"
 
 
 def filmed(order: Order, info: MediaInfo, model: FoleyGRAM, embeddings: Embeddings, before: Film | None) -> Film | None:

@@ -7,12 +7,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
+from typing import get_args
 
 from foleygram.errors import OutputError, UsageError
 from foleygram.limits import ROOM_DB, TAKES, check_range, check_whole
 from foleygram.media.container import check_input
 from foleygram.media.soundtrack import CONTAINERS
 from foleygram.output import check_output
+from foleygram.timing.strokes import Whose
 from foleygram.timing.track import OnsetEvent, OnsetTrack
 from foleygram.types import Envelope, modality_set
 from foleygram.verbs.guide import OWN, Guide
@@ -22,7 +24,7 @@ FORMATS = {"pcm16": "PCM_16", "pcm24": "PCM_24", "float": "FLOAT"}
 """``--format`` and the sample format of the file."""
 
 SOUNDS = (".wav", ".flac")
-STROKES = ("guide", "reference", "memory")
+STROKES = get_args(Whose)
 """What ``--strokes`` takes: whose strokes the events are."""
 
 REFERENCE, NONE = "reference", "none"

@@ -208,6 +208,21 @@ def test_where_nothing_is_measured_a_remembered_sound_is_the_reference():
     assert model.recalled(known) is known and tiny_model().recalled(text) is text
 
 
+def test_made_up_events_are_played_in_the_strokes_of_what_there_is():
+    model, guide = remembering(), envelope_from_hits([(0.2, 0.1)], 1.5)
+    text = model.references(Clip(text="a person hits metal", seconds=1.5))
+    sound = model.references(Clip(audio=ringing(0.05), seconds=1.5))
+    steady = model.references(Clip(audio=Audio(np.random.default_rng(0).normal(0, 0.1, (1, RATE)), RATE), seconds=1.0))
+    assert [model.whose_strokes(known) for known in (text, sound, steady)] == ["memory", "reference", "guide"]
+    assert [model.whose_strokes(known, raw=True) for known in (text, sound, steady)] == ["guide", "reference", "guide"]
+    assert tiny_model().whose_strokes(text) == "guide"  # it remembers nothing
+    known, curve = model.played(text, guide, "memory")
+    assert known.strokes is not None and not np.array_equal(curve.values, guide.values)
+    known, curve = model.played(sound, guide, "reference")
+    assert known is sound and np.array_equal(curve.values, model.struck(guide, sound).values)
+    assert model.played(sound, guide, "guide") == (sound, guide)
+
+
 def test_the_names_of_classes_are_compared_with_what_is_done():
     asked = []
 
