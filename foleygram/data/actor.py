@@ -31,7 +31,7 @@ Placed = tuple[Sprite, np.ndarray, np.ndarray, float, float]
 class Actor:
     """One arm or leg. ``away``: world [2] unit vector from the tip to the body; ``lamp``: unit vector [3] to the light;
     ``grade``: colour gains [3] of the picture; ``right``: which foot of a pair; ``follow``: how much of the tip's height the
-    wrist shares, None for a usual one."""
+    wrist shares, None for a usual one; ``late``: s by which it does."""
 
     def __init__(
         self,
@@ -43,8 +43,9 @@ class Actor:
         rng: np.random.Generator,
         right: bool = True,
         follow: float | None = None,
+        late: float = 0.0,
     ):
-        self._grade = grade
+        self._grade, self._late = grade, late
         self.tool, self._camera, self._away, self._lamp = tool, camera, away, lamp
         self._side = 1.0 if rng.random() < 0.5 else -1.0
         self._tilt = rng.uniform(0.30, 0.62)  # of the stick or hand over the surface at contact, radians
@@ -103,7 +104,8 @@ class Actor:
             ankle = heel - along * 0.04 * self._length + up * 0.03
             return np.array([toe, heel, ankle, ankle + along * _FOREARM])
         base = self._length * math.sin(self._tilt) if self.tool == "stick" else 0.04 + 0.12 * self._tilt * self._length
-        rise = base + (self._follow - 1) * tip[2]
+        followed = path.height(t - self._late) if self._late else tip[2]
+        rise = base + self._follow * followed - tip[2]
         rise = max(min(rise, 0.9 * self._length), -0.6 * self._length)
         wrist = tip + along * math.sqrt(self._length**2 - rise**2) + up * rise
         return np.array([tip, wrist, wrist, wrist + along * 0.95 * _FOREARM + up * (0.10 + 0.1 * tip[2])])

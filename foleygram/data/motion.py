@@ -17,7 +17,9 @@ from foleygram.data.scenes import Event
 _BEFORE, _AFTER = 4.0, 4.0  # s of motion laid before the first frame and after the last one
 _SLOWEST, _MOST_PASSES = 0.2, 9  # world units / s of a scratch, and how often it goes to and fro
 _HIGHEST = 0.8  # that a tool is raised by a player who raises it more than usual
-_LOWER, _SLOWER = (1.0, 1.0, 0.3), (0.8, 2.6)  # than usual, how a tool comes down where hits and scratches begin alike
+_LOWER, _SLOWER = (1.0, 1.0, 0.3), (0.8, 3.5)  # than usual, how a tool comes down where hits and scratches begin alike
+_LANDINGS, _LANDING_CHANCES = ("fall", "push", "land", "smooth"), (0.4, 0.2, 0.2, 0.2)  # where both begin alike
+_RISES, _RISE_CHANCES = ("smooth", "rebound", "fall"), (0.5, 0.25, 0.25)  # and how the tool is raised before
 _GLIDE = 0.012  # height of a tool that is drawn away close over the surface
 _SWING = 0.45  # s that a foot is in the air at most
 
@@ -26,6 +28,7 @@ _EASES: dict[str, Callable[[float], float]] = {
     "rebound": lambda s: 1 - (1 - s) ** 2.2,  # fast off the surface, then slower
     "fall": lambda s: s**2.3,  # accelerates until it lands
     "land": lambda s: 0.5 * s * s * (3 - 2 * s) + 0.5 * s * s,  # put down with care
+    "push": lambda s: s**1.3,  # nearly at one speed
 }
 
 
@@ -38,7 +41,9 @@ class Manner:
     body, per unit of height; ``arm``: share of the tip's height by which the whole arm rises, None for that of the actor,
     whose wrist turns; ``alike``: hits and scratches begin alike, from any height and at any speed, so that only what happens
     on the surface tells them apart; ``drags``: share of hits after which the tool is drawn away close over the surface, without
-    a sound. The benchmark's films have none of these; those that train the timing predictor do."""
+    a sound; ``bounces``: share of rests that begin with a jump off the surface and back, of which only the first touch sounds;
+    ``late``: s by which the wrist follows the tip, so that the hand goes on when the tool has stopped. The benchmark's films
+    have none of these; those that train the timing predictor do."""
 
     rests: float = 0.0
     leaves: float = 0.0
@@ -49,6 +54,8 @@ class Manner:
     arm: float | None = None
     alike: bool = False
     drags: float = 0.0
+    bounces: float = 0.0
+    late: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -207,11 +214,18 @@ class TipPath:
         return end, gone
 
     def _rest(self, contact: Contact, end: float) -> None:
-        """Lies on the surface from the contact to ``end``; a tool that wobbles leaves it a little once or twice."""
+        """Lies on the surface from the contact to ``end``. A tool that bounces leaves it at once, one that wobbles later on."""
         time = contact.start
         rests = not contact.scrapes and end - contact.start >= 0.15
+        if self._manner.bounces and rests and self._rng.random() < self._manner.bounces:
+            top = time + self._rng.uniform(0.03, 0.1)
+            back, high = top + self._rng.uniform(0.05, 0.14), self._rng.uniform(0.01, 0.09)
+            if back < end:
+                self._height.add(time, top, 0.0, high, "rebound")
+                self._height.add(top, back, high, 0.0, "fall")
+                time = back
         if self._manner.wobbles and rests and self._rng.random() < self._manner.wobbles:
-            begin = contact.start + self._rng.uniform(0.02, 0.15)
+            begin = time + self._rng.uniform(0.02, 0.15)
             for _ in range(int(self._rng.integers(1, 3))):
                 top, back = begin + self._rng.uniform(0.05, 0.15), begin + self._rng.uniform(0.2, 0.35)
                 if back > end:
@@ -247,7 +261,7 @@ class TipPath:
             leave = self._rng.uniform(0.06, 0.15)
         landing = "land" if contact.end - contact.start > 0.15 else "fall"
         if self._manner.alike:
-            landing = "land" if self._rng.random() < 0.25 else "fall"
+            landing = str(self._rng.choice(_LANDINGS, p=_LANDING_CHANCES))
         raised = contact.start - contact.fall - contact.lift
         if raised - time < leave + 0.1:
             # Too short to come to rest: one arch, lower where the time is shorter.
@@ -259,8 +273,15 @@ class TipPath:
             self._hold(contact.start - fall, contact)
             return
         self._wait(time, raised, place, contact.place, low, leave)
-        self._height.add(raised, contact.start - contact.fall, self._hover, contact.height)
-        self._height.add(contact.start - contact.fall, contact.start, contact.height, 0.0, landing)
+        top = contact.start - contact.fall
+        rise, stop = "smooth", top
+        if self._manner.alike:  # it may stop in the air, and wait there, as abruptly as on the surface
+            rise = str(self._rng.choice(_RISES, p=_RISE_CHANCES))
+            if self._rng.random() < 0.4:
+                stop -= self._rng.uniform(0.2, 0.7) * contact.lift
+        self._height.add(raised, stop, self._hover, contact.height, rise)
+        self._height.add(stop, top, contact.height, contact.height)
+        self._height.add(top, contact.start, contact.height, 0.0, landing)
         self._hold(raised, contact)
 
     def _wait(self, start: float, end: float, place, goal, low: float | None, leave: float = 0.25) -> None:

@@ -61,8 +61,9 @@ class Picture:
             contacts = contacts_of(events, scene.tool, self._camera.ground, self._stream("motion", number), manner)
             path = TipPath(contacts, scene.seconds, away, scene.tool == "foot", self._stream("path", number), manner)
             actor = Actor(
-                scene.tool, self._camera, away, self._lamp, self._stage.grade, self._stream("actor"), number == 0, manner.arm
-            )
+                scene.tool, self._camera, away, self._lamp, self._stage.grade, self._stream("actor"), number == 0, manner.arm,
+                manner.late,
+            )  # fmt: skip
             self._limbs.append((actor, path))
         # The farther foot first, so that the nearer one hides it.
         self._limbs.sort(key=lambda limb: -limb[1].at(scene.seconds)[1])

@@ -32,9 +32,10 @@ from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.track import OnsetTrack
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.training.loop import LoopConfig, Stage
+from foleygram.training.viewpoint import seen_anew
 
 MOST_EVENTS = 48  # of one training crop
-FILMS = 2
+FILMS = 3
 """Which way of filming (training/filming.py) a run's cache holds the motion of; another one when films become others."""
 
 NEAR = 4  # steps around an onset that learn its distance, strength and kind
@@ -167,7 +168,7 @@ def save(path: Path, array: np.ndarray) -> None:
 
 
 class TimingCrops:
-    """Random stretches of the clips, turned, mirrored, sped up and relit: pure functions of (seed, step, row)."""
+    """Random stretches of clips, seen anew (viewpoint.py), mirrored, sped up, relit: pure functions of (seed, step, row)."""
 
     def __init__(self, clips: Sequence[TimedClip], seed: int, frames: int, rate: float):
         self.clips, self.seed, self.frames, self.rate = clips, seed, frames, rate
@@ -181,7 +182,7 @@ class TimingCrops:
         clip = self.clips[draw.integers(len(self.clips))]
         count = min(count, len(clip.times))
         first = int(draw.integers(len(clip.times) - count + 1))
-        motion = np.array(clip.motion[first : first + count])
+        motion = seen_anew(draw, np.array(clip.motion[first : first + count]))
         times = clip.times[first : first + count]
         zero = float(times[0])
         end = float(clip.times[first + count]) if first + count < len(clip.times) else float(times[-1]) + 0.06

@@ -188,6 +188,45 @@ def test_a_tool_that_is_drawn_away_does_not_touch():
     assert [contact.start for contact in drawn.contacts] == [0.5, 1.4] and drawn.height(1.4) == 0
 
 
+def test_a_tool_that_bounces_jumps_off_and_back_at_once_and_then_rests():
+    one = scene(seed=4, events=(hit(1.0),))
+    (rests,), (bounces,) = (Picture(one, None, Manner(rests=1.0, bounces=share)).paths for share in (0.0, 1.0))
+    (contact,) = bounces.contacts
+    inside = np.arange(contact.start, contact.end, 0.002)
+    heights = np.array([bounces.height(t) for t in inside])
+    assert contact.end - contact.start > 0.25 and max(rests.height(t) for t in inside) == 0
+    off = inside[heights > 0] - contact.start
+    assert heights[0] == 0 and 0.005 < heights.max() < 0.1  # as soon as it has touched
+    assert off[0] < 0.005 and 0.08 < off[-1] < 0.25 and len(off) == round(np.ptp(off) / 0.002) + 1
+    assert rests.height(0.99) == bounces.height(0.99) > 0
+
+
+def test_alike_tools_stop_in_the_air_and_come_down_at_other_speeds():
+    stops, speeds = [], []
+    for seed in range(40):
+        one = scene(seed=seed, events=(hit(1.0),))
+        (path,) = Picture(one, None, Manner(alike=True)).paths
+        (contact,) = path.contacts
+        top = contact.start - contact.fall
+        stops.append(abs(path.height(top - 0.15 * contact.lift) / path.height(top) - 1) < 0.02)
+        speeds.append(path.height(contact.start - 0.1 * contact.fall) / path.height(top))
+    assert 5 < sum(stops) < 35
+    assert min(speeds) < 0.06 and max(speeds) > 0.17  # put down as well as struck
+
+
+def test_a_late_wrist_goes_on_when_the_tip_has_stopped():
+    one = scene(events=(hit(1.0, 1.0),))
+    prompt, late = (Picture(one, None, Manner(rests=1.0, arm=0.7, late=late)) for late in (0.0, 0.08))
+
+    def wrist(picture: Picture, t: float) -> float:
+        (actor, path), *_ = picture._limbs
+        return float(actor.joints(path, t)[1, 2])
+
+    assert wrist(prompt, 1.0) == pytest.approx(wrist(prompt, 1.04), abs=1e-6)
+    assert wrist(late, 1.0) > wrist(late, 1.04) > wrist(prompt, 1.04)
+    assert wrist(late, 1.09) == pytest.approx(wrist(prompt, 1.09), abs=1e-6)
+
+
 def test_a_whole_arm_rises_with_the_tip_and_another_draws_back():
     one = scene(events=(hit(1.0, 1.0),))
     usual, whole, back = (Picture(one, None, how) for how in (Manner(), Manner(arm=1.0), Manner(back=1.1)))

@@ -227,6 +227,26 @@ def test_films_of_one_seed_are_one_film(clips):
     assert all(late == 0 for exposure, late in drawn if exposure is None) and shutter(60.0, rng) == (None, 0.0)
 
 
+def test_some_films_are_as_the_benchmark_has_them(monkeypatch):
+    pytest.importorskip("cv2")
+    from foleygram.data.render import render_frames
+    from foleygram.training import filming
+
+    one = replace(scene(0), seconds=0.4)
+    usual = [frame.transpose(2, 0, 1) for frame in render_frames(one, None)]
+
+    def is_usual(seed: int) -> bool:
+        film = list(filming.film(one, None, seed, 31.0))
+        same = len(film) == len(usual) and all(
+            np.array_equal(seen, frame) for (_, seen), frame in zip(film, usual, strict=True)
+        )
+        return same and [time for time, _ in film] == [index / one.fps for index in range(len(usual))]
+
+    assert 1 <= sum(map(is_usual, range(40))) <= 15
+    monkeypatch.setattr(filming, "USUAL", 0.0)
+    assert not any(map(is_usual, range(12)))
+
+
 @pytest.mark.parametrize("named", [True, False], ids=["in the recipe", "not in the recipe"])
 def test_verb(clips, tmp_path, monkeypatch, named):
     """``train timing`` from a recipe file to a predictor in the model of the run, which later stages leave there."""
