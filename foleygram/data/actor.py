@@ -104,8 +104,9 @@ class Actor:
             ankle = heel - along * 0.04 * self._length + up * 0.03
             return np.array([toe, heel, ankle, ankle + along * _FOREARM])
         base = self._length * math.sin(self._tilt) if self.tool == "stick" else 0.04 + 0.12 * self._tilt * self._length
-        followed = path.height(t - self._late) if self._late else tip[2]
-        rise = base + self._follow * followed - tip[2]
+        rise = base + (self._follow - 1) * tip[2]
+        if self._late:
+            rise += self._follow * (path.height(t - self._late) - tip[2])
         rise = max(min(rise, 0.9 * self._length), -0.6 * self._length)
         wrist = tip + along * math.sqrt(self._length**2 - rise**2) + up * rise
         return np.array([tip, wrist, wrist, wrist + along * 0.95 * _FOREARM + up * (0.10 + 0.1 * tip[2])])
