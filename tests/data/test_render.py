@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.data.camera import Camera
-from foleygram.data.motion import Manner, contacts_of
+from foleygram.data.motion import Manner, TipPath, contacts_of
 from foleygram.data.render import Picture, frame_count, render_at, render_frames
 from foleygram.data.scenes import Event, Scene
 from foleygram.errors import DataError
@@ -204,8 +204,9 @@ def test_a_tool_that_bounces_jumps_off_and_back_at_once_and_then_rests():
 def test_alike_tools_stop_in_the_air_and_come_down_at_other_speeds():
     stops, speeds = [], []
     for seed in range(40):
-        one = scene(seed=seed, events=(hit(1.0),))
-        (path,) = Picture(one, None, Manner(alike=True)).paths
+        one, manner, draw = scene(seed=seed, events=(hit(1.0),)), Manner(alike=True), np.random.default_rng(seed)
+        contacts = contacts_of(one.events, one.tool, Camera(one.width, one.height, 0.9, 1.5).ground, draw, manner)
+        path = TipPath(contacts, one.seconds, np.array([0.0, -1.0]), False, draw, manner)
         (contact,) = path.contacts
         top = contact.start - contact.fall
         stops.append(abs(path.height(top - 0.15 * contact.lift) / path.height(top) - 1) < 0.02)

@@ -229,22 +229,24 @@ def test_films_of_one_seed_are_one_film(clips):
 
 def test_some_films_are_as_the_benchmark_has_them(monkeypatch):
     pytest.importorskip("cv2")
+    from itertools import islice
+
     from foleygram.data.render import render_frames
     from foleygram.training import filming
 
-    one = replace(scene(0), seconds=0.4)
-    usual = [frame.transpose(2, 0, 1) for frame in render_frames(one, None)]
+    one = scene(0)
+    usual = [frame.transpose(2, 0, 1) for frame in islice(render_frames(one, None), 2)]
 
     def is_usual(seed: int) -> bool:
-        film = list(filming.film(one, None, seed, 31.0))
-        same = len(film) == len(usual) and all(
-            np.array_equal(seen, frame) for (_, seen), frame in zip(film, usual, strict=True)
-        )
-        return same and [time for time, _ in film] == [index / one.fps for index in range(len(usual))]
+        film = list(islice(filming.film(one, None, seed, 31.0), 2))
+        same = all(np.array_equal(seen, frame) for (_, seen), frame in zip(film, usual, strict=True))
+        return same and [time for time, _ in film] == [0, 1 / one.fps]
 
-    assert 1 <= sum(map(is_usual, range(40))) <= 15
+    seeds = [seed for seed in range(14) if is_usual(seed)]
+    assert 1 <= len(seeds) <= 6
+    assert len(list(filming.film(one, None, seeds[0], 31.0))) == len(list(render_frames(one, None)))
     monkeypatch.setattr(filming, "USUAL", 0.0)
-    assert not any(map(is_usual, range(12)))
+    assert not any(map(is_usual, seeds))
 
 
 @pytest.mark.parametrize("named", [True, False], ids=["in the recipe", "not in the recipe"])
