@@ -61,7 +61,8 @@ def turn(angle: float) -> np.ndarray:
 
 
 def warped(motion: np.ndarray, matrix: np.ndarray) -> np.ndarray:
-    """Each map through ``matrix``. What was outside the picture does not move, and looks as what lies inside."""
+    """Each map of ``motion`` [frame, 2, high, wide] through ``matrix`` [2, 3]. What was outside the picture does
+    not move, and looks as what lies inside."""
     size = motion.shape[:-3:-1]
     result = np.empty_like(motion)
     for frame, seen in zip(motion, result, strict=True):
@@ -72,14 +73,15 @@ def warped(motion: np.ndarray, matrix: np.ndarray) -> np.ndarray:
 
 
 def exposed(motion: np.ndarray, share: float) -> np.ndarray:
-    """As if each frame but the first had gathered ``share`` of its light while the one before was taken."""
+    """``motion`` [frame, 2, high, wide] as if each frame but the first had gathered ``share`` (0..1) of its light while the one
+    before was taken."""
     difference = motion[:, 0].astype(np.float32)
     difference[1:] = (1 - share) * difference[1:] + share * difference[:-1]
     return with_difference(motion, difference)
 
 
 def with_difference(motion: np.ndarray, difference: np.ndarray) -> np.ndarray:
-    """The motion with another difference, rounded to its steps."""
+    """``motion`` [frame, 2, high, wide] with another ``difference`` [frame, high, wide], rounded to its int8 steps."""
     result = motion.copy()
     result[:, 0] = np.clip(np.round(difference), -127, 127)
     return result
