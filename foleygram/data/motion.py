@@ -1,4 +1,5 @@
-"""How the tip of a tool moves through a MiniHits scene: it touches the surface at the events and never else.
+"""How the tip of a tool moves through a MiniHits scene: it touches the surface at the events and never else, but for rests
+that bounce or wobble (``Manner``).
 
 Heights and places are in the camera's world unit (a frame width), times in seconds.
 """
@@ -36,8 +37,8 @@ _EASES: dict[str, Callable[[float], float]] = {
 class Manner:
     """How a person plays, beyond what the events tell. ``rests``: share of hits after which the tool stays on the surface for
     a while; ``leaves``: share of pauses in which it is drawn far back, often out of the picture; ``wobbles``: share of rests
-    in which the resting tool moves a little, without a sound; ``lifts``: share of hits after which it is lifted as fast as it
-    fell; ``raises``: how much higher than usual it is raised at most; ``back``: how far the raised tip is drawn towards the
+    in which the resting tool moves a little, without a sound; ``lifts``: share of events after which it is lifted in 0.06 to
+    0.15 s; ``raises``: how much higher than usual it is raised at most; ``back``: how far the raised tip is drawn towards the
     body, per unit of height; ``arm``: share of the tip's height by which the whole arm rises, None for that of the actor,
     whose wrist turns; ``alike``: hits and scratches begin alike, from any height and at any speed, so that only what happens
     on the surface tells them apart; ``drags``: share of hits after which the tool is drawn away close over the surface, without
@@ -60,8 +61,8 @@ class Manner:
 
 @dataclass(frozen=True)
 class Contact:
-    """The tip lies on the surface from ``start`` to ``end`` (s), going ``passes`` times between ``place`` and
-    ``place_end`` (world [2]); before, it was raised to ``height`` for ``lift`` s and fell in ``fall`` s."""
+    """The tip lies on the surface from ``start`` to ``end`` (s), but for bounces and wobbles, going ``passes`` times between
+    ``place`` and ``place_end`` (world [2]); before, it was raised to ``height`` for ``lift`` s and fell in ``fall`` s."""
 
     start: float
     end: float
@@ -314,7 +315,7 @@ class TipPath:
             self._place.add(start, end, place, goal)
 
     def height(self, t: float) -> float:
-        """Distance of the tip from the surface at t: 0 in contact (and while a foot stands) and nowhere else."""
+        """Distance of the tip from the surface at t: 0 in contact, while it rests and while a foot stands, and nowhere else."""
         return self._height.at(t) * (1 + 0.07 * math.sin(self._rate[0] * t + self._phase[0]))
 
     def at(self, t: float) -> np.ndarray:

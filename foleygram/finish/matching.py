@@ -82,7 +82,7 @@ def finished(
     """The pieces of the finished sound, as many samples in all. ``palette``, ``partials``: that it shall have, [shade, band] as
     :func:`foleygram.finish.palette.palette` gives them by ``COLOURS`` and ``PARTIALS``; ``colour``: without a palette, the
     power curve [mel] that it shall have, as :func:`foleygram.gram.colour.colour` gives it on ``bank``; without either its
-    colour stays. For each of them the sound is measured first. A long one is made once more for that: it never has to be held
+    colour stays. For each of them the sound is measured first. A long one is made once more for each: it never has to be held
     as a whole. Attacks are sharp at the end."""
     if palette is not None and config.palette_db:
         for wanted, limit, grain in ((palette, config.palette_db, COLOURS), (partials, config.partials_db, PARTIALS)):

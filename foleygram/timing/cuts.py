@@ -1,7 +1,7 @@
 """Where a film cuts from one picture to another, found from its frames alone and in constant memory.
 
-Two signs must agree, the shares of brightness and colour (histograms) and where edges lie, and the picture must stay
-another: after a flash it is what it was before.
+Two signs must agree, the shares of brightness and colour (histograms) and where edges lie, unless the first leaves no doubt,
+and the picture must stay another: after a flash it is what it was before.
 """
 
 from __future__ import annotations

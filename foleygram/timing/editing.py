@@ -28,7 +28,7 @@ class EnvelopeEdits(Config):
     that ``edit`` is given.
 
     ``snap``: onsets to the nearest frame; ``shift_ms``, ``shift_frames``: later by so much, earlier where negative;
-    ``gate``: linear amplitude below which it is silent; ``attack_ms``, ``decay_ms``: times to 1/e of the slowest rise and
+    ``gate``: linear amplitude below which it is silent; ``attack_ms``, ``decay_ms``: time constants of the fastest rise and
     fall; ``smooth_ms``: length of the smoothing window; ``scale``: factor; ``mute``: (from, to) in s; ``mix``: how another
     envelope is laid over it, ``mix_gain``: factor of that."""
 
@@ -84,8 +84,8 @@ def edit_track(
     """The events after all of ``edits``, in the same order: exact where ``edit`` can only stretch a curve.
 
     The gate removes weaker events; a muted range those that begin in it, and it ends a scratch that reaches into it; attack,
-    decay and smoothing say nothing of when. Mixing joins both lists; ``loudest`` keeps of two events within ``SAME`` s the
-    stronger one. Raises UsageError."""
+    decay and smoothing say nothing of when. Mixing joins both lists; ``loudest`` keeps of two events of one kind within
+    ``SAME`` s the stronger one. Raises UsageError."""
     later = delay(edits, frame_times)
     if edits.snap:
         track = track.snapped(frame_times)
@@ -155,7 +155,7 @@ def frame_step(frame_times: np.ndarray) -> float:
 
 def gate(envelope: Envelope, threshold: float, release: float = 0.02) -> Envelope:
     """Silent where it stays below ``threshold`` (linear amplitude); what is louder keeps its rise and its fall down to half
-    the threshold, and fades within ``release`` s beyond."""
+    the threshold, and falls to 1/e within ``release`` s beyond."""
     checked("gate", threshold)
     values = envelope.values
     above, near = values >= threshold, values >= threshold / 2

@@ -27,10 +27,10 @@ MU = 63.0
 
 class TimingConfig(Config):
     """Numbers of the mini predictor. ``rate``: results a second; ``peak``: linear RMS amplitude that a result of full
-    strength has; ``threshold``: probability from which an onset counts, ``sure``: the same within ``near`` s of a surer one,
-    which it may be the rebound of, ``scratch``: from which it is a scratch and no hit (chosen on validation films and real
-    clips, docs/real-clips.md); ``apart``: least s between two onsets; ``window``, ``margin``: s of film seen at once, and of
-    its ends that are seen again."""
+    strength has; ``threshold``: confidence from which an onset counts, ``sure``: the same within ``near`` s of a surer one,
+    which it may be the rebound of, ``scratch``: probability from which it is a scratch and no hit (chosen on validation films
+    and real clips, docs/real-clips.md); ``apart``: least s between two onsets; ``window``, ``margin``: s of film seen at once,
+    and of its ends that are seen again."""
 
     motion: MotionConfig = MotionConfig()
     rate: Positive = ENVELOPE_RATE / 4
@@ -44,7 +44,7 @@ class TimingConfig(Config):
     threshold: Share = 0.15
     sure: NotNegative = 0.4
     near: NotNegative = 0.4
-    scratch: Share = 0.5
+    scratch: Share = 0.85
     apart: NotNegative = 0.09
     window: Positive = 12.0
     margin: NotNegative = 1.5

@@ -25,7 +25,7 @@ RATES = (12.0, 15.0, 20.0, 24.0, 25.0, 30.0, 50.0, 60.0)  # frames/s of the came
 RATE_CHANCES = (0.05, 0.25, 0.05, 0.14, 0.14, 0.3, 0.03, 0.04)
 
 LONG_EXPOSURES = 0.75
-"""Share of films at up to 30 frames/s whose frames gather light for 30 to 100 % of their time."""
+"""Share of the other films at up to 30 frames/s whose frames gather light for 30 to 100 % of their time."""
 
 STAMPS, STAMP_CHANCES = (0.0, 0.5, 1.0), (0.85, 0.1, 0.05)
 """Where in a long exposure the time lies that the file gives the frame: mostly at its start."""
@@ -40,14 +40,14 @@ USUAL = 0.15
 """Share of films that are as those of the benchmark: without them it is forgotten how these are played."""
 
 ALIKE = 0.85
-"""Share of films in which hits and scratches begin alike: else whatever comes down slowly is taken for a scratch."""
+"""Share of the other films in which hits and scratches begin alike: else whatever comes down slowly is taken for a scratch."""
 
 SHADES = (0.0, 0.0, 0.3, 1.0)
 """How dark shadows are, of those of the benchmark, each as likely: under a ceiling of lamps there are hardly any, and a
 predictor that met them in every film takes the tip that meets its shadow for the contact."""
 
 ANSWERS = 0.5
-"""Share of films in which the surface and the camera show the contact; most real ones do not."""
+"""Share of the other films in which the surface and the camera show the contact; most real ones do not."""
 
 
 def shown_times(seconds: float, camera: float, rng: np.random.Generator, most: float) -> np.ndarray:

@@ -32,7 +32,7 @@ from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.track import OnsetTrack
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
 from foleygram.training.loop import LoopConfig, Stage
-from foleygram.training.viewpoint import seen_anew
+from foleygram.training.viewpoint import THINNED, fast, seen_anew, thinned
 
 MOST_EVENTS = 48  # of one training crop
 FILMS = 3
@@ -104,14 +104,16 @@ def landscape(motion: Motion) -> np.ndarray:
 def clip_motion(
     record: ClipRecord, scene: Scene | None, textures: Path | None, seed: int, config: MotionConfig
 ) -> Iterator[Motion]:
-    """The motion of a clip: of its video file, or of its scene, filmed. Raises DataError where it has neither."""
-    if record.video is not None and record.video.exists():
-        return motions(stream_frames(record.video, short_side=2 * config.short), config)
-    if scene is None:
-        raise DataError(f"{record.id}: no video file and no scene to render it from; make the data set with pictures")
-    from foleygram.training.filming import film  # draws: needs OpenCV
+    """The motion of a clip: of its scene, filmed anew even where there is a video of it, which is the benchmark's and clean;
+    of its video file where nobody knows a scene. Raises DataError where it has neither, and for photographs in a scene whose
+    folder is not told."""
+    if scene is not None:
+        from foleygram.training.filming import film  # draws: needs OpenCV
 
-    return motions(film(scene, textures, seed, config.rate), config)
+        return motions(film(scene, textures, seed, config.rate), config)
+    if record.video is None or not record.video.exists():
+        raise DataError(f"{record.id}: no video file and no scene to render it from; make the data set with pictures")
+    return motions(stream_frames(record.video, short_side=2 * config.short), config)
 
 
 def load_clips(
@@ -145,7 +147,7 @@ def load_clips(
     with progress_bar(True, 0, len(records)) as advance:
         for index, record in enumerate(records):
             scene = scenes.get(record.id)
-            name = f"{record.id}-{key_of(picture_mark(record, scene))}"
+            name = f"{record.id}-{key_of(scene or picture_mark(record, None))}"
             maps, times = home / f"{name}.npy", home / f"{name}.times.npy"
             if not times.exists():
                 stream = list(clip_motion(record, scene, textures, seed, config.motion))
@@ -168,11 +170,13 @@ def save(path: Path, array: np.ndarray) -> None:
 
 
 class TimingCrops:
-    """Random stretches of clips, seen anew (viewpoint.py), mirrored, sped up, relit: pure functions of (seed, step, row)."""
+    """Random stretches of clips, some with half of their frames, seen anew (viewpoint.py), mirrored, sped up, relit: pure
+    functions of (seed, step, row)."""
 
     def __init__(self, clips: Sequence[TimedClip], seed: int, frames: int, rate: float):
         self.clips, self.seed, self.frames, self.rate = clips, seed, frames, rate
-        slowest = max(float(clip.times[min(frames, len(clip.times)) - 1] - clip.times[0]) for clip in clips)
+        longest = (clip.times[: frames * (2 if fast(clip.times) else 1)] for clip in clips)
+        slowest = max(float(times[-1] - times[0]) for times in longest)
         self.steps = math.ceil(min(slowest * 1.2, frames / 11) * rate)
 
     def stretch(
@@ -180,10 +184,13 @@ class TimingCrops:
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
         """``count`` frames of one clip played at ``speed``: motion, times from 0, events, levels at ``grid`` times."""
         clip = self.clips[draw.integers(len(self.clips))]
-        count = min(count, len(clip.times))
+        every = 2 if draw.random() < THINNED and fast(clip.times) else 1
+        count = min(every * count, len(clip.times))
         first = int(draw.integers(len(clip.times) - count + 1))
-        motion = seen_anew(draw, np.array(clip.motion[first : first + count]))
-        times = clip.times[first : first + count]
+        motion, times = np.array(clip.motion[first : first + count]), clip.times[first : first + count]
+        if every == 2:
+            motion, times = thinned(motion, times)
+        motion = seen_anew(draw, motion)
         zero = float(times[0])
         end = float(clip.times[first + count]) if first + count < len(clip.times) else float(times[-1]) + 0.06
         grid = np.arange(math.floor((end - zero) / speed * self.rate)) / self.rate

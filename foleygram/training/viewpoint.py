@@ -1,5 +1,5 @@
 """Motion maps as another camera would have seen the same film: turned, nearer or farther, from the side, under a longer
-exposure, with noise.
+exposure, with fewer frames, with noise.
 
 A film is drawn once and its motion kept; what a flat picture can show of another place of the camera costs nothing here. In
 rendered films tools come down onto surfaces that lie flat; real ones strike walls, rails and lids from every side. Ours.
@@ -27,6 +27,22 @@ EXPOSED, EXPOSURES = 0.15, (0.2, 0.5)
 
 NOISY, NOISES = 0.2, (0.5, 3.0)
 """Share of crops with noise, and its standard deviations in steps of the difference."""
+
+THINNED, FASTEST = 0.3, 22.0
+"""Share of crops that lack every second frame, and frames/s that a film has to have for it: what is left shows as much."""
+
+
+def fast(times: np.ndarray) -> bool:
+    """Whether a film whose frames lie at ``times`` (s) has enough of them to lose some."""
+    return len(times) > 1 and float(np.diff(times).mean()) < 1 / FASTEST
+
+
+def thinned(motion: np.ndarray, times: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """``motion`` [frame, 2, high, wide] and ``times`` [frame] (s) without every second frame. What moved from one frame that is
+    left to the next is what moved to the frame between and from it on."""
+    difference = motion[::2, 0].astype(np.int16)
+    difference[1:] += motion[1 : 2 * len(difference) - 1 : 2, 0]
+    return with_difference(motion[::2], difference), times[::2]
 
 
 def seen_anew(draw: np.random.Generator, motion: np.ndarray) -> np.ndarray:

@@ -16,7 +16,16 @@ from foleygram.media.audio import write_audio
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training import timing
 from foleygram.training.loop import LoopConfig, run
-from foleygram.training.timing import TimingCrops, TimingStage, TimingTraining, clip_motion, clip_targets, load_clips, save
+from foleygram.training.timing import (
+    TimedClip,
+    TimingCrops,
+    TimingStage,
+    TimingTraining,
+    clip_motion,
+    clip_targets,
+    load_clips,
+    save,
+)
 from foleygram.types import Audio
 
 CONFIG = TIMING
@@ -99,7 +108,7 @@ def test_another_clip_of_the_same_name_is_filmed(clips, loaded, blind, tiny_vide
         load_clips(records, other, None, folder / "cache", 0, CONFIG)
     seen = [replace(record, video=tiny_video) for record in records]
     with pytest.raises(DataError, match="clip0 is filmed again"):
-        load_clips(seen, scenes, None, folder / "cache", 0, CONFIG)
+        load_clips(seen, {}, None, folder / "cache", 0, CONFIG)
 
 
 def test_events_are_those_of_the_clips_as_they_are(clips, loaded, tmp_path):
@@ -140,6 +149,17 @@ def test_a_file_is_written_whole_or_not_at_all(tmp_path, monkeypatch):
     assert [file.name for file in path.parent.iterdir()] == ["clip.npy"] and np.load(path).tolist() == [0, 1, 2]
 
 
+def test_a_scene_is_filmed_anew_although_there_is_a_video_of_it(clips, loaded, tiny_video):
+    """The data set's own videos are the benchmark's films, which are clean and all played alike."""
+    records, scenes, folder = clips
+    seen = [replace(record, video=tiny_video) for record in records]
+    again = load_clips(seen, scenes, None, folder / "cache", 0, CONFIG)
+    assert all((first.motion == other.motion).all() for first, other in zip(again, loaded, strict=True))
+    filmed = list(clip_motion(seen[0], scenes["clip0"], None, 0, CONFIG.motion))
+    shown = list(clip_motion(seen[0], None, None, 0, CONFIG.motion))
+    assert [motion.time for motion in filmed] == loaded[0].times.tolist() != [motion.time for motion in shown]
+
+
 def test_neither_video_nor_scene(clips):
     with pytest.raises(DataError, match="no scene"):
         list(clip_motion(clips[0][0], None, None, 0, CONFIG.motion))
@@ -155,6 +175,29 @@ def test_crops_are_pure_and_whole(loaded):
         assert events.shape == (48, 3) and math.isfinite(events.sum())
     for first, second in zip(crops.crop(3, 1), crops.crop(3, 1), strict=True):
         assert (first == second).all()
+
+
+@pytest.mark.parametrize(("share", "rate", "spacing"), [(1.0, 30.0, 2), (0.0, 30.0, 1), (1.0, 15.0, 1)])
+def test_crops_with_half_of_the_frames_show_events_where_they_are(monkeypatch, share, rate, spacing):
+    """Only films with frames to spare lose some, and a crop has its number of frames then, too."""
+    monkeypatch.setattr(timing, "THINNED", share)
+    monkeypatch.setattr(timing, "seen_anew", lambda draw, motion: motion)
+    maps = np.zeros((90, 2, 4, 6), np.int8)
+    shown = np.array([11, 32, 47, 60, 81])  # frames
+    maps[shown, 0] = 50
+    times = np.arange(90) / rate
+    events = np.stack([times[shown], np.zeros(5), np.zeros(5)], axis=1).astype(np.float32)
+    crops = TimingCrops([TimedClip(maps, times, events, np.zeros(900, np.float32))], 0, 16, CONFIG.rate)
+    seen = 0
+    for row in range(20):
+        motion, when, marks, grid, _ = crops.stretch(np.random.default_rng(row), 16, 1.1)
+        np.testing.assert_allclose(np.diff(when), spacing / rate / 1.1)
+        assert len(motion) == 16 and when[-1] < grid[-1] < crops.steps / CONFIG.rate
+        moved = np.flatnonzero(motion[1:, 0].any(axis=(1, 2))) + 1
+        for frame in moved:
+            assert -1e-6 < (when[frame] - marks[:, 0]).min(initial=9, where=when[frame] > marks[:, 0] - 1e-6) < 0.99 * when[1]
+        seen += len(moved)
+    assert seen > 10
 
 
 def test_stage_learns_resumes_and_exports(loaded, tmp_path, monkeypatch):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from foleygram.training import viewpoint
-from foleygram.training.viewpoint import exposed, seen_anew, turn, warp, warped
+from foleygram.training.viewpoint import exposed, fast, seen_anew, thinned, turn, warp, warped
 
 pytest.importorskip("cv2")
 
@@ -58,6 +58,27 @@ def test_a_longer_exposure_shows_the_frame_before_as_well():
     seen = exposed(maps, 0.25)
     assert [int(seen[k, 0, 12, 42]) for k in range(4)] == [0, 60, 20, 0]
     np.testing.assert_array_equal(seen[:, 1], maps[:, 1])
+
+
+def test_a_film_with_half_of_its_frames_moves_as_much_from_each_to_the_next():
+    rng = np.random.default_rng(0)
+    canvas = rng.integers(-30, 30, (7, 6, 8))
+    maps = np.zeros((7, 2, 6, 8), np.int8)
+    maps[:, 1] = canvas
+    maps[1:, 0] = np.diff(canvas, axis=0)
+    times = np.array([0, 0.033, 0.066, 0.1, 0.133, 0.166, 0.2])
+    left, when = thinned(maps, times)
+    np.testing.assert_array_equal(when, times[::2])
+    np.testing.assert_array_equal(left[:, 1], canvas[::2])
+    np.testing.assert_array_equal(left[1:, 0], np.diff(canvas[::2], axis=0))
+    assert not left[0, 0].any() and left.dtype == np.int8
+    np.testing.assert_array_equal(thinned(maps[:6], times[:6])[0], left[:3])  # what follows the last frame is not in it
+    loud = np.full((3, 2, 2, 2), 100, np.int8)
+    assert thinned(loud, times[:3])[0][1, 0, 0, 0] == 127
+
+
+def test_only_films_with_frames_to_spare_lose_some():
+    assert fast(np.arange(9) / 24) and not fast(np.arange(9) / 20) and not fast(np.zeros(1))
 
 
 def test_a_turn_keeps_lengths():
