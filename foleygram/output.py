@@ -70,7 +70,10 @@ def whole_file(path: Path, force: bool = False, sources: Sequence[Path] = ()) ->
     temporary = target.with_name(f".foleygram-{secrets.token_hex(6)}{target.suffix}")
     try:
         temporary.open("xb").close()
+        mode = temporary.stat().st_mode
         yield temporary
+        if temporary.stat().st_mode != mode:  # some writers put a file of their own there, which nobody else may read
+            temporary.chmod(mode)
         with temporary.open("rb+") as file:
             os.fsync(file.fileno())  # late failures of the disk show here, while the old file still stands
         check_output(path, force, sources)  # a file that has appeared meanwhile is kept as well

@@ -24,6 +24,22 @@ def test_whole_file_follows_links_and_respects_late_comers(tmp_path):
         temporary.write_text("new")
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no such rights")
+def test_weights_may_be_read_by_whoever_may_read_what_the_user_writes(tmp_path):
+    """Whatever rights a writer's own temporary file had, as that of safetensors."""
+    import torch
+
+    for mask, mode in ((0o022, 0o644), (0o077, 0o600)):
+        before = os.umask(mask)
+        try:
+            write_tensors(tmp_path / "part.safetensors", {"weight": torch.zeros(2)})
+            with whole_file(tmp_path / "own.txt", force=True) as temporary:
+                temporary.chmod(0o600)
+        finally:
+            os.umask(before)
+        assert {path.stat().st_mode & 0o777 for path in tmp_path.iterdir()} == {mode}
+
+
 def test_a_full_disk_keeps_the_earlier_file_and_leaves_no_other(tmp_path, monkeypatch):
     (tmp_path / "a.csv").write_text("older")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -280,11 +280,28 @@ def tokens_of_start(folder: Path, encoder: GramEncoder, recipe: Recipe, features
     return point_tokens(conditioner, clip_points(encoder, read))
 
 
-def start_of_timing(model: EnvelopePredictor, source: str) -> None:
-    """Loads the weights of another model's predictor. Raises ModelError where it has none or one of another size."""
+def predictor_in(source: str, option: str) -> EnvelopePredictor:
+    """The predictor of another model, which ``option`` names. Raises ModelError where it has none."""
     other = load_predictor(source, "cpu")
     if other is None:
-        raise ModelError(f"timing.start {source}: has no timing predictor; name another model, or leave start out")
+        raise ModelError(f"{option} {source}: has no timing predictor; name another model, or leave {option} out")
+    return other
+
+
+def teachers_of_timing(model: EnvelopePredictor, sources: Sequence[str]) -> list[EnvelopePredictor]:
+    """Predictors to be learned from. Raises ModelError where there is none or one that looks at films in another way."""
+    teachers = [predictor_in(source, "timing.teachers") for source in sources]
+    for source, teacher in zip(sources, teachers, strict=True):
+        if (teacher.config.motion, teacher.config.rate) != (model.config.motion, model.config.rate):
+            raise ModelError(
+                f"timing.teachers {source}: has motion maps or a rate of its own; name a model with those of this one"
+            )
+    return teachers
+
+
+def start_of_timing(model: EnvelopePredictor, source: str) -> None:
+    """Loads the weights of another model's predictor. Raises ModelError where it has none or one of another size."""
+    other = predictor_in(source, "timing.start")
     check_shapes(f"this timing predictor ({source})", other.state_dict(), model.state_dict())
     model.load_state_dict(other.state_dict())
 
@@ -301,7 +318,8 @@ def train_timing(
         start_of_timing(model, recipe.timing.start)
     chosen = shop.train[: recipe.timing.clips], shop.valid[: recipe.timing.valid_clips]
     train, valid = (load_clips(records, shop.scenes, textures, shop.cache, recipe.seed, model.config) for records in chosen)
-    stage = TimingStage(model, recipe.timing, train, valid, recipe.seed, out)
+    teachers = teachers_of_timing(model, recipe.timing.teachers)
+    stage = TimingStage(model, recipe.timing, train, valid, recipe.seed, out, teachers)
     try:
         return run(stage, recipe.timing.loop, out / "training" / "timing", stop_after)
     finally:  # after Ctrl-C too, what was learned is exported

@@ -27,7 +27,7 @@ from foleygram.output import make_folder, whole_file
 from foleygram.signal.envelope import extract_envelope
 from foleygram.timing.decoding import SPREAD, read_track
 from foleygram.timing.motion import Motion, MotionConfig, motions
-from foleygram.timing.network import LEVELS, TimingConfig, level_classes
+from foleygram.timing.network import LEVELS, Curves, TimingConfig, level_classes
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.timing.track import OnsetTrack
 from foleygram.training.cache import cached_array, file_mark, key_of, picture_mark
@@ -44,7 +44,8 @@ NEAR = 4  # steps around an onset that learn its distance, strength and kind
 class TimingTraining(Config):
     """``clips``, ``valid_clips``: how many clips are filmed; ``frames``: of one training crop; ``near``, ``level``: weights of
     what is learned at onsets and of the level; ``start``: name or folder of a model whose predictor learning goes on from,
-    empty for a start from nothing."""
+    empty for a start from nothing; ``teachers``: names or folders of models whose predictors' mean is learned in place of what
+    the scenes know, so that one network is as steady as several."""
 
     loop: LoopConfig = LoopConfig(
         steps=900, batch=16, learning_rate=2e-3, warmup=50, decay="cosine", ema=0.99, validate_every=150
@@ -56,6 +57,7 @@ class TimingTraining(Config):
     level: NotNegative = 0.3
     near: NotNegative = 0.3
     start: str = ""
+    teachers: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -242,6 +244,37 @@ class TimingCrops:
         return np.concatenate([events, empty])
 
 
+@dataclass(frozen=True, eq=False)
+class Targets:
+    """What the curves shall be, [batch, step] each but ``level``, chances of classes [batch, step, 64]. ``onset``, ``kind``:
+    probabilities; ``offset``: s; ``strength``: dB; ``near``: how much a step learns of these three."""
+
+    level: Tensor
+    onset: Tensor
+    offset: Tensor
+    strength: Tensor
+    kind: Tensor
+    near: Tensor
+
+
+def mean_targets(curves: Sequence[Curves]) -> Targets:
+    """What several predictors say in the mean; of an onset those say more that are surer of it."""
+    onsets = torch.stack([each.onset.sigmoid() for each in curves])
+    shares = onsets / onsets.sum(0).clamp(min=1e-6)
+
+    def mean(values: Iterator[Tensor]) -> Tensor:
+        return (shares * torch.stack(list(values))).sum(0)
+
+    return Targets(
+        torch.stack([each.level.softmax(-1) for each in curves]).mean(0),
+        onsets.mean(0),
+        mean(each.offset for each in curves),
+        mean(each.strength for each in curves),
+        mean(each.kind.sigmoid() for each in curves),
+        onsets.mean(0),
+    )
+
+
 class TimingStage(Stage):
     """Onsets, their distance and strength, levels and kinds on rendered films."""
 
@@ -250,10 +283,11 @@ class TimingStage(Stage):
 
     def __init__(
         self, model: EnvelopePredictor, config: TimingTraining, train: Sequence[TimedClip], valid: Sequence[TimedClip],
-        seed: int, folder: Path,
+        seed: int, folder: Path, teachers: Sequence[EnvelopePredictor] = (),
     ):  # fmt: skip
         super().__init__()
         self.model, self.config, self.folder = model, config, folder
+        self.teachers = tuple(teachers)  # no list of modules: they learn nothing and are not saved
         self.crops = TimingCrops(train, seed, config.frames, model.config.rate)
         self.held_out = TimingCrops(valid, seed + 1, config.frames, model.config.rate)
         self.valid = valid
@@ -270,24 +304,38 @@ class TimingStage(Stage):
         return motion, *rest
 
     def forward(self, motion: Tensor, times: Tensor, classes: Tensor, events: Tensor) -> Tensor:
-        model = self.model
         batch, steps = classes.shape
-        grid = torch.arange(steps, device=times.device) / model.config.rate
+        grid = (torch.arange(steps, device=times.device) / self.model.config.rate)[None].expand(batch, -1).contiguous()
         mask = (classes >= 0).float()
-        curves = model.network(motion, times, grid[None].expand(batch, -1).contiguous(), mask)
-        total = mask.sum()
-        level = -(self.labels[classes.clamp(min=0)] * curves.level.log_softmax(-1)).sum(-1)
+        if self.teachers:
+            with torch.no_grad():
+                wanted = mean_targets([each.to(motion.device).network(motion, times, grid, mask) for each in self.teachers])
+        else:
+            wanted = self.truth(classes, events, grid[0])
+        return self.loss(self.model.network(motion, times, grid, mask), wanted, mask)
+
+    def truth(self, classes: Tensor, events: Tensor, grid: Tensor) -> Targets:
+        """What the scenes know."""
+        rate = self.model.config.rate
         gaps = events[:, None, :, 0] - grid[None, :, None]  # batch, step, event
         distance, place = gaps.abs().min(dim=-1)
-        bump = torch.exp(-0.5 * (distance * model.config.rate / SPREAD) ** 2)
-        onset = F.binary_cross_entropy_with_logits(curves.onset, bump, reduction="none")
-        near = (distance * model.config.rate <= NEAR).float() * mask
-        count = near.sum().clamp(min=1)
         nearest = events.gather(1, place[..., None].expand(-1, -1, 3))
-        offset = nearest[..., 0] - grid[None]
-        off = ((curves.offset - offset).abs() * near).sum() / count * 20  # in units of 50 ms
-        strength = (F.smooth_l1_loss(curves.strength / 6, nearest[..., 1] / 6, reduction="none") * near).sum() / count
-        kind = (F.binary_cross_entropy_with_logits(curves.kind, nearest[..., 2], reduction="none") * near).sum() / count
+        onset = torch.exp(-0.5 * (distance * rate / SPREAD) ** 2)
+        near = (distance * rate <= NEAR).float()
+        return Targets(
+            self.labels[classes.clamp(min=0)], onset, nearest[..., 0] - grid[None], nearest[..., 1], nearest[..., 2], near
+        )
+
+    def loss(self, curves: Curves, wanted: Targets, mask: Tensor) -> Tensor:
+        """``losses`` of steps whose ``mask`` is 1."""
+        total, near = mask.sum(), wanted.near * mask
+        count = near.sum().clamp(min=1)
+        level = -(wanted.level * curves.level.log_softmax(-1)).sum(-1)
+        onset = F.binary_cross_entropy_with_logits(curves.onset, wanted.onset, reduction="none")
+        off = ((curves.offset - wanted.offset).abs() * near).sum() / count * 20  # in units of 50 ms
+        strength = F.smooth_l1_loss(curves.strength / 6, wanted.strength / 6, reduction="none")
+        kind = F.binary_cross_entropy_with_logits(curves.kind, wanted.kind, reduction="none")
+        strength, kind = (strength * near).sum() / count, (kind * near).sum() / count
         level, onset = (level * mask).sum() / total, (onset * mask).sum() / total
         config = self.config
         loss = 20 * onset + config.level * level + config.near * (off + strength + kind)

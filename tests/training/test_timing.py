@@ -13,6 +13,7 @@ from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Event, Scene
 from foleygram.errors import DataError
 from foleygram.media.audio import write_audio
+from foleygram.timing.network import Curves
 from foleygram.timing.predictor import EnvelopePredictor
 from foleygram.training import timing
 from foleygram.training.loop import LoopConfig, run
@@ -24,6 +25,7 @@ from foleygram.training.timing import (
     clip_motion,
     clip_targets,
     load_clips,
+    mean_targets,
     save,
 )
 from foleygram.types import Audio
@@ -253,6 +255,59 @@ def test_start_from_another_model(tmp_path):
         torch.testing.assert_close(value, other.timing.state_dict()[name].float(), rtol=2e-3, atol=1e-4)
     with pytest.raises(ModelError, match="this timing predictor"):
         start_of_timing(EnvelopePredictor(CONFIG.replace(width=CONFIG.width * 2)), str(tmp_path / "with"))
+
+
+def random_predictor(seed: int) -> EnvelopePredictor:
+    torch.manual_seed(seed)
+    model = EnvelopePredictor(CONFIG)
+    for parameter in model.parameters():
+        torch.nn.init.normal_(parameter, std=0.2)
+    return model
+
+
+def test_who_is_taught_by_itself_has_nothing_to_learn(loaded, tmp_path):
+    """Every loss is least where the curves are the teacher's; by another one there is something to learn."""
+
+    def pull(model: EnvelopePredictor, teacher: EnvelopePredictor) -> float:
+        stage = TimingStage(model, TimingTraining(frames=16), loaded, loaded[:1], 0, tmp_path, [teacher])
+        assert [name for name, _ in stage.named_parameters() if not name.startswith("model.")] == []  # it is not trained
+        loss = stage.forward(*stage.batch(0, range(4), 4))[0]
+        return max(float(part.abs().max()) for part in torch.autograd.grad(loss, list(model.parameters()), allow_unused=True))
+
+    model, same = random_predictor(0), random_predictor(0)
+    assert pull(model, same) < 1e-4 < 1e-2 < pull(model, random_predictor(1))
+
+
+def test_of_several_teachers_the_mean_is_learned(loaded, tmp_path):
+    """Of an onset those say more that are surer of it."""
+    low, high = (
+        Curves(torch.zeros(1, 2, 64), torch.full((1, 2), onset), *(torch.full((1, 2), value) for _ in range(3)))
+        for onset, value in ((-20.0, -3.0), (2.0, 1.0))
+    )
+    high.level[..., 5] = 2.0
+    wanted = mean_targets([low, high])
+    sure = torch.tensor(2.0).sigmoid()
+    torch.testing.assert_close(wanted.onset, (sure / 2).expand(1, 2))
+    torch.testing.assert_close(wanted.near, wanted.onset)
+    for value, expected in ((wanted.offset, 1.0), (wanted.strength, 1.0), (wanted.kind, torch.tensor(1.0).sigmoid())):
+        torch.testing.assert_close(value, torch.as_tensor(expected).expand(1, 2))
+    torch.testing.assert_close(wanted.level, (low.level.softmax(-1) + high.level.softmax(-1)) / 2)
+
+
+def test_teachers_are_predictors_that_look_at_films_in_the_same_way(tmp_path):
+    from tiny import tiny_model
+
+    from foleygram.errors import ModelError
+    from foleygram.training.stages import teachers_of_timing
+
+    tiny_model().save(tmp_path / "without")
+    tiny_model(timing=True).save(tmp_path / "with")
+    with pytest.raises(ModelError, match="timing.teachers .*no timing predictor"):
+        teachers_of_timing(random_predictor(0), [str(tmp_path / "with"), str(tmp_path / "without")])
+    (teacher,) = teachers_of_timing(random_predictor(0), [str(tmp_path / "with")])
+    assert teacher.config == CONFIG
+    with pytest.raises(ModelError, match="a rate of its own"):
+        teachers_of_timing(EnvelopePredictor(CONFIG.replace(rate=CONFIG.rate / 2)), [str(tmp_path / "with")])
 
 
 def test_films_of_one_seed_are_one_film(clips):
