@@ -42,7 +42,7 @@ class TimingConfig(Config):
     dilations: tuple[Count, ...] = (1, 2, 4, 8, 16)
     peak: Positive = 0.2
     threshold: Share = 0.15
-    sure: NotNegative = 0.4
+    sure: NotNegative = 0.3
     near: NotNegative = 0.4
     scratch: Share = 0.85
     apart: NotNegative = 0.09
