@@ -48,6 +48,8 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
     if split is not None and split not in SPLITS:
         raise UsageError(f"there is no split '{split}'; take one of {', '.join(SPLITS)}")
     path = Path(path)
+    if path.is_dir():
+        raise DataError(f"{path}: is a folder; name the manifest in it, as {path / 'clips.jsonl'}")
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # a caption may hold other ends of lines
     except (OSError, UnicodeDecodeError) as error:

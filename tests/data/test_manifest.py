@@ -89,6 +89,11 @@ def test_wrong_lines_are_named(tmp_path, change, complaint):
     assert "clips.jsonl:2" in str(caught.value) and "\n" not in str(caught.value)
 
 
+def test_a_folder_is_told_from_its_manifest(tmp_path):
+    with pytest.raises(DataError, match=r"is a folder; name the manifest in it, as .*clips\.jsonl"):
+        read_manifest(tmp_path)
+
+
 def test_missing_field_and_other_files(tmp_path):
     with pytest.raises(DataError, match="no field 'text'"):
         read_manifest(write(tmp_path, {name: value for name, value in GOOD.items() if name != "text"}))
