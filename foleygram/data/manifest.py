@@ -48,10 +48,10 @@ def read_manifest(path: Path, split: str | None = None) -> tuple[ClipRecord, ...
     if split is not None and split not in SPLITS:
         raise UsageError(f"there is no split '{split}'; take one of {', '.join(SPLITS)}")
     path = Path(path)
-    if path.is_dir():
-        raise DataError(f"{path}: is a folder; name the manifest in it, as {path / 'clips.jsonl'}")
     try:
         lines = path.read_text(encoding="utf-8").split("\n")  # a caption may hold other ends of lines
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: is a folder; name the manifest in it, as {path / 'clips.jsonl'}") from error
     except (OSError, UnicodeDecodeError) as error:
         reason = getattr(error, "strerror", None) or "not UTF-8 text"
         raise DataError(f"{path}: cannot be read ({reason}); make one with: foleygram prepare minihits") from error
