@@ -316,9 +316,9 @@ def train_timing(
     model.network.initialise()
     if recipe.timing.start:
         start_of_timing(model, recipe.timing.start)
+    teachers = teachers_of_timing(model, recipe.timing.teachers)
     chosen = shop.train[: recipe.timing.clips], shop.valid[: recipe.timing.valid_clips]
     train, valid = (load_clips(records, shop.scenes, textures, shop.cache, recipe.seed, model.config) for records in chosen)
-    teachers = teachers_of_timing(model, recipe.timing.teachers)
     stage = TimingStage(model, recipe.timing, train, valid, recipe.seed, out, teachers)
     try:
         return run(stage, recipe.timing.loop, out / "training" / "timing", stop_after)

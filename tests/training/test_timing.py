@@ -11,7 +11,7 @@ from tiny import TIMING
 
 from foleygram.data.manifest import ClipRecord
 from foleygram.data.scenes import Event, Scene
-from foleygram.errors import DataError
+from foleygram.errors import DataError, ModelError
 from foleygram.media.audio import write_audio
 from foleygram.timing.network import Curves
 from foleygram.timing.predictor import EnvelopePredictor
@@ -241,7 +241,6 @@ def test_start_from_another_model(tmp_path):
     """``timing.start`` takes the weights of a model's predictor, and says what is wrong where it cannot."""
     from tiny import tiny_model
 
-    from foleygram.errors import ModelError
     from foleygram.training.stages import start_of_timing
 
     torch.manual_seed(0)
@@ -297,7 +296,6 @@ def test_of_several_teachers_the_mean_is_learned(loaded, tmp_path):
 def test_teachers_are_predictors_that_look_at_films_in_the_same_way(tmp_path):
     from tiny import tiny_model
 
-    from foleygram.errors import ModelError
     from foleygram.training.stages import teachers_of_timing
 
     tiny_model().save(tmp_path / "without")
@@ -387,6 +385,11 @@ def test_verb(clips, tmp_path, monkeypatch, named):
     assert report.steps == 1
     Workshop(content, data, run_folder)
     assert FoleyGRAM.load(run_folder, "cpu", "fp32").config.timing == CONFIG
+    tiny_model().save(tmp_path / "without")
+    monkeypatch.setattr(stages, "load_clips", None)  # who cannot teach is told before an hour of filming
+    with pytest.raises(ModelError, match="timing.teachers"):
+        changes = [f"timing.teachers=[{tmp_path / 'without'}]"]
+        train("timing", tmp_path / "recipe.yaml", data, tmp_path / "other", changes=changes)
 
 
 @pytest.mark.parametrize("rate", [100.0, 37.5])
